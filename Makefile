@@ -1,0 +1,113 @@
+# `make` says what there is. Every target makes the virtual environment it needs, once, and again when the
+# compiled requirements change.
+
+VENV ?= .venv
+BUILD := build
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# The first Python that runs, is new enough and can make virtual environments; override with PYTHON=...
+ifndef PYTHON
+PYTHON := $(shell for python in python3.11 python3.12 python3 python3.13; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+endif
+
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+
+PACKAGE := platform_plugin_aspects
+SOURCES := $(shell find $(PACKAGE) -type f -not -name '*.pyc' -not -path '*/tests/*')
+PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
+TEXTS := README.rst CHANGELOG.rst $(wildcard docs/*.rst docs/*/*.rst)
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what arrived in ClickHouse
+	@$(RUN) -m test_utils.demo
+
+.PHONY: test
+test: $(VENV)/.test ## Run the tests, with coverage
+	@$(RUN) -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+.PHONY: services
+services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two Celery workers (installs from apt)
+	@PATH="$(abspath $(BIN)):$$PATH" test_utils/services/run.sh
+
+.PHONY: quality
+quality: lint types migrations texts pins wheel ## Check style, types, migrations, texts, pins and the wheel
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Run ruff (lint and format)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+
+.PHONY: types
+types: $(VENV)/.dev ## Run mypy on the package
+	@$(BIN)/mypy
+
+.PHONY: migrations
+migrations: $(VENV)/.dev ## Check that no migration is missing
+	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; \
+	for variant in lms cms; do \
+	  STANDIN_DATA_DIR="$$data" $(RUN) manage.py $$variant makemigrations --check --dry-run $(PACKAGE); \
+	done
+
+.PHONY: texts
+texts: $(VENV)/.dev ## Check that the reStructuredText files parse
+	@for text in $(TEXTS); do $(BIN)/docutils --strict --quiet "$$text" >/dev/null; done
+
+.PHONY: pins
+pins: $(VENV)/.pins ## Check that the base requirements resolve with edx-platform's pins
+$(VENV)/.pins: requirements/base.in requirements/edx-platform-pins.txt test_utils/checks/pins.py | $(VENV)/.dev
+	@$(RUN) test_utils/checks/pins.py requirements/base.in requirements/edx-platform-pins.txt
+	@touch $@
+
+.PHONY: wheel
+wheel: $(VENV)/.wheel ## Build sdist and wheel, check what they hold, load the wheel in an empty environment
+$(VENV)/.wheel: $(SOURCES) $(PACKAGING) test_utils/checks/wheel.py test_utils/checks/plugin_host.py | $(VENV)/.dev
+	@rm -rf $(BUILD) dist
+	@$(RUN) -m build --no-isolation --outdir dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@$(RUN) test_utils/checks/wheel.py dist
+	@touch $@
+
+.PHONY: upgrade
+upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versions
+	@$(RUN) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("Compile on the oldest Python supported: \
+	make upgrade PYTHON=python3.11 VENV=.venv311 (this is %d.%d)." % v)'
+	@cd requirements; for name in base test quality doc dev; do \
+	  CUSTOM_COMPILE_COMMAND="make upgrade" $(abspath $(BIN))/pip-compile --quiet --upgrade --strip-extras \
+	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+	    --output-file $$name.txt $$name.in; \
+	done
+
+.PHONY: clean
+clean: ## Remove what the targets made, the virtual environment included
+	rm -rf $(VENV) $(BUILD) dist *.egg-info .demo .standin .tox .coverage .coverage.* htmlcov \
+	  .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment: .test holds what demo, test and services need, .dev adds the tools; both name the same versions.
+$(BIN)/python:
+	$(if $(PYTHON),,$(error No Python 3.11 or later with venv found: install one (Debian, Ubuntu: \
+	apt-get install python3 python3-venv) or name it with make PYTHON=/path/to/python3.11))
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.test: requirements/test.txt setup.py requirements/base.in $(PACKAGE)/__init__.py | $(BIN)/python
+	@echo "Installing into $(VENV)"
+	@$(PIP) install -r requirements/test.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.test
+	@$(PIP) install -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,58 @@
+"""Packaging of platform-plugin-aspects."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+PACKAGE = "platform_plugin_aspects"
+PLUGIN = f"{PACKAGE} = {PACKAGE}.apps:PlatformPluginAspectsConfig"
+
+
+def version() -> str:
+    """Return `__version__` as the package states it, read as text because its imports may not be installed yet."""
+    source = (ROOT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f'{PACKAGE}/__init__.py has no line __version__ = "...": add it')
+    return found.group(1)
+
+
+def requirements(name: str) -> list[str]:
+    """Return the requirement lines of requirements/<name>, without comments and blank lines."""
+    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+    stripped = (line.split("#", 1)[0].strip() for line in lines)
+    return [line for line in stripped if line]
+
+
+setup(
+    name="platform-plugin-aspects",
+    version=version(),
+    description="Copies what Open edX knows into ClickHouse as it changes, for Aspects",
+    long_description=(ROOT / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="Open edX, edx-platform, ClickHouse, analytics, Aspects",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"], exclude=["*.tests", "*.tests.*"]),
+    include_package_data=True,
+    python_requires=">=3.11",
+    install_requires=requirements("base.in"),
+    # chdb:/// urls: the ClickHouse engine inside the process, no server. The bound is clickhouse-connect's own.
+    extras_require={"embedded": ["chdb>=4.1.7"]},
+    entry_points={"lms.djangoapp": [PLUGIN], "cms.djangoapp": [PLUGIN]},
+    zip_safe=False,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Framework :: Django",
+        "Framework :: Django :: 4.2",
+        "Framework :: Django :: 5.2",
+        "Intended Audience :: Developers",
+        "Natural Language :: English",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+)
