@@ -20,7 +20,7 @@ endif
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
-PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(RUN) -m pip -qq --disable-pip-version-check --no-input
 
 PACKAGE := platform_plugin_aspects
 SOURCES := $(shell find $(PACKAGE) -type f -not -name '*.pyc' -not -path '*/tests/*')
@@ -75,7 +75,8 @@ $(VENV)/.pins: requirements/base.in requirements/edx-platform-pins.txt test_util
 .PHONY: wheel
 wheel: $(VENV)/.wheel ## Build sdist and wheel, check what they hold, load the wheel in an empty environment
 $(VENV)/.wheel: $(SOURCES) $(PACKAGING) test_utils/checks/wheel.py test_utils/checks/plugin_host.py | $(VENV)/.dev
-	@rm -rf $(BUILD) dist
+	@# SOURCES.txt too: setuptools would pack what an earlier MANIFEST.in named.
+	@rm -rf $(BUILD) dist *.egg-info/SOURCES.txt
 	@$(RUN) -m build --no-isolation --outdir dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 	@$(RUN) test_utils/checks/wheel.py dist
 	@touch $@
@@ -105,7 +106,7 @@ $(BIN)/python:
 $(VENV)/.test: requirements/test.txt setup.py requirements/base.in $(PACKAGE)/__init__.py | $(BIN)/python
 	@echo "Installing into $(VENV)"
 	@$(PIP) install -r requirements/test.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.test

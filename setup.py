@@ -11,7 +11,7 @@ PLUGIN = f"{PACKAGE} = {PACKAGE}.apps:PlatformPluginAspectsConfig"
 
 
 def version() -> str:
-    """Return `__version__` as the package states it, read as text because its imports may not be installed yet."""
+    """Return the package's `__version__`, read as text: importing it may need what is not installed yet."""
     source = (ROOT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if found is None:
@@ -32,14 +32,14 @@ setup(
     description="Copies what Open edX knows into ClickHouse as it changes, for Aspects",
     long_description=(ROOT / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     keywords="Open edX, edx-platform, ClickHouse, analytics, Aspects",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"], exclude=["*.tests", "*.tests.*"]),
     include_package_data=True,
     python_requires=">=3.11",
     install_requires=requirements("base.in"),
-    # chdb:/// urls: the ClickHouse engine inside the process, no server. The bound is clickhouse-connect's own.
+    # For chdb:/// urls: the ClickHouse engine inside the process. The bound is clickhouse-connect's own.
     extras_require={"embedded": ["chdb>=4.1.7"]},
     entry_points={"lms.djangoapp": [PLUGIN], "cms.djangoapp": [PLUGIN]},
     zip_safe=False,

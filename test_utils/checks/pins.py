@@ -1,7 +1,8 @@
 """Proves that the base requirements resolve on Python 3.12 with edx-platform's pins.
 
-Usage: pins.py <requirements> <pins>. Asks pip to resolve, for the platform's Python and whichever one runs this,
-the requirements with the pins as constraints, then both together; installs nothing. Exit code 1 if either cannot be.
+Usage: pins.py <requirements> <pins>. Asks pip to resolve, for the platform's Python whichever one runs this,
+the requirements with the pins as constraints, then both together; installs nothing. Exit code 1 if either
+cannot be.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def main(requirements: str, pins: str) -> int:
         if done.returncode:
             print(done.stdout, file=sys.stderr)
             print(
-                f"{requirements} does not resolve {way} ({pins}) on Python {PLATFORM_PYTHON}: "
-                "installing the plugin would change or break edx-platform's image. Loosen the requirement named above.",
+                f"{requirements} does not resolve {way} ({pins}) on Python {PLATFORM_PYTHON}: installing the "
+                "plugin would change or break edx-platform's image. Loosen the requirement named above.",
                 file=sys.stderr,
             )
             return 1

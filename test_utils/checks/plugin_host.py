@@ -1,7 +1,7 @@
 """Loads the installed plugin the way edx-platform does, without edx-platform.
 
-Usage: plugin_host.py lms|cms, with a Python that has only the plugin and what it requires. Run as a script from
-outside the repository; imports nothing of it.
+Usage: plugin_host.py lms|cms, with a Python that has only the plugin and what it requires. Run as a script
+from outside the repository; imports nothing of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PACKAGE = "platform_plugin_aspects"
 
 
 def platform_settings(variant: str) -> types.ModuleType:
-    """Return a settings module as the platform's, with the plugin's settings added in the platform's order."""
+    """Return a settings module like the platform's, with the plugin's added in the platform's order."""
     from edx_django_utils.plugins import add_plugins, get_plugin_apps
 
     settings = types.ModuleType("plugin_host_settings")

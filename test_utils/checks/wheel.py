@@ -1,6 +1,7 @@
-"""Checks the sdist and the wheel in a folder: what they hold, and that the wheel loads in an empty environment.
+"""Checks a built sdist and wheel: what they hold, and that the wheel loads in an empty environment.
 
-Usage: wheel.py <folder>, from the root of the repository. Exit code 1 with the reasons when something is wrong.
+Usage: wheel.py <folder that holds both>, from the root of the repository. Exit code 1 with the reasons when
+something is wrong.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ def sdist_faults(sdist: Path) -> Iterator[str]:
 
 
 def load_faults(wheel: Path) -> Iterator[str]:
-    """Install the wheel in an empty environment and yield what fails when it is loaded as the platform would."""
+    """Install the wheel in an empty environment and yield what fails when the plugin is loaded."""
     with tempfile.TemporaryDirectory() as folder:
         environment = Path(folder, "venv")
         venv.create(environment, with_pip=True)
         python = str(environment / "bin" / "python")
-        pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+        pip = [python, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input"]
         subprocess.run([*pip, "install", str(wheel.resolve())], check=True)
         # Away from the repository, whose folder of the same name would otherwise be imported.
         host = shutil.copy(PLUGIN_HOST, folder)
