@@ -1,0 +1,30 @@
+"""Who may do what in Studio."""
+
+from typing import Any
+
+from common.djangoapps.student.roles import (
+    CourseInstructorRole,
+    CourseLimitedStaffRole,
+    CourseStaffRole,
+    GlobalStaff,
+    OrgInstructorRole,
+    OrgStaffRole,
+)
+from opaque_keys.edx.keys import CourseKey
+
+
+def has_studio_read_access(user: Any, course_key: CourseKey) -> bool:
+    """Tell whether the user may see the course in Studio.
+
+    Nobody may for a CCX. Limited staff may not, although they are staff in the LMS; data researchers neither.
+    """
+    course_key = course_key.for_branch(None)
+    if getattr(course_key, "ccx", None):
+        return False
+    if GlobalStaff().has_user(user) or any(
+        role.has_user(user) for role in (OrgInstructorRole(course_key.org), CourseInstructorRole(course_key))
+    ):
+        return True
+    if CourseLimitedStaffRole(course_key).has_user(user):
+        return False
+    return OrgStaffRole(course_key.org).has_user(user) or CourseStaffRole(course_key).has_user(user)

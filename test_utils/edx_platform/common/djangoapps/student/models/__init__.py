@@ -1,0 +1,7 @@
+"""Models of the student app."""
+
+from common.djangoapps.student.models.course_enrollment import (  # noqa: F401
+    CourseEnrollment,
+    EnrollStatusChange,
+)
+from common.djangoapps.student.models.user import CourseAccessRole, UserProfile  # noqa: F401

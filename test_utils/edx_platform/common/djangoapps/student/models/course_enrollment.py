@@ -1,0 +1,157 @@
+"""Enrollments, and the signals and events their changes send."""
+
+import logging
+from typing import Any
+
+from common.djangoapps.student.signals import ENROLL_STATUS_CHANGE
+from django.contrib.auth.models import User
+from django.db import models
+from opaque_keys.edx.keys import CourseKey
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from openedx_events.learning.data import CourseData, CourseEnrollmentData, UserData, UserPersonalData
+from openedx_events.learning.signals import (
+    COURSE_ENROLLMENT_CHANGED,
+    COURSE_ENROLLMENT_CREATED,
+    COURSE_UNENROLLMENT_COMPLETED,
+)
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MODE = "audit"
+
+
+class EnrollStatusChange:
+    """Values of ``event`` in ENROLL_STATUS_CHANGE."""
+
+    enroll = "enroll"
+    unenroll = "unenroll"
+
+
+class CourseEnrollment(models.Model):
+    """A learner's enrollment in a course run. The course's overview may not exist."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    course = models.ForeignKey(CourseOverview, db_constraint=False, on_delete=models.DO_NOTHING)
+    created = models.DateTimeField(auto_now_add=True, null=True, db_index=True)
+    is_active = models.BooleanField(default=True)
+    mode = models.CharField(default=DEFAULT_MODE, max_length=100)
+
+    class Meta:
+        app_label = "student"
+        unique_together = (("user", "course"),)
+        ordering = ("user", "course")
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} in {self.course_id}: {self.mode}, {'active' if self.is_active else 'inactive'}"
+
+    @classmethod
+    def get_enrollment(cls, user: User, course_key: CourseKey) -> "CourseEnrollment | None":
+        """Return the enrollment, active or not, or None."""
+        return cls.objects.filter(user=user, course_id=course_key).first()
+
+    @classmethod
+    def is_enrolled(cls, user: User, course_key: CourseKey) -> bool:
+        """Tell whether the user is actively enrolled."""
+        return cls.objects.filter(user=user, course_id=course_key, is_active=True).exists()
+
+    @classmethod
+    def get_or_create_enrollment(cls, user: User, course_key: CourseKey) -> "CourseEnrollment":
+        """Return the enrollment; a new one is inactive and announced to nobody."""
+        return cls.objects.get_or_create(
+            user=user, course_id=course_key, defaults={"mode": DEFAULT_MODE, "is_active": False}
+        )[0]
+
+    @classmethod
+    def enroll(
+        cls,
+        user: User,
+        course_key: CourseKey,
+        mode: str | None = None,
+        check_access: bool = False,
+        **kwargs: Any,
+    ) -> "CourseEnrollment":
+        """Enroll the user, or activate an enrollment that is there.
+
+        Sends COURSE_ENROLLMENT_CHANGED if that changed anything, then ENROLL_STATUS_CHANGE (always), then
+        COURSE_ENROLLMENT_CREATED if the row is new.
+        """
+        is_new = cls.get_enrollment(user, course_key) is None
+        enrollment = cls.get_or_create_enrollment(user, course_key)
+        enrollment.update_enrollment(mode=mode or DEFAULT_MODE, is_active=True)
+        enrollment.send_signal(EnrollStatusChange.enroll)
+        if is_new:
+            COURSE_ENROLLMENT_CREATED.send_event(enrollment=enrollment._event_data())
+        return enrollment
+
+    @classmethod
+    def unenroll(cls, user: User, course_id: CourseKey, skip_refund: bool = False) -> None:
+        """End the user's enrollment; without one, log and do nothing."""
+        enrollment = cls.get_enrollment(user, course_id)
+        if enrollment is None:
+            log.error("Tried to unenroll user %s from %s, where there is no enrollment", user.id, course_id)
+            return
+        enrollment.update_enrollment(is_active=False, skip_refund=skip_refund)
+
+    def activate(self) -> None:
+        """Make the enrollment active. ENROLL_STATUS_CHANGE is not sent."""
+        self.update_enrollment(is_active=True)
+
+    def deactivate(self) -> None:
+        """Make the enrollment inactive, exactly as unenroll() does."""
+        self.update_enrollment(is_active=False)
+
+    def change_mode(self, mode: str) -> None:
+        """Change the mode, for example from audit to verified. ENROLL_STATUS_CHANGE is not sent."""
+        self.update_enrollment(mode=mode)
+
+    def update_enrollment(
+        self, mode: str | None = None, is_active: bool | None = None, skip_refund: bool = False, **kwargs: Any
+    ) -> None:
+        """Set what is given, save if that is a change, and announce it.
+
+        Any change sends COURSE_ENROLLMENT_CHANGED; becoming inactive sends COURSE_UNENROLLMENT_COMPLETED and
+        ENROLL_STATUS_CHANGE besides.
+        """
+        activation_changed = is_active is not None and self.is_active != is_active
+        mode_changed = mode is not None and self.mode != mode
+        if activation_changed:
+            self.is_active = is_active
+        if mode_changed:
+            self.mode = mode
+        if activation_changed or mode_changed:
+            self.save()
+            COURSE_ENROLLMENT_CHANGED.send_event(enrollment=self._event_data())
+        if activation_changed and not self.is_active:
+            COURSE_UNENROLLMENT_COMPLETED.send_event(enrollment=self._event_data())
+            self.send_signal(EnrollStatusChange.unenroll)
+
+    def send_signal(self, event: str, cost: Any = None, currency: Any = None) -> None:
+        """Send ENROLL_STATUS_CHANGE, plainly: an error in a receiver is an error here."""
+        ENROLL_STATUS_CHANGE.send(
+            sender=None,
+            event=event,
+            user=self.user,
+            mode=self.mode,
+            course_id=self.course_id,
+            cost=cost,
+            currency=currency,
+        )
+
+    def _event_data(self) -> CourseEnrollmentData:
+        try:
+            course = CourseData(course_key=self.course_id, display_name=self.course.display_name)
+        except CourseOverview.DoesNotExist:
+            course = CourseData(course_key=self.course_id)
+        return CourseEnrollmentData(
+            user=UserData(
+                pii=UserPersonalData(
+                    username=self.user.username, email=self.user.email, name=self.user.profile.name
+                ),
+                id=self.user.id,
+                is_active=self.user.is_active,
+            ),
+            course=course,
+            mode=self.mode,
+            is_active=self.is_active,
+            creation_date=self.created,
+        )

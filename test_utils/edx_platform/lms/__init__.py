@@ -1,0 +1,3 @@
+"""The LMS. Importing it makes the Celery app the one that shared tasks use, as on the platform."""
+
+from .celery import APP as CELERY_APP  # noqa: F401

@@ -1,0 +1,4 @@
+"""What stores have in common."""
+
+# Block types whose blocks hang in no course tree.
+DETACHED_XBLOCK_TYPES = {"about", "course_info", "static_tab"}
