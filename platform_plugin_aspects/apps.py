@@ -1,0 +1,35 @@
+"""Registration with edx-platform: settings and receivers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.apps import AppConfig
+from edx_django_utils.plugins.constants import PluginSettings
+
+_SETTINGS = {
+    kind: {PluginSettings.RELATIVE_PATH: f"settings.{module}"}
+    for kind, module in (("common", "common"), ("devstack", "common"), ("production", "production"))
+}
+
+
+class PlatformPluginAspectsConfig(AppConfig):
+    """The plugin's app, named by the entry points ``lms.djangoapp`` and ``cms.djangoapp``.
+
+    Receivers are connected in ``ready()`` from one table, ``signals.CONCERNS``, and not through ``PluginSignals``:
+    see docs/decisions/0002.
+    """
+
+    name = "platform_plugin_aspects"
+    verbose_name = "Aspects"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    plugin_app: ClassVar[dict[str, Any]] = {
+        PluginSettings.CONFIG: {"lms.djangoapp": _SETTINGS, "cms.djangoapp": _SETTINGS},
+    }
+
+    def ready(self) -> None:
+        """Connect the receivers and register the system checks and the Celery hooks."""
+        from platform_plugin_aspects import checks, signals, tasks  # noqa: F401
+
+        signals.connect()

@@ -1,0 +1,64 @@
+"""Django system checks: what is set up wrongly is said at start-up, and not found out by missing data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from platform_plugin_aspects import edx_platform, signals
+from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
+from platform_plugin_aspects.sinks.registry import extra_sinks, sinks
+
+
+@register
+def check_clickhouse_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E001: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG can be meant."""
+    try:
+        Connection.from_settings()
+    except Misconfigured as error:
+        return [
+            Error(
+                str(error),
+                hint="Correct EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG.",
+                id="platform_plugin_aspects.E001",
+            )
+        ]
+    return []
+
+
+@register
+def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E002: each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
+    return [
+        Error(
+            f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {path} cannot be used: {found}",
+            hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, names unlike others'.",
+            id="platform_plugin_aspects.E002",
+        )
+        for path, found in extra_sinks()
+        if isinstance(found, str)
+    ]
+
+
+@register
+def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """W001: every signal and model that a sink which is set to on listens to exists in this release of the platform."""
+    found: list[CheckMessage] = []
+    for concern in signals.concerns():
+        if not sinks()[concern.sink].is_set_on():
+            continue
+        missing = []
+        if edx_platform.get_signal(concern.signal) is None and not concern.optional:
+            missing.append(concern.signal)
+        if concern.sender and edx_platform.get_model(concern.sender) is None:
+            missing.append(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{concern.sender!r}]")
+        for path in missing:
+            found.append(
+                Warning(
+                    f"{path} does not exist: changes that it announces do not reach {concern.sink}.",
+                    hint="Run this version of the plugin on the releases it supports, or correct the setting.",
+                    id="platform_plugin_aspects.W001",
+                )
+            )
+    return found

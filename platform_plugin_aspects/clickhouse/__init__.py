@@ -1,0 +1,1 @@
+"""The ClickHouse side: connections with typed errors (``client``), tables and their DDL (``schema``)."""

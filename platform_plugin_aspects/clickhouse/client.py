@@ -1,0 +1,326 @@
+"""From EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG to a connection whose errors say what the caller should do.
+
+Nothing here knows of Django models or sinks, and nothing in the sinks knows whether ClickHouse is a server
+(``http://``, ``https://``) or the embedded engine (``chdb:///folder``).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
+from django.conf import settings
+
+#: Driver options that are the same for every HTTP connection.
+HTTP_OPTIONS = {
+    # One session per client would forbid two threads to share it.
+    "autogenerate_session_id": False,
+    # Waiting and trying again is delivery's business; it knows how long ClickHouse has been away.
+    "query_retries": 0,
+    "compress": "lz4",
+    "client_name": "platform-plugin-aspects",
+}
+
+
+class Failure(Exception):
+    """ClickHouse did not do what was asked. ``code`` is its error code, or None when there was no answer."""
+
+    def __init__(self, message: str, code: int | None = None):
+        super().__init__(message)
+        self.code = code
+
+
+class Unavailable(Failure):
+    """A passing fault: the same request may succeed later."""
+
+
+class Misconfigured(Failure):
+    """An operator must act; the message says on what."""
+
+
+class Rejected(Failure):
+    """ClickHouse, or the encoding for it, refuses these rows; others may pass."""
+
+
+# The codes are those of ClickHouse's src/Common/ErrorCodes.cpp.
+#: Passing: timeouts, memory, overload, network, replicas and keeper that are not ready.
+PASSING = frozenset({3, 33, 159, 160, 202, 203, 209, 210, 225, 241, 242, 243, 252, 285, 319, 394, 425, 999})
+#: The row's own fault: cannot be parsed or converted, out of range, too large.
+ROW_FAULTS = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 131, 321, 349, 376, 407, 469})
+#: What an operator should look at, by code.
+REMEDIES = {
+    16: "a column is missing: run `manage.py lms aspects_create_tables` to see how the table differs",
+    47: "a column is missing: run `manage.py lms aspects_create_tables` to see how the table differs",
+    60: "a table is missing: create it with `manage.py lms aspects_create_tables`",
+    81: "the database is missing: create it with `manage.py lms aspects_create_tables`, "
+    'or correct "database" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
+    164: "the user may only read: its settings profile must not be readonly",
+    497: "the user lacks a grant: it needs INSERT, SELECT and DELETE on the plugin's database",
+    516: 'wrong user or password: correct "username" and "password" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
+}
+REMEDIES |= dict.fromkeys((192, 193, 194), REMEDIES[516])
+#: Answers of proxies and load balancers, without a ClickHouse code, that mean "later".
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_STATUS = re.compile(r"HTTP status (\d{3})")
+_MESSAGE_LIMIT = 400
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One ClickHouse, as EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG describes it, with defaults for what it leaves out."""
+
+    url: str = "http://clickhouse:8123"
+    username: str = "ch_cms"
+    password: str = field(default="", repr=False)
+    database: str = "event_sink"
+    timeout_secs: float = 5
+    xapi_database: str = "xapi"
+    xapi_table: str = "xapi_events_all"
+    runs_table: str = "load_test_runs"
+    stats_table: str = "load_test_stats"
+
+    @classmethod
+    def from_settings(cls, overrides: Mapping[str, Any] | None = None) -> Connection:
+        """The configured connection; ``overrides`` (same keys, None means "as configured") win.
+
+        Raises Misconfigured for a value that cannot be meant.
+        """
+        known = {f.name for f in fields(cls)}
+        config = dict(getattr(settings, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG", None) or {})
+        config.update({key: value for key, value in (overrides or {}).items() if value is not None})
+        connection = cls(**{key: value for key, value in config.items() if key in known and value is not None})
+        connection.check()
+        try:
+            timeout = float(connection.timeout_secs)
+        except (TypeError, ValueError):
+            timeout = 0
+        if not 0 < timeout < math.inf:
+            raise Misconfigured(
+                f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0"
+            )
+        return replace(connection, timeout_secs=timeout)
+
+    def check(self) -> None:
+        """Raise Misconfigured when the URL is of no known kind or the database has no usable name."""
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable and not self.embedded_path:
+            raise Misconfigured(
+                f"The ClickHouse url {self.place!r} is neither http(s)://host:port nor chdb:///folder"
+            )
+        if not self.database or "\x00" in self.database:
+            raise Misconfigured(f"{self.database!r} cannot be the name of a ClickHouse database")
+
+    @property
+    def embedded_path(self) -> str | None:
+        """The folder of the embedded engine, or None when ClickHouse is a server."""
+        return self.url.removeprefix("chdb://") if self.url.startswith("chdb:///") else None
+
+    @property
+    def place(self) -> str:
+        """The URL without credentials, for messages."""
+        return re.sub(r"//[^/@]*@", "//", self.url)
+
+
+class ClickHouse:
+    """An open connection: insert, select, command and delete, with errors as Unavailable, Misconfigured or Rejected."""
+
+    def __init__(self, connection: Connection):
+        self.connection = connection
+        with self._typed_errors("connecting"):
+            self._client = _open(connection)
+
+    def insert(self, table: str, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> None:
+        """Insert rows into ``table``, whole or not at all, in one statement.
+
+        ``columns`` are (name, ClickHouse type) pairs; ``data`` holds one sequence of values per column, in that order.
+        """
+        names, types = zip(*columns, strict=True)
+        with self._typed_errors(f"inserting into {self.connection.database}.{table}", encoding=True):
+            self._client.insert(
+                table,
+                data,
+                column_names=names,
+                column_type_names=types,
+                database=self.connection.database,
+                column_oriented=True,
+            )
+
+    def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """The rows of a query. ``parameters`` fill ``{name:Type}`` placeholders on the server."""
+        with self._typed_errors("reading"):
+            return self._client.query(sql, parameters=dict(parameters or {})).result_rows
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns no rows."""
+        with self._typed_errors("running a statement"):
+            self._client.command(sql, parameters=dict(parameters or {}))
+
+    def delete(self, table: str, column: str, type_: str, values: Sequence[Any]) -> None:
+        """Delete the rows of ``table`` whose ``column`` (of ClickHouse type ``type_``) is one of ``values``.
+
+        Returns when the rows are gone from every replica's disk, not only hidden.
+        """
+        self.command(
+            f"ALTER TABLE {self.qualified(table)} DELETE "
+            f"WHERE {quote(column)} IN {{values:Array({type_})}} SETTINGS mutations_sync = 2",
+            {"values": list(values)},
+        )
+
+    def qualified(self, table: str) -> str:
+        """`` `database`.`table` ``, quoted."""
+        return f"{quote(self.connection.database)}.{quote(table)}"
+
+    def columns(self) -> dict[str, list[tuple[str, str]]]:
+        """The tables of the database that this user can see: {table: [(column, type), ...] in order}."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for table, name, type_ in self.select(
+            "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
+            {"database": self.connection.database},
+        ):
+            found.setdefault(table, []).append((name, type_))
+        return found
+
+    def close(self) -> None:
+        """Close the connection; the object is not usable afterwards."""
+        self._client.close()
+
+    @contextmanager
+    def _typed_errors(self, doing: str, encoding: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except ClickHouseError as error:
+            raise _typed(error, doing, self.connection) from None
+        except (ValueError, TypeError, AttributeError, OverflowError, KeyError) as error:
+            if not encoding:
+                raise
+            # The value itself stays out of the message: it may be a learner's.
+            raise Rejected(f"A value cannot be encoded for ClickHouse ({type(error).__name__})") from None
+
+
+def quote(identifier: str) -> str:
+    """A ClickHouse identifier in backticks."""
+    escaped = identifier.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def get_client(connection: Connection) -> ClickHouse:
+    """The client of this process for ``connection``, opened when first asked for."""
+    # A client inherited through fork would share its sockets with the parent.
+    key = (os.getpid(), connection)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = ClickHouse(connection)
+        return _clients[key]
+
+
+def close_clients() -> None:
+    """Close every client that this process opened."""
+    with _lock:
+        for (pid, _connection), client in _clients.items():
+            if pid == os.getpid():
+                client.close()
+        _clients.clear()
+
+
+_clients: dict[tuple[int, Connection], ClickHouse] = {}
+_lock = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def _open(connection: Connection) -> Client:
+    """A clickhouse-connect client; tables are always named with their database, so none is selected."""
+    # The driver logs a traceback, values included, of each encoding error that it also raises.
+    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
+    if connection.embedded_path is not None:
+        try:
+            return clickhouse_connect.get_client(interface="chdb", path=connection.embedded_path)
+        except ImportError:
+            raise Misconfigured(
+                'chdb:/// needs the embedded engine: pip install "platform-plugin-aspects[embedded]"'
+            ) from None
+    parts = urlsplit(connection.url)
+    # The driver takes whole seconds.
+    timeout = math.ceil(connection.timeout_secs)
+    return clickhouse_connect.get_client(
+        interface=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        username=unquote(parts.username or "") or connection.username,
+        password=unquote(parts.password or "") or connection.password,
+        proxy_path=parts.path.strip("/"),
+        connect_timeout=timeout,
+        send_receive_timeout=timeout,
+        **HTTP_OPTIONS,
+    )
+
+
+def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failure:
+    """The typed failure for an exception of the driver."""
+    code: int | None = getattr(error, "code", None)
+    name = getattr(error, "name", None) or ""
+    text = str(error)
+    about = f"{doing} at {connection.place}"
+    if code in ROW_FAULTS:
+        # ClickHouse quotes the offending value, which may be a learner's.
+        return Rejected(f"ClickHouse refused rows while {about}: code {code} {name}".rstrip(), code)
+    if code in PASSING:
+        return Unavailable(f"ClickHouse is busy or not ready while {about}: code {code} {name}".rstrip(), code)
+    if code is not None:
+        remedy = REMEDIES.get(code) or _excerpt(text)
+        return Misconfigured(f"ClickHouse refused {about}: code {code} {name}: {remedy}", code)
+    if isinstance(error, DataError):
+        return Rejected(f"A value cannot be encoded for ClickHouse: {_excerpt(text)}")
+    status = _STATUS.search(text)
+    if status and int(status[1]) not in PASSING_STATUSES:
+        return Misconfigured(
+            f"{connection.place} answered HTTP {status[1]}, not as ClickHouse does: check the url and what stands before it"
+        )
+    if connection.embedded_path is not None:
+        return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {_excerpt(text)}")
+    if status:
+        return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")
+    if isinstance(error, OperationalError):
+        cause = _cause(error)
+        kind = Misconfigured if isinstance(cause, ssl.SSLCertVerificationError) else Unavailable
+        return kind(f"ClickHouse cannot be reached while {about}: {_excerpt(str(cause) or type(cause).__name__)}")
+    return Misconfigured(f"ClickHouse's driver failed while {about}: {_excerpt(text)}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost reason of a failed request, e.g. a ConnectionRefusedError."""
+    # urllib3 wraps its reason; a certificate error has a ``reason`` that is text.
+    while True:
+        deeper = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        if not isinstance(deeper, BaseException):
+            return error
+        error = deeper
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MESSAGE_LIMIT else line[:_MESSAGE_LIMIT] + "..."
+
+

@@ -1,0 +1,307 @@
+"""The outbox: ``record`` a change with the transaction that makes it, ``deliver`` what is recorded.
+
+Why no change can be lost between the asking and the delivering: a delivery is asked for after the change is committed.
+Within a window only the first asking sends a task; the mark that holds back the others is taken away by the task
+*before* it reads what is pending. So an asking that was held back happened before the reading, and its change, committed
+earlier still, is read; any later asking finds no mark and sends a task of its own. What a broker or a worker loses is
+asked for again by ``ask_for_pending``, which every worker runs when it starts, when it finds its broker again, and
+regularly in between.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.cache import cache
+from django.db import Error as DatabaseError
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from platform_plugin_aspects.clickhouse.client import Misconfigured, Unavailable
+from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.sinks import BaseSink, Selection, Written
+from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
+from platform_plugin_aspects.sinks.registry import sinks
+
+log = logging.getLogger(__name__)
+
+TASK = "platform_plugin_aspects.tasks.deliver"
+#: Waits between deliveries of a sink while ClickHouse is away: growing from the first to the last.
+FIRST_WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(minutes=10)
+#: Waits between attempts at one object that cannot be written: others are not held up, so these may be long.
+FIRST_OBJECT_WAIT = timedelta(minutes=1)
+LONGEST_OBJECT_WAIT = timedelta(days=1)
+#: Changes read at once, and rows of Change inserted or deleted by one statement.
+BATCH_SIZE = 10_000
+RECORD_SIZE = 1_000
+
+
+@dataclass
+class Delivery:
+    """What one call of ``deliver`` did.
+
+    ``status``: "delivered" (nothing is pending, as far as was read), "busy" (another worker is at it), "waiting" (the wait
+    after a failure is not over), "failed" (ClickHouse is away or misconfigured: all is kept), "off". ``wait``: seconds
+    after which it should be tried again, or None.
+    """
+
+    sink: str
+    status: str = "delivered"
+    changes: int = 0
+    objects: int = 0
+    deleted: int = 0
+    outcome: Outcome = field(default_factory=Outcome)
+    error: str = ""
+    wait: float | None = None
+
+
+def record(sink: str, object_ids: Iterable[Any]) -> None:
+    """Record that objects of ``sink`` changed, in the caller's transaction, and ask for delivery after its commit.
+
+    ``object_ids`` are primary keys. Never raises and never waits for ClickHouse or the broker: a platform that cannot
+    record a change logs that, and goes on.
+    """
+    changes = [Change(sink=sink, object_id=str(object_id)) for object_id in object_ids]
+    if not changes:
+        return
+    try:
+        with transaction.atomic():
+            Change.objects.bulk_create(changes, batch_size=RECORD_SIZE)
+    except DatabaseError as error:
+        log.error(
+            "%d changes of %s could not be recorded (%s): run `manage.py cms migrate platform_plugin_aspects`, "
+            "then `manage.py cms dump_data_to_clickhouse --object %s`",
+            len(changes),
+            sink,
+            type(error).__name__,
+            sink,
+        )
+        return
+    transaction.on_commit(partial(ask, sink), robust=True)
+
+
+def ask(sink: str) -> None:
+    """Ask Celery to deliver ``sink`` when the window is over, at most once per window. Never raises."""
+    window = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+    try:
+        # Caches take whole seconds; 0 would mean "for ever" to some.
+        first = window <= 0 or cache.add(_mark(sink), True, timeout=max(1, math.ceil(window)))
+    except Exception as error:
+        log.warning("The cache does not answer (%s): delivery of %s is asked for all the same", error, sink)
+        first = True
+    if first:
+        send(sink, window)
+
+
+def send(sink: str, wait: float) -> None:
+    """Send the task that delivers ``sink`` after ``wait`` seconds. Never raises: the changes are kept."""
+    try:
+        # By name, for tasks import this module. One attempt: a request does not wait for a broker that is gone.
+        current_app.tasks[TASK].apply_async((sink,), countdown=max(0, wait), retry=False)
+    except Exception as error:
+        log.warning(
+            "Celery's broker does not take the delivery of %s (%s): its changes are kept and asked for again "
+            "when a worker has found the broker",
+            sink,
+            type(error).__name__,
+        )
+
+
+def ask_for_pending() -> list[str]:
+    """Ask for the delivery of every sink that has something pending and need not wait; returns their names."""
+    now = timezone.now()
+    waiting = SinkState.objects.filter(retry_at__gt=now).values("sink")
+    ready = _ready(now).exclude(sink__in=waiting).values_list("sink", flat=True).distinct().order_by("sink")
+    asked = [name for name in ready if name in sinks()]
+    for name in asked:
+        ask(name)
+    return asked
+
+
+def deliver(name: str) -> Delivery:
+    """Write all pending changes of a sink to ClickHouse, each object once and as it is now.
+
+    Changes leave the outbox in the transaction that saw them written; every failure keeps them. Raises LookupError for a
+    name that is no sink, and database errors.
+    """
+    delivery = Delivery(name)
+    _forget_mark(name)
+    sink_class = sinks().get(name)
+    if sink_class is None:
+        raise LookupError(f"{name!r} is no sink: there are {', '.join(sinks())}")
+    if not sink_class.is_enabled():
+        # Kept: another service, or a later configuration, may have it on.
+        delivery.status = "off"
+        return delivery
+    more = True
+    while more:
+        with transaction.atomic():
+            state = _lock(name)
+            if state is None:
+                delivery.status, delivery.wait = "busy", settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+                return delivery
+            now = timezone.now()
+            if state.retry_at is not None and state.retry_at > now:
+                delivery.status = "waiting"
+                return delivery
+            more = _deliver_some(sink_class, state, now, delivery)
+    return delivery
+
+
+def take_stamp(name: str) -> datetime:
+    """The time_last_dumped for a write outside of ``deliver``: later than that of every earlier write of the sink."""
+    SinkState.objects.get_or_create(sink=name)
+    with transaction.atomic():
+        state = SinkState.objects.select_for_update().get(sink=name)
+        stamp = _next_stamp(state)
+        state.save(update_fields=["last_stamp"])
+    return stamp
+
+
+def _forget_mark(name: str) -> None:
+    """Take away the mark that holds back further askings. Never raises."""
+    try:
+        cache.delete(_mark(name))
+    except Exception as error:
+        log.warning("The cache does not answer (%s)", error)
+
+
+def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, delivery: Delivery) -> bool:
+    """Deliver one batch of pending changes under the sink's lock; returns whether there may be more."""
+    limit = min(sink_class.batch_size, BATCH_SIZE)
+    # What waits for another attempt comes last; it is read too, for a newer change may bring it along.
+    oldest_first = Change.objects.filter(sink=state.sink).order_by(
+        models.F("retry_at").asc(nulls_first=True), "pk"
+    )
+    changes = list(oldest_first[:limit])
+    ready = [change for change in changes if change.retry_at is None or change.retry_at <= now]
+    if not ready:
+        return False
+    try:
+        _write(sink_class(), state, changes, ready, delivery)
+    except (Unavailable, Misconfigured) as error:
+        state.failures += 1
+        wait = wait_after(state.failures)
+        state.retry_at = now + wait
+        state.last_error_at = now
+        state.last_error = str(error)
+        delivery.status, delivery.error, delivery.wait = "failed", str(error), wait.total_seconds()
+        log.error(
+            "%s is not delivered; its changes are kept and tried again in %.0f s: %s",
+            state.sink,
+            wait.total_seconds(),
+            error,
+        )
+        state.save()
+        return False
+    state.failures = 0
+    state.retry_at = None
+    state.last_success_at = now
+    state.save()
+    delivery.changes += len(ready)
+    return len(ready) == limit
+
+
+def _write(
+    sink: BaseSink, state: SinkState, changes: Sequence[Change], ready: Sequence[Change], delivery: Delivery
+) -> None:
+    """Write the objects that are ready; delete their changes, or note what is wrong with their objects."""
+    keys: dict[Any, str] = {}
+    bad: dict[str, str] = {}
+    for object_id in dict.fromkeys(change.object_id for change in ready):
+        try:
+            keys[sink.parse_key(object_id)] = object_id
+        except ValueError as error:
+            bad[object_id] = str(error)
+    wanted = list(dict.fromkeys([*keys, *sink.affected(list(keys))]))
+    stamp = _next_stamp(state)
+    found: set[Any] = set()
+
+    def read_and_write(some: Sequence[Any]) -> Written:
+        batch = sink.read(Selection(keys=some))
+        found.update(batch.keys)
+        return sink.write(batch, stamp)
+
+    outcome = write_what_can_be(wanted, read_and_write)
+    gone = [key for key in keys if key not in found and key not in outcome.rejected]
+    if sink.deletes and gone:
+        sink.delete(gone)
+        delivery.deleted += len(gone)
+    for other, others in sink.affected_elsewhere(wanted).items():
+        if sinks()[other].is_enabled():
+            record(other, others)
+    delivery.objects += len(found - outcome.rejected.keys())
+    delivery.outcome.add(outcome)
+    bad |= {keys.get(key, str(key)): error for key, error in outcome.rejected.items()}
+    written = {change.object_id for change in ready} - bad.keys()
+    _forget([change.pk for change in changes if change.object_id in written])
+    for object_id, error in bad.items():
+        _keep_bad(state.sink, object_id, error, [change for change in ready if change.object_id == object_id])
+
+
+def _forget(changes: Sequence[int]) -> None:
+    """Delete changes by primary key: any wider condition would wait for rows that others have not committed yet."""
+    for start in range(0, len(changes), RECORD_SIZE):
+        Change.objects.filter(pk__in=changes[start : start + RECORD_SIZE]).delete()
+
+
+def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
+    """Keep one change of an object that cannot be written, with the error, for a later attempt."""
+    # Without a change of its own, the object was written because another one changed.
+    kept = changes[0] if changes else Change(sink=sink, object_id=object_id)
+    kept.attempts = 1 + max((change.attempts for change in changes), default=0)
+    kept.error = error
+    kept.retry_at = timezone.now() + wait_after(kept.attempts, FIRST_OBJECT_WAIT, LONGEST_OBJECT_WAIT)
+    kept.save()
+    _forget([change.pk for change in changes[1:]])
+    log.error(
+        "%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error
+    )
+
+
+def _lock(name: str) -> SinkState | None:
+    """The state of a sink, locked until the transaction ends; None when another worker holds it."""
+    states = SinkState.objects.filter(sink=name)
+    if not connection.features.has_select_for_update:
+        # SQLite has no row locks: the first write of a transaction locks the database.
+        states.update(failures=models.F("failures"))
+    locked = states.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    found = locked.first()
+    if found is None and not states.exists():
+        SinkState.objects.get_or_create(sink=name)
+        found = locked.first()
+    return found
+
+
+def _next_stamp(state: SinkState) -> datetime:
+    """A moment after every stamp that the sink has had, for readers take the row with the greatest one."""
+    now = timezone.now()
+    if state.last_stamp is not None:
+        now = max(now, state.last_stamp + timedelta(microseconds=1))
+    state.last_stamp = now
+    return now
+
+
+def _ready(now: datetime) -> models.QuerySet[Change]:
+    return Change.objects.filter(models.Q(retry_at=None) | models.Q(retry_at__lte=now))
+
+
+def wait_after(failures: int, first: timedelta = FIRST_WAIT, longest: timedelta = LONGEST_WAIT) -> timedelta:
+    """Doubling with each failure, up to the longest, and jittered so that workers do not come back all at once."""
+    full = min(first * 2 ** min(failures - 1, 30), longest)
+    return full * random.uniform(0.5, 1)
+
+
+def _mark(name: str) -> str:
+    # LMS and CMS may differ in what is enabled, and each sends its tasks to workers of its own.
+    return f"platform_plugin_aspects.asked.{getattr(settings, 'SERVICE_VARIANT', '')}.{name}"

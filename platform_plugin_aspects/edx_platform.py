@@ -1,0 +1,136 @@
+"""The only module that imports edx-platform: its models, signals, modulestore and rules, under names of our own.
+
+Everything is imported when it is used, for the plugin is loaded while the platform is still starting, and a module that
+moved between releases must turn one sink off, with a word, and not stop the site.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.module_loading import import_string
+from opaque_keys import InvalidKeyError
+from opaque_keys.edx.keys import CourseKey, UsageKey
+
+log = logging.getLogger(__name__)
+
+#: Where a module was called something else: openedx-core took openedx-learning's place in 2026.
+FORMER_MODULES = {"openedx_tagging.models.base": "openedx_tagging.core.tagging.models"}
+PUBLISHED_ONLY = "rev-opt-published-only"
+
+
+def get_model(name: str) -> type[models.Model] | None:
+    """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None, with one warning, when there is none."""
+    config = getattr(settings, "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG", {}).get(name) or {}
+    return _import_model(name, config.get("module", ""), config.get("model", ""))
+
+
+@lru_cache(maxsize=None)  # None is remembered too: that is what makes it one warning
+def _import_model(name: str, module: str, model: str) -> type[models.Model] | None:
+    if not module or not model:
+        log.warning(
+            "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG names no module and model for %r: its sink is off", name
+        )
+        return None
+    tried = [module, *filter(None, [FORMER_MODULES.get(module)])]
+    tried += [new for new, former in FORMER_MODULES.items() if former == module]
+    for candidate in tried:
+        try:
+            found = import_string(f"{candidate}.{model}")
+        except (ImportError, RuntimeError):
+            # RuntimeError: the module is there, but its app is not in INSTALLED_APPS.
+            continue
+        if isinstance(found, type) and issubclass(found, models.Model):
+            return found
+    log.warning(
+        "No model %s in %s (EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[%r]): its sink is off",
+        model,
+        " or ".join(tried),
+        name,
+    )
+    return None
+
+
+def get_signal(path: str) -> Any | None:
+    """The signal or Open edX event at a dotted path, or None where this release has none."""
+    try:
+        return import_string(path)
+    except ImportError:
+        return None
+
+
+def retired_since(moment: datetime, user_ids: Iterable[int]) -> set[int]:
+    """Which of these learners' retirements began at ``moment`` or later."""
+    recent = _retirement_status().objects.filter(created__gte=moment).values_list("user_id", flat=True)
+    return set(recent).intersection(user_ids)
+
+
+def without_retiring(queryset: models.QuerySet, user_path: str) -> models.QuerySet:
+    """``queryset`` without the rows whose learner (at ``user_path``, e.g. "user_id") is being, or was, retired."""
+    status = _retirement_status().objects.filter(user_id=models.OuterRef(user_path))
+    return queryset.filter(~models.Exists(status))
+
+
+def _retirement_status() -> Any:
+    return import_string("openedx.core.djangoapps.user_api.models.UserRetirementStatus")
+
+
+def ccx_keys(course_keys: Iterable[CourseKey]) -> list[CourseKey]:
+    """The keys of the custom courses (CCX) made from these courses; none where the site has no custom courses."""
+    # A top-level setting now; a feature before.
+    features = getattr(settings, "FEATURES", {})
+    if not getattr(settings, "CUSTOM_COURSES_EDX", features.get("CUSTOM_COURSES_EDX", False)):
+        return []
+    model: Any = get_model("custom_course_edx")
+    if model is None:
+        return []
+    return [ccx.locator for ccx in model.objects.filter(course_id__in=list(course_keys))]
+
+
+@contextmanager
+def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[Any]]]:
+    """The published course block, or None when it is gone, and its detached blocks in the order of their keys.
+
+    Read the children inside the ``with``: all reads then share one fetch of the course's structure.
+    """
+    store = import_string("xmodule.modulestore.django.modulestore")()
+    detached_types = import_string("xmodule.modulestore.store_utilities.DETACHED_XBLOCK_TYPES")
+    with store.bulk_operations(course_key):
+        course = store.get_course(course_key, depth=None, revision=PUBLISHED_ONLY)
+        detached: list[Any] = []
+        if course is not None:
+            for category in sorted(detached_types):
+                # The store promises no order.
+                found = store.get_items(
+                    course_key, qualifiers={"category": category}, revision=PUBLISHED_ONLY
+                )
+                detached += sorted(found, key=lambda block: str(block.location))
+        yield course, detached
+
+
+def course_of(object_id: str) -> CourseKey | None:
+    """The course of a piece of content, given its course or usage key as text; None for anything else."""
+    for parse in (CourseKey.from_string, lambda text: UsageKey.from_string(text).course_key):
+        try:
+            key = parse(object_id)
+        except InvalidKeyError:
+            continue
+        # Libraries have keys of the same kinds.
+        return key if key.is_course else None
+    return None
+
+
+def block_key_prefix(course_key: CourseKey) -> str | None:
+    """What the usage keys of a course's blocks begin with, as text; None for old-style keys, which do not say."""
+    text = str(course_key)
+    for course, block in (("course-v1:", "block-v1:"), ("ccx-v1:", "ccx-block-v1:")):
+        if text.startswith(course):
+            return text.replace(course, block, 1) + "+"
+    return None

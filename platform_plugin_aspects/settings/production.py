@@ -1,0 +1,23 @@
+"""What operators set in their env tokens wins over the defaults of ``common``."""
+
+from __future__ import annotations
+
+from types import ModuleType, SimpleNamespace
+from typing import cast
+
+from platform_plugin_aspects.settings import common
+
+
+def plugin_settings(settings: ModuleType) -> None:
+    """Take the plugin's settings from ``settings.ENV_TOKENS``; keep what is set already; else use the default.
+
+    Values are taken whole, in the operator's shape: missing keys get their defaults where they are read.
+    """
+    tokens = getattr(settings, "ENV_TOKENS", None) or {}
+    defaults = SimpleNamespace()
+    common.plugin_settings(cast(ModuleType, defaults))
+    for name, default in vars(defaults).items():
+        setattr(settings, name, tokens.get(name, getattr(settings, name, default)))
+    for name, value in tokens.items():
+        if name.startswith("EVENT_SINK_CLICKHOUSE_") and name.endswith("_ENABLED"):
+            setattr(settings, name, value)

@@ -1,0 +1,158 @@
+"""What happens on the platform, and which objects of which sink it concerns: one table, one receiver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from platform_plugin_aspects import delivery, edx_platform
+from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
+
+log = logging.getLogger(__name__)
+
+POST_SAVE = "django.db.models.signals.post_save"
+POST_DELETE = "django.db.models.signals.post_delete"
+PRE_DELETE = "django.db.models.signals.pre_delete"
+ENROLLMENT_EVENTS = "openedx_events.learning.signals."
+CONTENT_EVENTS = "openedx_events.content_authoring.signals."
+
+
+def _course(course_key: Any, **_kwargs: Any) -> list[Any]:
+    return [course_key]
+
+
+def _instance(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [instance.pk]
+
+
+def _user(user: Any, **_kwargs: Any) -> list[Any]:
+    return [user.pk]
+
+
+def _enrollments(user_id: int, course_key: Any) -> list[Any]:
+    # Neither signal nor events carry the primary key.
+    model: Any = edx_platform.get_model("course_enrollment")
+    return list(model.objects.filter(user_id=user_id, course_id=course_key).values_list("pk", flat=True))
+
+
+def _enrollment_of_signal(user: Any, course_id: Any, **_kwargs: Any) -> list[Any]:
+    return _enrollments(user.pk, course_id)
+
+
+def _enrollment_of_event(enrollment: Any, **_kwargs: Any) -> list[Any]:
+    return _enrollments(enrollment.user.id, enrollment.course.course_key)
+
+
+def _course_of_content(content_object: Any, **_kwargs: Any) -> list[Any]:
+    # An empty list of changes means that anything may have changed.
+    changes = getattr(content_object, "changes", None)
+    if changes and "tags" not in changes:
+        return []
+    return _courses([content_object.object_id])
+
+
+def _courses(object_ids: Iterable[str]) -> list[Any]:
+    found = (edx_platform.course_of(object_id) for object_id in object_ids)
+    return list(dict.fromkeys(key for key in found if key is not None))
+
+
+def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
+    """(primary key, object id) of the tags on content that lose ``instance`` without a signal of their own."""
+    model: Any = edx_platform.get_model("object_tag")
+    if model is None:
+        return []
+    return list(model.objects.filter(**{field: instance.pk}).values_list("pk", "object_id"))
+
+
+def _object_tags_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [pk for pk, _object_id in _tags_on_content(instance, "tag_id")]
+
+
+def _object_tags_of_taxonomy(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [pk for pk, _object_id in _tags_on_content(instance, "taxonomy_id")]
+
+
+def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return _courses(object_id for _pk, object_id in _tags_on_content(instance, "tag_id"))
+
+
+@dataclass(frozen=True)
+class Concern:
+    """``signal`` (dotted path), from the model named ``sender`` or from anyone, concerns the objects of ``sink`` that
+    ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some releases
+    that the plugin supports do not have the signal."""
+
+    signal: str
+    sink: str
+    objects: Callable[..., list[Any]]
+    sender: str = ""
+    optional: bool = False
+
+    def __call__(self, sender: Any = None, **kwargs: Any) -> None:
+        """Record the change, if its sink is on. Never raises: the platform does not fail because of analytics."""
+        try:
+            if sinks()[self.sink].is_enabled():
+                delivery.record(self.sink, self.objects(**kwargs))
+        except Exception as error:
+            log.error("A change of %s by %s is not recorded: %r", self.sink, self.signal, error)
+
+    @property
+    def uid(self) -> str:
+        """What makes connecting it twice the same as once."""
+        return f"platform_plugin_aspects.{self.sink}.{self.signal}.{self.sender}"
+
+
+CONCERNS = (
+    Concern("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
+    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
+    # Before Sumac only this one is sent; deprecated since.
+    Concern(
+        CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True
+    ),
+    Concern(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
+    Concern(
+        "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",
+        "course_enrollment",
+        _enrollment_of_signal,
+    ),
+    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
+    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
+    Concern(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
+    Concern(POST_SAVE, "user_profile", _instance, sender="user_profile"),
+    Concern(POST_SAVE, "external_id", _instance, sender="external_id"),
+    Concern(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
+    Concern(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
+    Concern(POST_SAVE, "tag", _instance, sender="tag"),
+    Concern(POST_DELETE, "tag", _instance, sender="tag"),
+    Concern(POST_SAVE, "object_tag", _instance, sender="object_tag"),
+    Concern(POST_DELETE, "object_tag", _instance, sender="object_tag"),
+    Concern(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
+    Concern(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
+    Concern(
+        "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC",
+        "auth_user",
+        _user,
+    ),
+)
+
+
+def concerns() -> Iterator[Concern]:
+    """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model."""
+    yield from CONCERNS
+    built_in = {sink.name for sink in BUILT_IN}
+    for name, sink in sinks().items():
+        if name not in built_in and sink.has_objects:
+            yield Concern(POST_SAVE, name, _instance, sender=sink.model)
+            if sink.deletes:
+                yield Concern(POST_DELETE, name, _instance, sender=sink.model)
+
+
+def connect() -> None:
+    """Connect every concern whose signal and model this release of the platform has; checks report the others."""
+    for concern in concerns():
+        signal = edx_platform.get_signal(concern.signal)
+        sender = edx_platform.get_model(concern.sender) if concern.sender else None
+        if signal is not None and (sender is not None or not concern.sender):
+            signal.connect(concern, sender=sender, weak=False, dispatch_uid=concern.uid)

@@ -1,0 +1,30 @@
+"""One module per subject: what a row is, and where each of its values comes from.
+
+``registry`` finds them; engineers who add a sink of their own subclass ``ModelBaseSink``.
+"""
+
+from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, ModelBaseSink, Selection, Written
+from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
+from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
+from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
+from platform_plugin_aspects.sinks.tag_sink import ObjectTagSink, TagSink, TaxonomySink
+from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
+from platform_plugin_aspects.sinks.user_retire_sink import UserRetirementSink
+from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
+
+__all__ = [
+    "BaseSink",
+    "Batch",
+    "CourseEnrollmentSink",
+    "CourseOverviewSink",
+    "ExternalIdSink",
+    "ModelBaseSink",
+    "ObjectTagSink",
+    "Selection",
+    "TagSink",
+    "TaxonomySink",
+    "UserProfileSink",
+    "UserRetirementSink",
+    "Written",
+    "XBlockSink",
+]

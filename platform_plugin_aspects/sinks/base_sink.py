@@ -1,0 +1,254 @@
+"""The life of a sink: select -> read -> write. What a subclass declares, and the little it may override.
+
+A sink knows what a row is. It knows nothing of Celery, commands or the outbox, which all hand their batches to ``write``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import compress
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from opaque_keys import InvalidKeyError
+from waffle import get_waffle_flag_model
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, get_client
+from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
+from platform_plugin_aspects.sinks.formats import stamp_text
+
+#: A retirement that began while a batch was read is committed within this time of its beginning, by any measure.
+RETIREMENT_MARGIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after``, at most ``limit``."""
+
+    keys: Sequence[Any] | None = None
+    skip: Sequence[Any] = ()
+    after: Any = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Objects as read from the source: their ``keys``, and per object one tuple of the values of ``sink.paths()``."""
+
+    keys: list[Any]
+    rows: list[tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, part: slice) -> Batch:
+        return Batch(self.keys[part], self.rows[part])
+
+    def only(self, keep: Sequence[bool]) -> Batch:
+        """The objects for which ``keep`` is true."""
+        return Batch(list(compress(self.keys, keep)), list(compress(self.rows, keep)))
+
+
+@dataclass
+class Written:
+    """What a write did: rows per ClickHouse table, and what was left out of it, as warnings."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class BaseSink:
+    """What delivery, backfill and commands know of every sink.
+
+    ``name`` stands in the outbox and after ``--object``; ``model`` is the name in EVENT_SINK_CLICKHOUSE_MODEL_CONFIG, in
+    the waffle flag and in the setting that turn the sink on.
+    """
+
+    name: ClassVar[str] = ""
+    model: ClassVar[str] = ""
+    #: The sink's tables, all that it writes.
+    tables: ClassVar[tuple[Table, ...]] = ()
+    #: Objects in one write.
+    batch_size: ClassVar[int] = 10_000
+    #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
+    has_objects: ClassVar[bool] = True
+    #: Whether rows leave ClickHouse when their object is gone from the source.
+    deletes: ClassVar[bool] = False
+
+    def __init__(self, connection: Connection | None = None):
+        self.connection = connection or Connection.from_settings()
+
+    @property
+    def clickhouse(self) -> ClickHouse:
+        """The connection, opened at its first use."""
+        return get_client(self.connection)
+
+    @classmethod
+    def is_enabled(cls) -> bool:
+        """Whether operators turned the sink on: by EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or by its waffle flag.
+
+        The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model cannot
+        be imported is off.
+        """
+        flag = f"event_sink_clickhouse.{cls.model}.enabled"
+        on = cls.is_set_on() or get_waffle_flag_model().get(flag).everyone is True
+        return on and edx_platform.get_model(cls.model) is not None
+
+    @classmethod
+    def is_set_on(cls) -> bool:
+        """Whether EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED is True; needs no database."""
+        return getattr(settings, f"EVENT_SINK_CLICKHOUSE_{cls.model.upper()}_ENABLED", False) is True
+
+    def parse_key(self, text: str) -> Any:
+        """The primary key that ``text`` stands for; ValueError when it can be none."""
+        raise NotImplementedError
+
+    def read(self, selection: Selection) -> Batch:
+        """The selected objects as they are now, in the order of their keys."""
+        raise NotImplementedError
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        """Bring what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
+
+        Raises Unavailable, Misconfigured, or Rejected when an object of the batch cannot be written.
+        """
+        raise NotImplementedError
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        """Take the rows of objects that are gone from the source out of ClickHouse."""
+        raise NotImplementedError
+
+    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """Further objects of this sink whose rows change when these objects do."""
+        return ()
+
+    def affected_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+        """Objects of other sinks whose rows change when these objects do, by sink name."""
+        return {}
+
+    def due(self, batch: Batch) -> list[str | None]:
+        """Per object, why a backfill without ``--force`` leaves it out; None where it is to be written."""
+        return [None] * len(batch)
+
+
+class ModelBaseSink(BaseSink):
+    """A table with one row per object of a Django model, each value from a field or from fields joined to it.
+
+    A subclass declares ``name``, ``model``, ``columns`` and what the table needs; dump_id and time_last_dumped are added.
+    See docs in the README, "Adding a sink".
+    """
+
+    columns: ClassVar[tuple[Column, ...]] = ()
+    #: Sources that are no fields of the model: ``write`` appends their values to each row before ``insert``.
+    computed: ClassVar[tuple[str, ...]] = ()
+    #: Columns of the sorting key and, where there are, of the primary key and the partition, as in ``Table``.
+    order_by: ClassVar[tuple[str, ...]] = ("id", "time_last_dumped")
+    primary_key: ClassVar[tuple[str, ...]] = ()
+    partition_by: ClassVar[str] = ""
+    #: Name of the ClickHouse table where it is not ``name``.
+    table_name: ClassVar[str] = ""
+    #: The ClickHouse column that holds the model's primary key, for ``delete``.
+    key_column: ClassVar[str] = "id"
+    #: The path of the learner's id, where rows are about one: learners in retirement are then left out of tables with
+    #: personal data.
+    learner: ClassVar[str] = ""
+    table: ClassVar[Table]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.columns:
+            cls.table = Table(
+                cls.table_name or cls.name,
+                (*cls.columns, *DUMP_COLUMNS),
+                order_by=cls.order_by,
+                primary_key=cls.primary_key,
+                partition_by=cls.partition_by,
+            )
+            cls.tables = (cls.table,)
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """The paths of all model fields that rows are made of, each once."""
+        found = [path for column in cls.columns for path in column.sources if path not in cls.computed]
+        return tuple(dict.fromkeys([*found, *filter(None, [cls.learner])]))
+
+    @property
+    def manager(self) -> Any:
+        """The default manager of the model; LookupError, naming the setting, when the model cannot be imported."""
+        model = edx_platform.get_model(self.model)
+        if model is None:
+            raise LookupError(
+                f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{self.model!r}] names no model that can be imported"
+            )
+        return model._default_manager
+
+    def parse_key(self, text: str) -> Any:
+        """See BaseSink."""
+        try:
+            return self.manager.model._meta.pk.to_python(text)
+        except (ValidationError, InvalidKeyError, ValueError):
+            raise ValueError(f"{text!r} is no key of {self.name}") from None
+
+    def queryset(self) -> models.QuerySet:
+        """All objects of the model that are to be written."""
+        queryset = self.manager.all()
+        if self.learner and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+            queryset = edx_platform.without_retiring(queryset, self.learner)
+        return queryset
+
+    def read(self, selection: Selection) -> Batch:
+        """See BaseSink. One query, joins included; no model instances."""
+        queryset = self.queryset()
+        if selection.keys is not None:
+            queryset = queryset.filter(pk__in=selection.keys)
+        if selection.skip:
+            queryset = queryset.exclude(pk__in=selection.skip)
+        if selection.after is not None:
+            queryset = queryset.filter(pk__gt=selection.after)
+        rows = list(queryset.order_by("pk").values_list("pk", *self.paths())[: selection.limit])
+        return Batch([row[0] for row in rows], [row[1:] for row in rows])
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        """See BaseSink. One insert."""
+        if not len(batch):
+            return Written()
+        self.insert(batch, stamp, uuid.uuid4())
+        self._take_back_retired(batch, stamp)
+        return Written({self.table.name: len(batch)})
+
+    def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
+        """Insert the batch's rows (values of ``paths()``, then of ``computed``) under the given dump_id and time."""
+        names = self.paths() + self.computed
+        fields = dict(zip(names, zip(*batch.rows, strict=True), strict=True))
+        data = [self._values(column, fields) for column in self.columns]
+        data += [[dump_id] * len(batch), [stamp_text(stamp)] * len(batch)]
+        self.clickhouse.insert(self.table.name, [(c.name, c.type) for c in self.table.columns], data)
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        """See BaseSink."""
+        type_ = next(column.type for column in self.columns if column.name == self.key_column)
+        self.clickhouse.delete(self.table.name, self.key_column, type_, keys)
+
+    def _values(self, column: Column, fields: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+        try:
+            return column.values(*map(fields.__getitem__, column.sources))
+        except Exception as error:
+            # The value stays out of the message: it may be a learner's.
+            raise Rejected(
+                f"A value of {self.table.name}.{column.name} cannot be converted ({type(error).__name__})"
+            ) from None
+
+    def _take_back_retired(self, batch: Batch, stamp: datetime) -> None:
+        """Delete what was written of learners whose retirement began after the batch was read."""
+        if not self.learner or self.table.name not in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+            return
+        at = self.paths().index(self.learner)
+        retired = edx_platform.retired_since(stamp - RETIREMENT_MARGIN, {row[at] for row in batch.rows})
+        if retired:
+            self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))

@@ -1,0 +1,28 @@
+"""Enrollments."""
+
+from __future__ import annotations
+
+from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
+from platform_plugin_aspects.sinks.formats import iso_utc
+
+
+class CourseEnrollmentSink(ModelBaseSink):
+    """A row: the state of one learner's enrollment in one course, written each time it changes.
+
+    Trigger: every change of mode or activity, enrolling and unenrolling. Personal data: the username.
+    """
+
+    name = "course_enrollment"
+    model = "course_enrollment"
+    columns = (
+        Column("id", "Int32"),
+        Column("course_key", "String", source="course_id"),
+        Column("created", "String", convert=iso_utc),
+        Column("is_active", "Bool"),
+        Column("mode", "LowCardinality(String)"),
+        Column("username", "String", source="user__username", personal=True),
+        Column("user_id", "Int32"),
+    )
+    order_by = ("course_key", "user_id", "time_last_dumped")
+    learner = "user_id"

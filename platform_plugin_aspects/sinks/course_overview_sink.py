@@ -1,0 +1,135 @@
+"""Courses, with their blocks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Written
+from platform_plugin_aspects.sinks.formats import iso_utc, stamp_text
+from platform_plugin_aspects.sinks.tag_sink import tags_in_course
+from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
+
+log = logging.getLogger(__name__)
+
+#: Keys of course_data_json, in order; all but the last are fields of the overview.
+DATA_KEYS = (
+    "advertised_start",
+    "announcement",
+    "lowest_passing_grade",
+    "invitation_only",
+    "max_student_enrollments_allowed",
+    "effort",
+    "enable_proctored_exams",
+    "entrance_exam_enabled",
+    "external_id",
+    "language",
+    "tags",
+)
+_SHOWN_PROBLEMS = 5
+
+
+def _course_data(*values: Any) -> str:
+    return json.dumps(dict(zip(DATA_KEYS, values, strict=True)), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso_utc(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value)
+
+
+class CourseOverviewSink(ModelBaseSink):
+    """A row: the state of a course when it was dumped; its blocks share the row's dump_id and time.
+
+    Trigger: something in the course is published, or tags in it change. Courses made from it (CCX) follow. No personal data.
+    """
+
+    name = "course_overviews"
+    model = "course_overviews"
+    columns = (
+        Column("org", "String"),
+        Column("course_key", "String", source="id"),
+        Column("display_name", "String"),
+        Column("course_start", "String", source="start"),
+        Column("course_end", "String", source="end"),
+        Column("enrollment_start", "String", convert=iso_utc),
+        Column("enrollment_end", "String", convert=iso_utc),
+        Column("self_paced", "Bool"),
+        Column("course_data_json", "String", source=DATA_KEYS, convert=_course_data),
+        Column("created", "String", convert=iso_utc),
+        Column("modified", "String", convert=iso_utc),
+    )
+    computed = ("tags",)
+    order_by = ("org", "course_key", "modified", "time_last_dumped")
+    key_column = "course_key"
+    # A course has up to 10,000 blocks.
+    batch_size = 10
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        """See BaseSink. Two inserts: the blocks first, for the course's own row says that it has been dumped."""
+        if not len(batch):
+            return Written()
+        dump_id = uuid.uuid4()
+        block_sink = XBlockSink(self.connection)
+        blocks = Batch([], [])
+        rows = []
+        warnings = []
+        for course_key, row in zip(batch.keys, batch.rows, strict=True):
+            tags = tags_in_course(course_key)
+            of_course, problems = block_sink.of_course(course_key, tags)
+            if row[self.paths().index("lowest_passing_grade")] is None:
+                problems.append("its lowest_passing_grade is null (malformed grading policy)")
+            warnings += _warn(course_key, problems)
+            blocks.keys.extend(of_course.keys)
+            blocks.rows.extend(of_course.rows)
+            rows.append((*row, tags.get(str(course_key), [])))
+        if len(blocks):
+            block_sink.insert(blocks, stamp, dump_id)
+        self.insert(Batch(batch.keys, rows), stamp, dump_id)
+        return Written({self.table.name: len(rows), XBlockSink.table.name: len(blocks)}, warnings)
+
+    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """The custom courses (CCX) made from these."""
+        return edx_platform.ccx_keys(keys)
+
+    def due(self, batch: Batch) -> list[str | None]:
+        """Courses are due when they were published since their last dump, or never dumped."""
+        at = self.paths().index("modified")
+        reasons: list[str | None] = []
+        for course_key, row in zip(batch.keys, batch.rows, strict=True):
+            published = stamp_text(row[at])
+            dumped = self._last_dumps.get(str(course_key), "")
+            reasons.append(f"published {published}, dumped {dumped}" if published <= dumped else None)
+        return reasons
+
+    @cached_property
+    def _last_dumps(self) -> dict[str, str]:
+        """{course key: time of its last dump}, all of them in one query."""
+        table = self.clickhouse.qualified(self.table.name)
+        query = f"SELECT course_key, max(time_last_dumped) FROM {table} GROUP BY course_key"
+        return dict(self.clickhouse.select(query))
+
+
+CourseOverviewSink.tables = (CourseOverviewSink.table, XBlockSink.table)
+
+
+def _warn(course_key: Any, problems: Sequence[str]) -> list[str]:
+    """Log one warning about a course, if there is anything to say, and return it."""
+    if not problems:
+        return []
+    shown = "; ".join(problems[:_SHOWN_PROBLEMS])
+    more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+    warning = f"Course {course_key} is written as far as it can be: {shown}{more}"
+    log.warning(warning)
+    return [warning]

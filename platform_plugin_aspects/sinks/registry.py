@@ -1,0 +1,62 @@
+"""Which sinks there are: the plugin's own, and those listed in EVENT_SINK_CLICKHOUSE_EXTRA_SINKS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.sinks import (
+    BaseSink,
+    CourseEnrollmentSink,
+    CourseOverviewSink,
+    ExternalIdSink,
+    ObjectTagSink,
+    TagSink,
+    TaxonomySink,
+    UserProfileSink,
+    UserRetirementSink,
+)
+
+#: In the order in which a backfill of everything goes: what others refer to comes first.
+BUILT_IN: tuple[type[BaseSink], ...] = (
+    TaxonomySink,
+    TagSink,
+    ObjectTagSink,
+    CourseOverviewSink,
+    UserProfileSink,
+    ExternalIdSink,
+    CourseEnrollmentSink,
+    UserRetirementSink,
+)
+
+
+def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
+    """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS."""
+    for path in getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", ()):
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            yield path, str(error)
+            continue
+        if not (isinstance(found, type) and issubclass(found, BaseSink)):
+            yield path, "it is no subclass of platform_plugin_aspects.sinks.BaseSink"
+        elif not found.name or not found.model:
+            yield path, "it has no name or no model"
+        elif any(found.name == sink.name for sink in BUILT_IN):
+            yield path, f"its name, {found.name!r}, is taken"
+        else:
+            yield path, found
+
+
+def sinks() -> dict[str, type[BaseSink]]:
+    """All sinks by name. Entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that are none are left to the system checks."""
+    usable = [found for _path, found in extra_sinks() if not isinstance(found, str)]
+    return {sink.name: sink for sink in (*BUILT_IN, *usable)}
+
+
+def tables() -> list[Table]:
+    """All tables of the plugin's database."""
+    return [table for sink in sinks().values() for table in sink.tables] + list(LOAD_TEST_TABLES)

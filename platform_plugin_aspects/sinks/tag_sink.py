@@ -1,0 +1,120 @@
+"""Taxonomies, their tags, and the tags on content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Q
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
+from platform_plugin_aspects.sinks.formats import json_list, or_zero
+
+#: How many ancestors a tag can have: openedx_tagging's trees are at most so deep, with one to spare.
+MAX_ANCESTORS = 6
+
+
+def _ancestors(field: str) -> tuple[str, ...]:
+    """Paths from a tag to ``field`` of the tag itself, its parent, its grandparent, ..."""
+    return tuple("parent__" * level + field for level in range(MAX_ANCESTORS + 1))
+
+
+def lineage(*values: str | None) -> str:
+    """Tag values from the tag up, null above the root, as a JSON list from the root down."""
+    return json_list(value for value in reversed(values) if value is not None)
+
+
+def _object_lineage(own: str, *values: str | None) -> str:
+    # Free text, and what is left of a deleted tag, has no tag and stands for itself.
+    return lineage(*values) if values[0] is not None else json_list([own])
+
+
+class TaxonomySink(ModelBaseSink):
+    """A row: a taxonomy. Trigger: it is saved; when it is deleted its row goes. No personal data."""
+
+    name = "taxonomy"
+    model = "taxonomy"
+    columns = (Column("id", "Int32"), Column("name", "String"))
+    deletes = True
+
+
+class TagSink(ModelBaseSink):
+    """A row: a tag of a taxonomy, with its lineage.
+
+    Trigger: it or one of its ancestors is saved; when it is deleted its row goes. No personal data.
+    """
+
+    name = "tag"
+    model = "tag"
+    columns = (
+        Column("id", "Int32"),
+        Column("taxonomy", "Int32", source="taxonomy_id", convert=or_zero),
+        Column("parent", "Int32", source="parent_id", convert=or_zero),
+        Column("value", "String"),
+        Column("external_id", "String"),
+        Column("lineage", "String", source=_ancestors("value"), convert=lineage),
+    )
+    deletes = True
+
+    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """The tags below: their lineage names these."""
+        below: dict[Any, None] = {}
+        level = list(keys)
+        while level:
+            children = self.manager.filter(parent_id__in=level).values_list("pk", flat=True)
+            level = [child for child in children if child not in below]
+            below.update(dict.fromkeys(level))
+        return list(below)
+
+    def affected_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+        """The tags on content: their lineage names these."""
+        object_tag: Any = edx_platform.get_model("object_tag")
+        if object_tag is None:
+            return {}
+        return {"object_tag": list(object_tag.objects.filter(tag_id__in=keys).values_list("pk", flat=True))}
+
+
+class ObjectTagSink(ModelBaseSink):
+    """A row: a tag on a course or a block.
+
+    Trigger: it, or the tag, is saved or the tag deleted; when it is deleted its row goes. No personal data.
+    """
+
+    name = "object_tag"
+    model = "object_tag"
+    columns = (
+        Column("id", "Int32"),
+        Column("object_id", "String"),
+        Column("taxonomy", "Int32", source="taxonomy_id", convert=or_zero),
+        Column("tag", "Int32", source="tag_id", convert=or_zero),
+        Column("_value", "String"),
+        Column("_export_id", "String"),
+        Column(
+            "lineage",
+            "String",
+            source=("_value", *(f"tag__{path}" for path in _ancestors("value"))),
+            convert=_object_lineage,
+        ),
+    )
+    deletes = True
+
+
+def tags_in_course(course_key: CourseKey) -> dict[str, list[int]]:
+    """{course or usage key as text: ids of its tags and of all their ancestors, each once}, in one query."""
+    object_tag: Any = edx_platform.get_model("object_tag")
+    if object_tag is None:
+        return {}
+    wanted = Q(object_id=str(course_key))
+    prefix = edx_platform.block_key_prefix(course_key)
+    if prefix is not None:
+        # A range, unlike LIKE BINARY, uses MySQL's index on object_id. "," follows "+".
+        wanted |= Q(object_id__gte=prefix, object_id__lt=prefix[:-1] + ",")
+    ids = ("tag_id", *(f"tag__{path}" for path in _ancestors("parent_id")))
+    found: dict[str, dict[int, None]] = {}
+    rows = object_tag.objects.filter(wanted, tag__isnull=False).order_by("pk").values_list("object_id", *ids)
+    for object_id, *tags in rows:
+        found.setdefault(object_id, {}).update(dict.fromkeys(tag for tag in tags if tag is not None))
+    return {object_id: list(tags) for object_id, tags in found.items()}

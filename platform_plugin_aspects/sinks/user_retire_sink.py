@@ -1,0 +1,57 @@
+"""Retirement: what is known of a learner leaves ClickHouse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from platform_plugin_aspects.clickhouse.client import Unavailable
+from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, Selection, Written
+
+log = logging.getLogger(__name__)
+
+
+class UserRetirementSink(BaseSink):
+    """Writes nothing: deletes the rows of retired learners from the tables in EVENT_SINK_CLICKHOUSE_PII_MODELS.
+
+    Trigger: the platform's retire_misc step. It counts as done when no row is left.
+    """
+
+    name = "auth_user"
+    model = "auth_user"
+    has_objects = False
+
+    def parse_key(self, text: str) -> int:
+        """A user id."""
+        return int(text)
+
+    def read(self, selection: Selection) -> Batch:
+        """The users asked for, whether or not their account still exists."""
+        keys = sorted(selection.keys or ())
+        return Batch(keys, [()] * len(keys))
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        """Delete, then look whether anything is left."""
+        existing = self.clickhouse.columns()
+        for table in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+            type_ = dict(existing.get(table, ())).get("user_id")
+            if type_ is None:
+                log.info("Retirement: %r is no table with a user_id in ClickHouse, skipped", table)
+                continue
+            self.clickhouse.delete(table, "user_id", type_, batch.keys)
+            left = self._count(table, type_, batch.keys)
+            if left:
+                raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
+        return Written()
+
+    def _count(self, table: str, type_: str, user_ids: Sequence[Any]) -> int:
+        qualified = self.clickhouse.qualified(table)
+        found = self.clickhouse.select(
+            f"SELECT count() FROM {qualified} WHERE user_id IN {{ids:Array({type_})}}",
+            {"ids": list(user_ids)},
+        )
+        return int(found[0][0])

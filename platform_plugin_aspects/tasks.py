@@ -1,0 +1,128 @@
+"""Celery tasks: when delivery happens, and again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.utils.module_loading import import_string
+from edx_django_utils.monitoring import set_code_owner_attribute
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured, Unavailable
+from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection
+from platform_plugin_aspects.sinks.isolate import write_what_can_be
+
+log = logging.getLogger(__name__)
+
+#: A worker that is killed gives its task back.
+KEPT = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
+
+
+@shared_task(name=delivery.TASK, **KEPT)
+@set_code_owner_attribute
+def deliver(sink: str) -> None:
+    """Deliver what is pending of ``sink``; when that cannot be now, again later."""
+    try:
+        wait = delivery.deliver(sink).wait
+    except LookupError as error:
+        # Recorded by another version, or for an extra sink that is no longer listed: kept.
+        log.error("Delivery of %s: %s", sink, error)
+        return
+    except DatabaseError as error:
+        # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
+        wait = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+        log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
+    if wait is not None:
+        delivery.send(sink, wait)
+
+
+@shared_task(ignore_result=True)
+@set_code_owner_attribute
+def deliver_pending() -> None:
+    """Ask for the delivery of everything that is pending: what a worker or a broker lost is found here."""
+    delivery.ask_for_pending()
+
+
+@shared_task(bind=True, max_retries=None, **KEPT)
+@set_code_owner_attribute
+def dump_course_to_clickhouse(
+    self: Any, course_key_string: str, connection_overrides: Mapping[str, Any] | None = None
+) -> None:
+    """Bring a course and its blocks to ClickHouse. Called by others, and in flight during upgrades.
+
+    ``connection_overrides``: keys of EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG for this course only.
+    """
+    _dump(self, CourseOverviewSink, course_key_string, connection_overrides)
+
+
+@shared_task(bind=True, max_retries=None, **KEPT)
+@set_code_owner_attribute
+def dump_data_to_clickhouse(
+    self: Any,
+    sink_module: str,
+    sink_name: str,
+    object_id: Any,
+    connection_overrides: Mapping[str, Any] | None = None,
+) -> None:
+    """Bring one object to ClickHouse. Called by others, and in flight during upgrades.
+
+    ``sink_module``, ``sink_name``: where the sink's class is, e.g. "platform_plugin_aspects.sinks", "UserProfileSink".
+    """
+    sink_class = import_string(f"{sink_module}.{sink_name}")
+    if not (isinstance(sink_class, type) and issubclass(sink_class, BaseSink)):
+        raise ValueError(f"{sink_module}.{sink_name} is no sink")
+    _dump(self, sink_class, object_id, connection_overrides)
+
+
+def _dump(
+    task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None
+) -> None:
+    """Through the outbox when the object goes where all go; else directly, with Celery's own retries."""
+    if not overrides:
+        delivery.record(sink_class.name, [object_id])
+        return
+    try:
+        sink = sink_class(Connection.from_settings(overrides))
+        key = sink.parse_key(str(object_id))
+        stamp = delivery.take_stamp(sink.name)
+        outcome = write_what_can_be(
+            [key, *sink.affected([key])], lambda keys: sink.write(sink.read(Selection(keys=keys)), stamp)
+        )
+    except Unavailable as error:
+        raise task.retry(
+            exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()
+        ) from None
+    except (Misconfigured, ValueError) as error:
+        log.error("%s %s is not written: %s", sink_class.name, object_id, error)
+        return
+    for bad_key, reason in outcome.rejected.items():
+        log.error("%s %s cannot be written: %s", sink.name, bad_key, reason)
+
+
+@worker_ready.connect
+def keep_asking(sender: Any, **_kwargs: Any) -> None:
+    """Look for what is pending when a worker starts or finds its broker again, and regularly from then on.
+
+    The platform runs no beat process; every worker has a timer, which it clears when it loses the broker.
+    """
+    interval = settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS
+    if not interval:
+        return
+    _ask_for_all()
+    earlier = getattr(sender, "aspects_timer", None)
+    if earlier is not None:
+        earlier.cancel()
+    sender.aspects_timer = sender.timer.call_repeatedly(interval, _ask_for_all)
+
+
+def _ask_for_all() -> None:
+    try:
+        deliver_pending.apply_async(retry=False)
+    except Exception as error:
+        log.warning("Celery's broker does not answer (%s): pending changes are kept", type(error).__name__)
