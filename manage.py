@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run a Django command on the stand-in platform: ``manage.py [lms|cms] <command>`` (without a variant: lms)."""
+"""Run a Django command on the stand-in platform: ``manage.py [lms|cms] <command>`` (default: lms)."""
 
 import os
 import sys

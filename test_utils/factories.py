@@ -1,7 +1,7 @@
 """Short ways to make what the platform holds. Each says which signals it sends.
 
-Django's ``post_save`` is sent by every function that saves a model, as on the platform; ``bulk=True`` and the functions
-named ``make_many_...`` use bulk_create, which sends nothing.
+Django's ``post_save`` is sent by every function that saves a model, as on the platform; the functions named
+``make_many_...`` use bulk_create, which sends nothing.
 """
 
 from __future__ import annotations
@@ -84,12 +84,14 @@ def make_course(
 ) -> CourseKey:
     """Make a course in the modulestore and return its key.
 
-    It has so many chapters, each with so many sequentials, and so on down to the leaves (html, problem, video and discussion
-    in turn); every other sequential and what is in it is graded. ``detached`` adds an about block, a static tab and a
-    course_info. ``fields`` are settings of the course (display_name, start, ...).
+    It has so many chapters, each with so many sequentials, and so on down to the leaves (html, problem,
+    video and discussion in turn); every other sequential and what is in it is graded. ``detached`` adds an
+    about block, a static tab and a course_info. ``fields`` are settings of the course (display_name, start,
+    ...).
 
-    ``publish`` without ``loudly`` publishes and makes the CourseOverview row, and sends no signal but post_save of
-    CourseOverview; ``loudly`` sends COURSE_PUBLISHED as the CMS does; without ``publish`` there is only a draft.
+    ``publish`` without ``loudly`` publishes and makes the CourseOverview row, and sends no signal but
+    post_save of CourseOverview; ``loudly`` sends COURSE_PUBLISHED as the CMS does; without ``publish``
+    there is only a draft.
     """
     key = (
         CourseKey.from_string(course_key) if isinstance(course_key, str) else course_key or make_course_key()
@@ -162,7 +164,7 @@ def make_enrollment(
     is_active: bool = True,
     created: datetime | None = None,
 ) -> CourseEnrollment:
-    """Make an enrollment row (the course need not exist). Sends post_save of CourseEnrollment and no enrollment event.
+    """Make an enrollment row (the course need not exist). Sends its post_save and no enrollment event.
 
     For what the platform sends, use CourseEnrollment.enroll.
     """
@@ -219,7 +221,7 @@ def make_tag_branch(*values: str, taxonomy: Taxonomy | None = None) -> list[Tag]
 def make_object_tag(
     object_id: Any, tag: Tag | None = None, *, taxonomy: Taxonomy | None = None, value: str = ""
 ) -> ObjectTag:
-    """Put one tag, or free text of a taxonomy, on an object. Sends post_save of ObjectTag and no Open edX event."""
+    """Put one tag, or free text of a taxonomy, on an object. Sends its post_save and no Open edX event."""
     taxonomy = tag.taxonomy if tag else taxonomy
     return ObjectTag.objects.create(
         object_id=str(object_id),
@@ -233,13 +235,14 @@ def make_object_tag(
 def tag_object(object_id: Any, taxonomy: Taxonomy, *values: str) -> None:
     """Make the values the object's only tags of the taxonomy, as an author does.
 
-    Sends post_save and post_delete of ObjectTag, CONTENT_OBJECT_ASSOCIATIONS_CHANGED and CONTENT_OBJECT_TAGS_CHANGED.
+    Sends post_save and post_delete of ObjectTag, CONTENT_OBJECT_ASSOCIATIONS_CHANGED and
+    CONTENT_OBJECT_TAGS_CHANGED.
     """
     content_tagging.tag_object(str(object_id), taxonomy, list(values))
 
 
 def make_ccx(course_key: CourseKey, display_name: str | None = None, coach: User | None = None) -> CCXLocator:
-    """Make a CCX of a published course and its CourseOverview row; return its key. Sends their post_save only."""
+    """Make a CCX of a published course and its CourseOverview row; return its key. Sends their post_save."""
     ccx = CustomCourseForEdX.objects.create(
         course_id=course_key, display_name=display_name or f"CCX {next(_numbers)}", coach=coach or make_user()
     )

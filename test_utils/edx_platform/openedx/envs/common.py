@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "rules.apps.AutodiscoverRulesConfig",
     "django_countries",
     "openedx_events",
-    # Before course_overviews: a plugin's receivers hear of a publish before the platform has updated its own rows.
+    # Before course_overviews: plugins hear of a publish before the platform has updated its own rows.
     "openedx.core.djangoapps.plugins.apps.PluginsConfig",
     "openedx.core.djangoapps.content.course_overviews.apps.CourseOverviewsConfig",
     "common.djangoapps.student.apps.StudentConfig",

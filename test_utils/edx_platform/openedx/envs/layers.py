@@ -42,7 +42,7 @@ def add_site_layers(settings_path: str, project_type: str) -> None:
 
 
 def add_test_layers(settings_path: str, project_type: str) -> None:
-    """Apply what tests need (a database file of this process, quick hashing), then the plugins' test settings.
+    """Apply what tests need (a database file of its own, quick hashing), then the plugins' test settings.
 
     STANDIN_DATABASE_URL still chooses another database; broker, cache and courses are always in memory.
     """
@@ -74,7 +74,7 @@ def assign(settings: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 def read_settings_file(variable: str) -> dict[str, Any]:
-    """Return the settings in the JSON or YAML file that the environment variable names ({} when it is unset)."""
+    """Return the settings in the JSON or YAML file that the environment variable names ({} if unset)."""
     path = os.environ.get(variable)
     if not path:
         return {}

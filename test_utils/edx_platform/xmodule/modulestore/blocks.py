@@ -51,8 +51,8 @@ COURSE_DEFAULTS: Mapping[str, Any] = {
 class BlockData:
     """A block as it is kept: never changed, only replaced.
 
-    ``edited_on`` None means that blocks handed out have no such attribute at all. A child that is in no structure is a
-    child that fails to load.
+    ``edited_on`` None means that blocks handed out have no such attribute at all. A child that is in no
+    structure is a child that fails to load.
     """
 
     block_type: str

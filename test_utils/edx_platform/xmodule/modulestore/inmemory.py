@@ -1,4 +1,4 @@
-"""A modulestore without Mongo: draft and published trees in memory, the published ones in files if need be."""
+"""A modulestore without Mongo: trees in memory, the published ones in files if need be."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class _BulkOperation:
 class InMemoryModuleStore:
     """The part of the platform's store that readers meet, and short ways to write.
 
-    For assertions: ``reads_outside_bulk`` counts reads made outside ``bulk_operations``, ``structure_fetches`` how often
-    a structure was fetched (once per bulk operation and branch, else once per read).
+    For assertions: ``reads_outside_bulk`` counts reads made outside ``bulk_operations``,
+    ``structure_fetches`` how often a structure was fetched, per course (once per bulk operation and branch,
+    else once per read).
     """
 
     def __init__(self, signal_handler: SignalHandler) -> None:
@@ -61,7 +62,7 @@ class InMemoryModuleStore:
     def get_course(
         self, course_key: CourseKey, depth: int | None = 0, revision: str | None = None, **kwargs: Any
     ) -> CourseBlock | None:
-        """Return the course's root, or None when the store has no such course (or nothing published of it)."""
+        """Return the course's root, or None when there is no such course (or nothing published of it)."""
         structure = self._fetch(course_key, revision)
         if structure is None or ROOT not in structure.blocks:
             return None
@@ -76,10 +77,10 @@ class InMemoryModuleStore:
         revision: str | None = None,
         **kwargs: Any,
     ) -> list[Block]:
-        """Return the course's blocks that match, **in no particular order**, detached ones and orphans included.
+        """Return the course's blocks that match, **in no order**, detached ones and orphans included.
 
-        ``qualifiers`` may hold "category" (a block type or a list of them) and "name" (a block id); ``settings`` values of
-        fields. Raises ItemNotFoundError when the store has no such course.
+        ``qualifiers`` may hold "category" (a block type or a list of them) and "name" (a block id);
+        ``settings`` values of fields. Raises ItemNotFoundError when the store has no such course.
         """
         structure = self._fetch(course_key, revision)
         if structure is None:
@@ -144,9 +145,10 @@ class InMemoryModuleStore:
     ) -> None:
         """Make a draft of a whole course; raise DuplicateItemError when there is one.
 
-        A block is {"type", "id", "fields": {...}, "children": [blocks], "edited_on": datetime or None}; all but "type" and
-        "id" may be left out. The root's type and id are "course" whatever it says. None among the children is one that will
-        fail to load. ``edited_on`` is now unless it is given; None takes the attribute away.
+        A block is {"type", "id", "fields": {...}, "children": [blocks], "edited_on": datetime or None}; all
+        but "type" and "id" may be left out. The root's type and id are "course" whatever it says. None
+        among the children is one that will fail to load. ``edited_on`` is now unless it is given; None
+        takes the attribute away.
         """
         course_id = _course_id(course_key)
         if course_id in self._course_ids():
@@ -223,7 +225,7 @@ class InMemoryModuleStore:
             self._published().pop(course_id, None)
 
     def delete_course(self, course_key: CourseKey, user_id: int | None = None) -> None:
-        """Delete the course and send COURSE_DELETED, on which the platform deletes the CourseOverview row too."""
+        """Delete the course and send COURSE_DELETED, on which the platform deletes the CourseOverview row."""
         self.vanish(course_key)
         self._send("course_deleted", _course_id(course_key))
 
@@ -271,7 +273,7 @@ class InMemoryModuleStore:
             operation.structures.pop(DRAFT, None)
 
     def _draft(self, course_id: str) -> Structure | None:
-        """The draft; where nothing was edited here since the last publish, that is what is published by now."""
+        """The draft; where nothing was edited here since the last publish, it is what is published by now."""
         draft = self._drafts.get(course_id)
         if draft is not None and course_id not in self._draft_bases:
             return draft

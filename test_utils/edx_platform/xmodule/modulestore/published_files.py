@@ -17,7 +17,7 @@ DATETIME_FIELDS = {"start", "end", "announcement", "enrollment_start", "enrollme
 
 
 class PublishedFiles:
-    """A mapping of course keys, as text, to published structures: one JSON file each, read again when it changed."""
+    """A mapping of course ids to published structures: a JSON file each, read again when it changed."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)

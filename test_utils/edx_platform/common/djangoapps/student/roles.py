@@ -12,7 +12,7 @@ ACCESS_ROLES_INHERITANCE = {"limited_staff": ("staff",)}
 
 
 class RoleCache:
-    """The roles of one user object, read once and kept on it: a role given elsewhere is not seen by that object."""
+    """The roles of one user object, read once: a role given elsewhere is not seen by that object."""
 
     def __init__(self, user: User) -> None:
         self._roles = {

@@ -42,7 +42,7 @@ class CourseEnrollment(models.Model):
         ordering = ("user", "course")
 
     def __str__(self) -> str:
-        return f"user {self.user_id} in {self.course_id}: {self.mode}, {'active' if self.is_active else 'inactive'}"
+        return f"user {self.user_id} in {self.course_id}: {self.mode}, active={self.is_active}"
 
     @classmethod
     def get_enrollment(cls, user: User, course_key: CourseKey) -> "CourseEnrollment | None":

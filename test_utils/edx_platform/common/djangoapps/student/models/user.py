@@ -14,7 +14,7 @@ from opaque_keys.edx.django.models import CourseKeyField
 
 
 class UserProfile(models.Model):
-    """A learner's profile. ``meta`` is text holding JSON, with the learner's session key while that is in force."""
+    """A learner's profile. ``meta`` is text holding JSON, the learner's session key among it."""
 
     GENDER_CHOICES = (("m", "Male"), ("f", "Female"), ("o", "Other/Prefer Not to Say"))
     LEVEL_OF_EDUCATION_CHOICES = (

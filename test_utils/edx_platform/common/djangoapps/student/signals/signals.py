@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent by plain ``send`` with event, user, mode, course_id, cost and currency: a receiver's error breaks the enrollment.
+# Sent by plain ``send`` with event, user, mode, course_id, cost and currency: an error in a receiver breaks
+# the enrollment.
 ENROLL_STATUS_CHANGE = Signal()

@@ -8,7 +8,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 
 class IsStaffOrReadOnly(BasePermission):
-    """Course staff may write; **everybody** may read, whatever the course: no protection for a GET endpoint."""
+    """Course staff may write; **everybody** may read, whatever the course: no protection for a GET."""
 
     def has_object_permission(self, request: HttpRequest, view: Any, obj: Any) -> bool:
         """True for any safe method, else for global and course staff of ``obj.course_id``."""

@@ -67,7 +67,7 @@ class CourseOverview(TimeStampedModel):
 
     @classmethod
     def load_from_module_store(cls, course_id: CourseKey) -> "CourseOverview":
-        """Read the course, save its row and return it; raise DoesNotExist when the modulestore has no such course."""
+        """Read the course, save its row and return it; DoesNotExist when the store has no such course."""
         store = modulestore()
         with store.bulk_operations(course_id):
             course = store.get_course(course_id)
@@ -80,7 +80,7 @@ class CourseOverview(TimeStampedModel):
 
     @classmethod
     def get_from_id(cls, course_id: CourseKey) -> "CourseOverview":
-        """Return the row, reading the course first when there is none of this version; may raise DoesNotExist."""
+        """Return the row, reading the course first if there is none; may raise DoesNotExist."""
         overview = cls.objects.filter(id=course_id, version__gte=cls.VERSION).first()
         return overview or cls.load_from_module_store(course_id)
 
