@@ -1,0 +1,61 @@
+"""Create the plugin's database and tables in ClickHouse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.schema import (
+    create_database_statement,
+    create_missing,
+    missing_and_drifted,
+)
+from platform_plugin_aspects.management.options import (
+    add_connection_arguments,
+    connection_from,
+    failures_as_command_errors,
+)
+from platform_plugin_aspects.sinks.registry import tables
+
+
+class Command(BaseCommand):
+    """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
+
+    help = (
+        "Create the database and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered or "
+        "dropped; tables that differ from what the plugin writes are named, with exit code 1. Needs a user who may create tables."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        add_connection_arguments(parser)
+        parser.add_argument(
+            "--cluster", help="make Replicated tables ON CLUSTER (default: EVENT_SINK_CLICKHOUSE_CLUSTER_NAME)"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="print the statements, run none")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        cluster = options["cluster"]
+        if cluster is None:
+            cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
+        with failures_as_command_errors():
+            client = get_client(connection_from(options))
+            database = client.connection.database
+            if options["dry_run"]:
+                missing, differences = missing_and_drifted(tables(), client.columns())
+                self.stdout.write(f"{create_database_statement(database, cluster)};")
+                for table in missing:
+                    self.stdout.write(f"{table.create_statement(database, cluster)};")
+            else:
+                missing, differences = create_missing(client, tables(), cluster)
+                for table in missing:
+                    self.stdout.write(f"created {database}.{table.name}")
+        present = len(tables()) - len(missing)
+        self.stdout.write(f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already")
+        if differences:
+            listed = "\n".join(f"  {difference}" for difference in differences)
+            raise CommandError(f"Tables in {database} that the plugin did not alter, and that differ:\n{listed}")

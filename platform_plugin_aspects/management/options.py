@@ -1,0 +1,42 @@
+"""What the commands have in common: how to say which ClickHouse, and how failures end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from platform_plugin_aspects.clickhouse.client import Connection, Failure
+
+CONNECTION_OPTIONS: Mapping[str, tuple[type, str]] = {
+    "url": (str, "HTTP(S) address of ClickHouse with port, or chdb:///<folder> for the embedded engine"),
+    "username": (str, "user of ClickHouse"),
+    "password": (str, "password of that user"),
+    "database": (str, "database of the plugin's tables"),
+    "timeout_secs": (float, "seconds to wait for a connection and for each answer"),
+}
+
+
+def add_connection_arguments(parser: CommandParser) -> None:
+    """Add --url, --username, --password, --database and --timeout_secs."""
+    group = parser.add_argument_group(
+        "ClickHouse", "By default as in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG; each option replaces one of its values."
+    )
+    for name, (type_, text) in CONNECTION_OPTIONS.items():
+        group.add_argument(f"--{name}", type=type_, help=text)
+
+
+def connection_from(options: Mapping[str, Any]) -> Connection:
+    """The connection that the options of ``add_connection_arguments`` describe."""
+    return Connection.from_settings({name: options[name] for name in CONNECTION_OPTIONS})
+
+
+@contextmanager
+def failures_as_command_errors(advice: str = "") -> Iterator[None]:
+    """End the command with the message of a ClickHouse failure, exit code 1 and no traceback."""
+    try:
+        yield
+    except Failure as failure:
+        raise CommandError(f"{failure}{advice}") from None
