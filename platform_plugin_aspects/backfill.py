@@ -21,7 +21,8 @@ LEAST_READ = 100
 class Walk:
     """Which objects a backfill takes, and how fast.
 
-    ``keys``, ``skip``: only these, not these. ``after``: start behind this key. ``limit``: write at most so many objects.
+    ``keys``, ``skip``: only these, not these. ``after``: start behind this key. ``limit``: write at most so many
+    objects.
     ``force``: also what the sink finds not to be due. ``batch_size``: objects per insert (None: the sink's own).
     ``sleep_secs``: pause between batches.
     """

@@ -33,7 +33,7 @@ def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {path} cannot be used: {found}",
-            hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, names unlike others'.",
+            hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, named unlike others.",
             id="platform_plugin_aspects.E002",
         )
         for path, found in extra_sinks()

@@ -2,10 +2,10 @@
 
 Why no change can be lost between the asking and the delivering: a delivery is asked for after the change is committed.
 Within a window only the first asking sends a task; the mark that holds back the others is taken away by the task
-*before* it reads what is pending. So an asking that was held back happened before the reading, and its change, committed
-earlier still, is read; any later asking finds no mark and sends a task of its own. What a broker or a worker loses is
-asked for again by ``ask_for_pending``, which every worker runs when it starts, when it finds its broker again, and
-regularly in between.
+*before* it reads what is pending. So an asking that was held back happened before the reading, and its change,
+committed earlier still, is read; any later asking finds no mark and sends a task of its own. What a broker or a
+worker loses is asked for again by ``ask_for_pending``, which every worker runs when it starts, when it finds its
+broker again, and regularly in between.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ RECORD_SIZE = 1_000
 class Delivery:
     """What one call of ``deliver`` did.
 
-    ``status``: "delivered" (nothing is pending, as far as was read), "busy" (another worker is at it), "waiting" (the wait
-    after a failure is not over), "failed" (ClickHouse is away or misconfigured: all is kept), "off". ``wait``: seconds
-    after which it should be tried again, or None.
+    ``status``: "delivered" (nothing is pending, as far as was read), "busy" (another worker is at it), "waiting" (the
+    wait after a failure is not over), "failed" (ClickHouse is away or misconfigured: all is kept), "off". ``wait``:
+    seconds after which it should be tried again, or None.
     """
 
     sink: str
@@ -131,8 +131,8 @@ def ask_for_pending() -> list[str]:
 def deliver(name: str) -> Delivery:
     """Write all pending changes of a sink to ClickHouse, each object once and as it is now.
 
-    Changes leave the outbox in the transaction that saw them written; every failure keeps them. Raises LookupError for a
-    name that is no sink, and database errors.
+    Changes leave the outbox in the transaction that saw them written; every failure keeps them. Raises LookupError
+    for a name that is no sink, and database errors.
     """
     delivery = Delivery(name)
     _forget_mark(name)
@@ -180,9 +180,7 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
     """Deliver one batch of pending changes under the sink's lock; returns whether there may be more."""
     limit = min(sink_class.batch_size, BATCH_SIZE)
     # What waits for another attempt comes last; it is read too, for a newer change may bring it along.
-    oldest_first = Change.objects.filter(sink=state.sink).order_by(
-        models.F("retry_at").asc(nulls_first=True), "pk"
-    )
+    oldest_first = Change.objects.filter(sink=state.sink).order_by(models.F("retry_at").asc(nulls_first=True), "pk")
     changes = list(oldest_first[:limit])
     ready = [change for change in changes if change.retry_at is None or change.retry_at <= now]
     if not ready:
@@ -242,11 +240,11 @@ def _write(
             record(other, others)
     delivery.objects += len(found - outcome.rejected.keys())
     delivery.outcome.add(outcome)
-    bad |= {keys.get(key, str(key)): error for key, error in outcome.rejected.items()}
+    bad |= {keys.get(key, str(key)): reason for key, reason in outcome.rejected.items()}
     written = {change.object_id for change in ready} - bad.keys()
     _forget([change.pk for change in changes if change.object_id in written])
-    for object_id, error in bad.items():
-        _keep_bad(state.sink, object_id, error, [change for change in ready if change.object_id == object_id])
+    for object_id, reason in bad.items():
+        _keep_bad(state.sink, object_id, reason, [change for change in ready if change.object_id == object_id])
 
 
 def _forget(changes: Sequence[int]) -> None:
@@ -264,9 +262,7 @@ def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) 
     kept.retry_at = timezone.now() + wait_after(kept.attempts, FIRST_OBJECT_WAIT, LONGEST_OBJECT_WAIT)
     kept.save()
     _forget([change.pk for change in changes[1:]])
-    log.error(
-        "%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error
-    )
+    log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
 
 
 def _lock(name: str) -> SinkState | None:
@@ -298,7 +294,7 @@ def _ready(now: datetime) -> models.QuerySet[Change]:
 
 def wait_after(failures: int, first: timedelta = FIRST_WAIT, longest: timedelta = LONGEST_WAIT) -> timedelta:
     """Doubling with each failure, up to the longest, and jittered so that workers do not come back all at once."""
-    full = min(first * 2 ** min(failures - 1, 30), longest)
+    full: timedelta = min(first * 2.0 ** min(failures - 1, 30), longest)
     return full * random.uniform(0.5, 1)
 
 

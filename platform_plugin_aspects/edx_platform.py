@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -27,17 +27,16 @@ PUBLISHED_ONLY = "rev-opt-published-only"
 
 
 def get_model(name: str) -> type[models.Model] | None:
-    """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None, with one warning, when there is none."""
+    """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None, with one warning, when there is
+    none."""
     config = getattr(settings, "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG", {}).get(name) or {}
     return _import_model(name, config.get("module", ""), config.get("model", ""))
 
 
-@lru_cache(maxsize=None)  # None is remembered too: that is what makes it one warning
+@cache  # None is remembered too: that is what makes it one warning
 def _import_model(name: str, module: str, model: str) -> type[models.Model] | None:
     if not module or not model:
-        log.warning(
-            "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG names no module and model for %r: its sink is off", name
-        )
+        log.warning("EVENT_SINK_CLICKHOUSE_MODEL_CONFIG names no module and model for %r: its sink is off", name)
         return None
     tried = [module, *filter(None, [FORMER_MODULES.get(module)])]
     tried += [new for new, former in FORMER_MODULES.items() if former == module]
@@ -72,7 +71,7 @@ def retired_since(moment: datetime, user_ids: Iterable[int]) -> set[int]:
     return set(recent).intersection(user_ids)
 
 
-def without_retiring(queryset: models.QuerySet, user_path: str) -> models.QuerySet:
+def without_retiring(queryset: Any, user_path: str) -> Any:
     """``queryset`` without the rows whose learner (at ``user_path``, e.g. "user_id") is being, or was, retired."""
     status = _retirement_status().objects.filter(user_id=models.OuterRef(user_path))
     return queryset.filter(~models.Exists(status))
@@ -108,9 +107,7 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
         if course is not None:
             for category in sorted(detached_types):
                 # The store promises no order.
-                found = store.get_items(
-                    course_key, qualifiers={"category": category}, revision=PUBLISHED_ONLY
-                )
+                found = store.get_items(course_key, qualifiers={"category": category}, revision=PUBLISHED_ONLY)
                 detached += sorted(found, key=lambda block: str(block.location))
         yield course, detached
 

@@ -18,9 +18,7 @@ class Change(models.Model):
     recorded_at = models.DateTimeField(auto_now_add=True)
     attempts = models.PositiveIntegerField(default=0, help_text="How often writing this object failed.")
     error = models.TextField(default="", blank=True, help_text="Why it failed the last time.")
-    retry_at = models.DateTimeField(
-        null=True, blank=True, help_text="After a failure: not before this moment again."
-    )
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="After a failure: not before this moment again.")
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["sink", "retry_at"], name="aspects_change_ready")]
@@ -42,10 +40,8 @@ class SinkState(models.Model):
     last_success_at = models.DateTimeField(null=True)
     last_error_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="", blank=True)
-    failures = models.PositiveIntegerField(
-        default=0, help_text="Deliveries that failed since the last success."
-    )
+    failures = models.PositiveIntegerField(default=0, help_text="Deliveries that failed since the last success.")
     retry_at = models.DateTimeField(null=True, help_text="After a failure: no delivery before this moment.")
 
     def __str__(self) -> str:
-        return self.sink
+        return f"{self.sink}"

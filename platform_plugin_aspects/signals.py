@@ -81,8 +81,8 @@ def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
 @dataclass(frozen=True)
 class Concern:
     """``signal`` (dotted path), from the model named ``sender`` or from anyone, concerns the objects of ``sink`` that
-    ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some releases
-    that the plugin supports do not have the signal."""
+    ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some
+    releases that the plugin supports do not have the signal."""
 
     signal: str
     sink: str
@@ -108,9 +108,7 @@ CONCERNS = (
     Concern("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
     Concern(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
     # Before Sumac only this one is sent; deprecated since.
-    Concern(
-        CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True
-    ),
+    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
     Concern(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
     Concern(
         "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",

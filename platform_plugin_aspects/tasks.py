@@ -80,9 +80,7 @@ def dump_data_to_clickhouse(
     _dump(self, sink_class, object_id, connection_overrides)
 
 
-def _dump(
-    task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None
-) -> None:
+def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None) -> None:
     """Through the outbox when the object goes where all go; else directly, with Celery's own retries."""
     if not overrides:
         delivery.record(sink_class.name, [object_id])
@@ -95,9 +93,7 @@ def _dump(
             [key, *sink.affected([key])], lambda keys: sink.write(sink.read(Selection(keys=keys)), stamp)
         )
     except Unavailable as error:
-        raise task.retry(
-            exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()
-        ) from None
+        raise task.retry(exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:
         log.error("%s %s is not written: %s", sink_class.name, object_id, error)
         return

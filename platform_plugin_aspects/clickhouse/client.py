@@ -24,7 +24,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Ope
 from django.conf import settings
 
 #: Driver options that are the same for every HTTP connection.
-HTTP_OPTIONS = {
+HTTP_OPTIONS: dict[str, Any] = {
     # One session per client would forbid two threads to share it.
     "autogenerate_session_id": False,
     # Waiting and trying again is delivery's business; it knows how long ClickHouse has been away.
@@ -107,9 +107,7 @@ class Connection:
         except (TypeError, ValueError):
             timeout = 0
         if not 0 < timeout < math.inf:
-            raise Misconfigured(
-                f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0"
-            )
+            raise Misconfigured(f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0")
         return replace(connection, timeout_secs=timeout)
 
     def check(self) -> None:
@@ -120,9 +118,7 @@ class Connection:
         except ValueError:
             usable = False
         if not usable and not self.embedded_path:
-            raise Misconfigured(
-                f"The ClickHouse url {self.place!r} is neither http(s)://host:port nor chdb:///folder"
-            )
+            raise Misconfigured(f"The ClickHouse url {self.place!r} is neither http(s)://host:port nor chdb:///folder")
         if not self.database or "\x00" in self.database:
             raise Misconfigured(f"{self.database!r} cannot be the name of a ClickHouse database")
 
@@ -296,7 +292,7 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
     status = _STATUS.search(text)
     if status and int(status[1]) not in PASSING_STATUSES:
         return Misconfigured(
-            f"{connection.place} answered HTTP {status[1]}, not as ClickHouse does: check the url and what stands before it"
+            f"{connection.place} answered HTTP {status[1]}, not as ClickHouse does: check the url and proxies"
         )
     if connection.embedded_path is not None:
         return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {_excerpt(text)}")
@@ -322,5 +318,3 @@ def _cause(error: BaseException) -> BaseException:
 def _excerpt(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _MESSAGE_LIMIT else line[:_MESSAGE_LIMIT] + "..."
-
-

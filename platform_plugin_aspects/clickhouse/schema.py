@@ -9,15 +9,15 @@ from typing import Any
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 
 
-
 @dataclass(frozen=True)
 class Column:
     """A column of a ClickHouse table, and where its values come from.
 
-    ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths, then
+    ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths,
+    then
     ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String gets
-    ``str(value)`` with null as the empty string, and other types the value as it is. ``default``: a DEFAULT expression of
-    the DDL. ``personal``: the values are personal data.
+    ``str(value)`` with null as the empty string, and other types the value as it is. ``default``: a DEFAULT
+    expression of the DDL. ``personal``: the values are personal data.
     """
 
     name: str
@@ -91,9 +91,7 @@ class Table:
             if column.name not in types:
                 found.append(f"{self.name}: column {column.name} ({column.type}) is missing")
             elif types[column.name] != column.type:
-                found.append(
-                    f"{self.name}: column {column.name} is {types[column.name]}, expected {column.type}"
-                )
+                found.append(f"{self.name}: column {column.name} is {types[column.name]}, expected {column.type}")
         expected = [column.name for column in self.columns if column.name in types]
         order = [name for name, _ in actual if name in set(expected)]
         if order != expected:

@@ -6,8 +6,8 @@ So nothing here is derived from another setting, and missing keys get their defa
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
+
 
 def _dashboard(name: str, slug: str, uuid: str, **filters: list[str]) -> dict[str, Any]:
     return {"name": name, "slug": slug, "uuid": uuid, "allow_translations": True, **filters}
@@ -17,13 +17,14 @@ def _in_context(name: str, slug: str, uuid: str, course: list[str], block: list[
     return _dashboard(name, slug, uuid, course_filter_ids=course, block_filter_ids=block)
 
 
-def plugin_settings(settings: ModuleType) -> None:
+def plugin_settings(settings: Any) -> None:
     """Set the defaults of all the plugin's settings on ``settings``, the platform's settings module."""
     # .. setting_name: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG
     # .. setting_default: see below
-    # .. setting_description: Where ClickHouse is. ``url``: its HTTP(S) interface with port, or ``chdb:///<folder>`` for the
-    #   embedded engine. ``database``: where the tables of this plugin live. ``timeout_secs``: for connecting and for each
-    #   answer. Optional: ``xapi_database`` ("xapi"), ``xapi_table`` ("xapi_events_all"), ``runs_table`` ("load_test_runs"),
+    # .. setting_description: Where ClickHouse is. ``url``: its HTTP(S) interface with port, or ``chdb:///<folder>``
+    #   for the embedded engine. ``database``: where the tables of this plugin live. ``timeout_secs``: for connecting
+    #   and for each answer. Optional: ``xapi_database`` ("xapi"), ``xapi_table`` ("xapi_events_all"), ``runs_table``
+    #   ("load_test_runs"),
     #   ``stats_table`` ("load_test_stats").
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         "url": "http://clickhouse:8123",
@@ -35,13 +36,15 @@ def plugin_settings(settings: ModuleType) -> None:
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_PII_MODELS
     # .. setting_default: ["user_profile", "external_id"]
-    # .. setting_description: ClickHouse tables with personal data: the rows of a learner are deleted from each of them when
-    #   the learner is retired. Names that are no table with a ``user_id`` column are skipped with an info line.
+    # .. setting_description: ClickHouse tables with personal data: the rows of a learner are deleted from each of
+    #   them when the learner is retired. Names that are no table with a ``user_id`` column are skipped with an info
+    #   line.
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["user_profile", "external_id"]
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_MODEL_CONFIG
     # .. setting_default: the classes of edx-platform
-    # .. setting_description: Which Django model each name means: ``{name: {"module": <dotted path>, "model": <class name>}}``.
+    # .. setting_description: Which Django model each name means: ``{name: {"module": <dotted path>, "model": <class
+    #   name>}}``.
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {
         name: {"module": module, "model": model}
         for name, module, model in (
@@ -64,23 +67,26 @@ def plugin_settings(settings: ModuleType) -> None:
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED
     # .. setting_default: not set, which means False
-    # .. setting_description: True turns the sink of that model on, e.g. EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED. The
-    #   waffle flag ``event_sink_clickhouse.<model>.enabled``, set for everyone, does the same at run time.
+    # .. setting_description: True turns the sink of that model on, e.g.
+    #   EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED. The waffle flag ``event_sink_clickhouse.<model>.enabled``, set
+    #   for everyone, does the same at run time.
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
     # .. setting_default: 2
-    # .. setting_description: Seconds during which the changes of a sink are gathered before they are delivered in one insert.
+    # .. setting_description: Seconds during which the changes of a sink are gathered before they are delivered in one
+    #   insert.
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 2
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_SWEEP_SECS
     # .. setting_default: 60
-    # .. setting_description: Each Celery worker looks this often, in seconds, for changes whose delivery was asked for but
-    #   never happened (a worker killed, a broker that lost its queue). 0 turns the looking off.
+    # .. setting_description: Each Celery worker looks this often, in seconds, for changes whose delivery was asked
+    #   for but never happened (a worker killed, a broker that lost its queue). 0 turns the looking off.
     settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS = 60
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
     # .. setting_default: ""
-    # .. setting_description: Name of the ClickHouse cluster. When set, tables are Replicated and DDL carries ON CLUSTER.
+    # .. setting_description: Name of the ClickHouse cluster. When set, tables are Replicated and DDL carries ON
+    #   CLUSTER.
     settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME = ""
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_EXTRA_SINKS
@@ -91,7 +97,8 @@ def plugin_settings(settings: ModuleType) -> None:
 
     # .. setting_name: SUPERSET_CONFIG
     # .. setting_default: see below
-    # .. setting_description: Where Superset is. ``internal_service_url`` is the server's own way to it and may be missing;
+    # .. setting_description: Where Superset is. ``internal_service_url`` is the server's own way to it and may be
+    #   missing;
     #   ``service_url`` is the browser's.
     settings.SUPERSET_CONFIG = {
         "internal_service_url": "http://superset:8088",
@@ -102,12 +109,11 @@ def plugin_settings(settings: ModuleType) -> None:
 
     # .. setting_name: ASPECTS_INSTRUCTOR_DASHBOARDS
     # .. setting_default: the three dashboards of Aspects
-    # .. setting_description: Dashboards of the Reports tab, in order: ``{"name", "slug", "uuid", "allow_translations"}``.
+    # .. setting_description: Dashboards of the Reports tab, in order: ``{"name", "slug", "uuid",
+    #   "allow_translations"}``.
     settings.ASPECTS_INSTRUCTOR_DASHBOARDS = [
         _dashboard("Course Dashboard", "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"),
-        _dashboard(
-            "Individual Learner Dashboard", "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"
-        ),
+        _dashboard("Individual Learner Dashboard", "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"),
         _dashboard("At-Risk Learners Dashboard", "learner-groups", "8661d20c-cee6-4245-9fcc-610daea5fd24"),
     ]
 
@@ -128,19 +134,21 @@ def plugin_settings(settings: ModuleType) -> None:
 
     # .. setting_name: ASPECTS_SUPERSET_SDK_URL
     # .. setting_default: ""
-    # .. setting_description: Address of another copy of Superset's embedding SDK; empty: the one that the package carries.
+    # .. setting_description: Address of another copy of Superset's embedding SDK; empty: the one that the package
+    #   carries.
     settings.ASPECTS_SUPERSET_SDK_URL = ""
 
     # .. setting_name: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS
     # .. setting_default: True
-    # .. setting_description: Studio shows metrics beside the content (Sumac and later). False keeps those dashboards out of
-    #   the guest token.
+    # .. setting_description: Studio shows metrics beside the content (Sumac and later). False keeps those dashboards
+    #   out of the guest token.
     settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS = True
 
     # .. setting_name: ASPECTS_IN_CONTEXT_DASHBOARDS
     # .. setting_default: the four in-context dashboards of Aspects
-    # .. setting_description: The dashboard of each block type: ``{block type: {"name", "slug", "uuid", "allow_translations",
-    #   "course_filter_ids", "block_filter_ids"}}``; the filter ids are those of the dashboard's native filters.
+    # .. setting_description: The dashboard of each block type: ``{block type: {"name", "slug", "uuid",
+    #   "allow_translations", "course_filter_ids", "block_filter_ids"}}``; the filter ids are those of the dashboard's
+    #   native filters.
     settings.ASPECTS_IN_CONTEXT_DASHBOARDS = {
         "course": _in_context(
             "Course",

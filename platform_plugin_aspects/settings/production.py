@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType, SimpleNamespace
-from typing import cast
+from types import SimpleNamespace
+from typing import Any
 
 from platform_plugin_aspects.settings import common
 
 
-def plugin_settings(settings: ModuleType) -> None:
+def plugin_settings(settings: Any) -> None:
     """Take the plugin's settings from ``settings.ENV_TOKENS``; keep what is set already; else use the default.
 
     Values are taken whole, in the operator's shape: missing keys get their defaults where they are read.
     """
     tokens = getattr(settings, "ENV_TOKENS", None) or {}
     defaults = SimpleNamespace()
-    common.plugin_settings(cast(ModuleType, defaults))
+    common.plugin_settings(defaults)
     for name, default in vars(defaults).items():
         setattr(settings, name, tokens.get(name, getattr(settings, name, default)))
     for name, value in tokens.items():

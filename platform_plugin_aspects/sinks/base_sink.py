@@ -1,6 +1,7 @@
 """The life of a sink: select -> read -> write. What a subclass declares, and the little it may override.
 
-A sink knows what a row is. It knows nothing of Celery, commands or the outbox, which all hand their batches to ``write``.
+A sink knows what a row is. It knows nothing of Celery, commands or the outbox, which all hand their batches to
+``write``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
@@ -29,7 +29,8 @@ RETIREMENT_MARGIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Selection:
-    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after``, at most ``limit``."""
+    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after``, at most
+    ``limit``."""
 
     keys: Sequence[Any] | None = None
     skip: Sequence[Any] = ()
@@ -66,8 +67,8 @@ class Written:
 class BaseSink:
     """What delivery, backfill and commands know of every sink.
 
-    ``name`` stands in the outbox and after ``--object``; ``model`` is the name in EVENT_SINK_CLICKHOUSE_MODEL_CONFIG, in
-    the waffle flag and in the setting that turn the sink on.
+    ``name`` stands in the outbox and after ``--object``; ``model`` is the name in EVENT_SINK_CLICKHOUSE_MODEL_CONFIG,
+    in the waffle flag and in the setting that turn the sink on.
     """
 
     name: ClassVar[str] = ""
@@ -93,8 +94,8 @@ class BaseSink:
     def is_enabled(cls) -> bool:
         """Whether operators turned the sink on: by EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or by its waffle flag.
 
-        The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model cannot
-        be imported is off.
+        The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model
+        cannot be imported is off.
         """
         flag = f"event_sink_clickhouse.{cls.model}.enabled"
         on = cls.is_set_on() or get_waffle_flag_model().get(flag).everyone is True
@@ -140,8 +141,8 @@ class BaseSink:
 class ModelBaseSink(BaseSink):
     """A table with one row per object of a Django model, each value from a field or from fields joined to it.
 
-    A subclass declares ``name``, ``model``, ``columns`` and what the table needs; dump_id and time_last_dumped are added.
-    See docs in the README, "Adding a sink".
+    A subclass declares ``name``, ``model``, ``columns`` and what the table needs; dump_id and time_last_dumped are
+    added. See docs in the README, "Adding a sink".
     """
 
     columns: ClassVar[tuple[Column, ...]] = ()
@@ -183,9 +184,7 @@ class ModelBaseSink(BaseSink):
         """The default manager of the model; LookupError, naming the setting, when the model cannot be imported."""
         model = edx_platform.get_model(self.model)
         if model is None:
-            raise LookupError(
-                f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{self.model!r}] names no model that can be imported"
-            )
+            raise LookupError(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{self.model!r}] names no model that can be imported")
         return model._default_manager
 
     def parse_key(self, text: str) -> Any:
@@ -195,7 +194,7 @@ class ModelBaseSink(BaseSink):
         except (ValidationError, InvalidKeyError, ValueError):
             raise ValueError(f"{text!r} is no key of {self.name}") from None
 
-    def queryset(self) -> models.QuerySet:
+    def queryset(self) -> Any:
         """All objects of the model that are to be written."""
         queryset = self.manager.all()
         if self.learner and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:

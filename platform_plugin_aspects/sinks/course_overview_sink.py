@@ -52,7 +52,8 @@ def _plain(value: Any) -> Any:
 class CourseOverviewSink(ModelBaseSink):
     """A row: the state of a course when it was dumped; its blocks share the row's dump_id and time.
 
-    Trigger: something in the course is published, or tags in it change. Courses made from it (CCX) follow. No personal data.
+    Trigger: something in the course is published, or tags in it change. Courses made from it (CCX) follow. No
+    personal data.
     """
 
     name = "course_overviews"
@@ -118,7 +119,7 @@ class CourseOverviewSink(ModelBaseSink):
         """{course key: time of its last dump}, all of them in one query."""
         table = self.clickhouse.qualified(self.table.name)
         query = f"SELECT course_key, max(time_last_dumped) FROM {table} GROUP BY course_key"
-        return dict(self.clickhouse.select(query))
+        return dict(map(tuple, self.clickhouse.select(query)))
 
 
 CourseOverviewSink.tables = (CourseOverviewSink.table, XBlockSink.table)

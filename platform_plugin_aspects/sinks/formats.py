@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -32,5 +32,5 @@ def or_zero(value: int | None) -> int:
 def _utc(moment: datetime) -> datetime:
     # Naive moments come only from sites without USE_TZ, and edx-platform's TIME_ZONE is UTC.
     if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)

@@ -17,14 +17,12 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 def without_session(meta: str | None) -> str:
     """``UserProfile.meta`` without the learner's session key, which the platform keeps there under ``session_id``.
 
-    Text without a session key stays as it is, to the byte. In JSON the key is removed wherever it stands. Text that is no
-    JSON but names a session key is dropped whole, for nobody knows where the key ends.
+    Text without a session key stays as it is, to the byte. In JSON the key is removed wherever it stands. Text that
+    is no JSON but names a session key is dropped whole, for nobody knows where the key ends.
     """
     if not meta:
         return ""
-    if _SESSION not in meta and (
-        "\\u" not in meta or _SESSION not in _ESCAPED.sub(lambda m: chr(int(m[1], 16)), meta)
-    ):
+    if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(lambda m: chr(int(m[1], 16)), meta)):
         return meta
     try:
         return json.dumps(_without_session(json.loads(meta)))

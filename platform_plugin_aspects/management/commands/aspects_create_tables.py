@@ -25,8 +25,9 @@ class Command(BaseCommand):
     """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
 
     help = (
-        "Create the database and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered or "
-        "dropped; tables that differ from what the plugin writes are named, with exit code 1. Needs a user who may create tables."
+        "Create the database and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered "
+        "or dropped; tables that differ from what the plugin writes are named, with exit code 1. "
+        "Needs a user who may create tables."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,7 +56,9 @@ class Command(BaseCommand):
                 for table in missing:
                     self.stdout.write(f"created {database}.{table.name}")
         present = len(tables()) - len(missing)
-        self.stdout.write(f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already")
+        self.stdout.write(
+            f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already"
+        )
         if differences:
             listed = "\n".join(f"  {difference}" for difference in differences)
             raise CommandError(f"Tables in {database} that the plugin did not alter, and that differ:\n{listed}")

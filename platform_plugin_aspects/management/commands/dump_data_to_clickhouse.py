@@ -26,8 +26,8 @@ class Command(BaseCommand):
     """Walks the source in the order of its primary keys; each batch is one insert."""
 
     help = (
-        "Bring objects of edx-platform to ClickHouse. Courses are written when they were published since their last dump; "
-        "other objects always."
+        "Bring objects of edx-platform to ClickHouse. Courses are written when they were published since their last "
+        "dump; other objects always."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,9 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="also courses that are up to date")
         parser.add_argument("--limit", type=int, metavar="N", help="write at most N objects")
         parser.add_argument("--batch_size", type=int, metavar="N", help="objects per insert")
-        parser.add_argument(
-            "--sleep_time", type=float, default=0, metavar="SECONDS", help="pause between batches"
-        )
+        parser.add_argument("--sleep_time", type=float, default=0, metavar="SECONDS", help="pause between batches")
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -73,7 +71,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is no object {name!r}: choose one of {', '.join(objects)}, or {ALL}")
         if edx_platform.get_model(objects[name].model) is None:
             raise CommandError(
-                f"The model of {name} cannot be imported: correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{objects[name].model!r}]"
+                f"The model of {name} cannot be imported: "
+                f"correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{objects[name].model!r}]"
             )
         if not objects[name].is_enabled():
             self.stdout.write(f"{name} is off: what changes after this backfill will not follow")
