@@ -1,0 +1,1 @@
+"""Superset, which shows the dashboards built on what the sinks write."""

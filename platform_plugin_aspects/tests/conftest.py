@@ -1,0 +1,69 @@
+"""Fixtures: the plugin's tables in the embedded engine, each test in a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.schema import create_missing
+from platform_plugin_aspects.sinks.registry import sinks, tables
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    cache.clear()
+    edx_platform._import_model.cache_clear()
+    yield
+    edx_platform._import_model.cache_clear()
+
+
+@pytest.fixture
+def all_on(settings: Any) -> None:
+    """Every sink is on."""
+    for sink in sinks().values():
+        setattr(settings, f"EVENT_SINK_CLICKHOUSE_{sink.model.upper()}_ENABLED", True)
+
+
+@pytest.fixture
+def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings: Any) -> Iterator[ClickHouse]:
+    """The embedded engine as the configured ClickHouse, with all tables, empty."""
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
+        "url": f"chdb://{clickhouse_engine_path}",
+        "database": clickhouse_database,
+    }
+    client = get_client(Connection.from_settings())
+    create_missing(client, tables())
+    yield client
+    close_clients()
+
+
+@pytest.fixture
+def clickhouse_http(clickhouse: ClickHouse, clickhouse_endpoint: ClickHouseEndpoint, settings: Any) -> ClickHouseEndpoint:
+    """The same tables behind HTTP, as the configured ClickHouse, for the plugin's restricted user."""
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
+        "url": clickhouse_endpoint.url,
+        "username": "ch_cms",
+        "password": "password",
+        "database": clickhouse.connection.database,
+        "timeout_secs": 5,
+    }
+    return clickhouse_endpoint
+
+
+def rows(client: ClickHouse, table: str, where: str = "1", order: str = "time_last_dumped") -> list[dict[str, Any]]:
+    """All rows of a table as dictionaries."""
+    names = [name for name, _type in client.columns()[table]]
+    sql = f"SELECT * FROM {client.qualified(table)} WHERE {where} ORDER BY {order}"
+    return [dict(zip(names, row, strict=True)) for row in client.select(sql)]
+
+
+def latest(client: ClickHouse, table: str, key: str = "id") -> dict[Any, dict[str, Any]]:
+    """Per key, the row with the greatest time_last_dumped: what the dashboards see."""
+    return {row[key]: row for row in rows(client, table)}
