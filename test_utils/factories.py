@@ -46,9 +46,7 @@ def make_user(username: str | None = None, *, profile: bool | dict[str, Any] = T
 def make_many_users(number: int, **profile_columns: Any) -> list[User]:
     """Make users with profiles by bulk_create: sends nothing."""
     names = [f"learner_{next(_numbers)}" for _ in range(number)]
-    User.objects.bulk_create(
-        [User(username=name, email=f"{name}@example.invalid") for name in names], batch_size=500
-    )
+    User.objects.bulk_create([User(username=name, email=f"{name}@example.invalid") for name in names], batch_size=500)
     users = []
     for start in range(0, number, 500):
         users += User.objects.filter(username__in=names[start : start + 500])
@@ -93,9 +91,7 @@ def make_course(
     post_save of CourseOverview; ``loudly`` sends COURSE_PUBLISHED as the CMS does; without ``publish``
     there is only a draft.
     """
-    key = (
-        CourseKey.from_string(course_key) if isinstance(course_key, str) else course_key or make_course_key()
-    )
+    key = CourseKey.from_string(course_key) if isinstance(course_key, str) else course_key or make_course_key()
     counts = {"chapter": chapters, "sequential": sequentials, "vertical": verticals, "leaf": leaves}
     tree = {"type": "course", "id": "course", "fields": {"display_name": f"Course {key.run}", **fields}}
     tree["children"] = _make_blocks(list(counts), counts, itertools.count(1), graded=False)
@@ -106,9 +102,7 @@ def make_course(
     return key
 
 
-def _make_blocks(
-    levels: list[str], counts: dict[str, int], numbers: Any, graded: bool
-) -> list[dict[str, Any]]:
+def _make_blocks(levels: list[str], counts: dict[str, int], numbers: Any, graded: bool) -> list[dict[str, Any]]:
     level, *below = levels
     blocks = []
     for index in range(counts[level]):
@@ -145,12 +139,8 @@ def publish_course(course_key: CourseKey, *, loudly: bool = True) -> None:
 
 def make_overview(course_key: CourseKey | str | None = None, **columns: Any) -> CourseOverview:
     """Make a CourseOverview row whose course the modulestore has not. Sends post_save of CourseOverview."""
-    key = (
-        CourseKey.from_string(course_key) if isinstance(course_key, str) else course_key or make_course_key()
-    )
-    defaults = {
-        name: value for name, value in COURSE_DEFAULTS.items() if name in CourseOverview.COURSE_FIELDS
-    }
+    key = CourseKey.from_string(course_key) if isinstance(course_key, str) else course_key or make_course_key()
+    defaults = {name: value for name, value in COURSE_DEFAULTS.items() if name in CourseOverview.COURSE_FIELDS}
     return CourseOverview.objects.create(
         **{"id": key, "version": CourseOverview.VERSION, "org": key.org, **defaults, **columns}
     )

@@ -36,9 +36,7 @@ def databases() -> dict[str, Any]:
                 "OPTIONS": {"charset": "utf8mb4", "isolation_level": "read committed"},
             }
         }
-    raise ValueError(
-        f"STANDIN_DATABASE_URL has the scheme {parts.scheme!r}; use sqlite:///<path> or mysql://..."
-    )
+    raise ValueError(f"STANDIN_DATABASE_URL has the scheme {parts.scheme!r}; use sqlite:///<path> or mysql://...")
 
 
 def sqlite(path: str | Path) -> dict[str, Any]:

@@ -20,9 +20,7 @@ ROOT: Ref = ("course", "course")
 
 # How blocks of a type count towards completion; all other types are "completable".
 COMPLETION_MODES = {
-    **dict.fromkeys(
-        ("course", "chapter", "sequential", "vertical", "library_content", "split_test"), "aggregator"
-    ),
+    **dict.fromkeys(("course", "chapter", "sequential", "vertical", "library_content", "split_test"), "aggregator"),
     **dict.fromkeys(("about", "course_info", "static_tab", "discussion"), "excluded"),
 }
 
@@ -40,9 +38,7 @@ COURSE_DEFAULTS: Mapping[str, Any] = {
             "language",
         )
     ),
-    **dict.fromkeys(
-        ("invitation_only", "self_paced", "enable_proctored_exams", "entrance_exam_enabled"), False
-    ),
+    **dict.fromkeys(("invitation_only", "self_paced", "enable_proctored_exams", "entrance_exam_enabled"), False),
     "grading_policy": {"GRADE_CUTOFFS": {"Pass": 0.5}},
 }
 

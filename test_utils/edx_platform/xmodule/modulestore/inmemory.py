@@ -101,9 +101,7 @@ class InMemoryModuleStore:
         found.sort(key=lambda data: crc32(data.block_id.encode()))
         return [self._block(structure, versioned, data) for data in found]
 
-    def get_item(
-        self, usage_key: UsageKey, depth: int | None = 0, revision: str | None = None, **kwargs: Any
-    ) -> Block:
+    def get_item(self, usage_key: UsageKey, depth: int | None = 0, revision: str | None = None, **kwargs: Any) -> Block:
         """Return one block; raise ItemNotFoundError when there is none."""
         structure = self._fetch(usage_key.course_key, revision)
         data = structure and structure.blocks.get((usage_key.block_type, usage_key.block_id))
@@ -330,8 +328,7 @@ def _add_blocks(blocks: dict[Ref, BlockData], block: dict[str, Any], now: dateti
         *ref,
         fields=dict(block.get("fields", {})),
         children=tuple(
-            FAILS_TO_LOAD if child is None else _add_blocks(blocks, child, now)
-            for child in block.get("children", ())
+            FAILS_TO_LOAD if child is None else _add_blocks(blocks, child, now) for child in block.get("children", ())
         ),
         edited_on=now if edited_on is NOW else edited_on,
     )

@@ -144,9 +144,7 @@ class CourseEnrollment(models.Model):
             course = CourseData(course_key=self.course_id)
         return CourseEnrollmentData(
             user=UserData(
-                pii=UserPersonalData(
-                    username=self.user.username, email=self.user.email, name=self.user.profile.name
-                ),
+                pii=UserPersonalData(username=self.user.username, email=self.user.email, name=self.user.profile.name),
                 id=self.user.id,
                 is_active=self.user.is_active,
             ),

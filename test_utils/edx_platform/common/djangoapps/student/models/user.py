@@ -29,9 +29,7 @@ class UserProfile(models.Model):
         ("other", "Other education"),
     )
 
-    user = models.OneToOneField(
-        User, unique=True, db_index=True, related_name="profile", on_delete=models.CASCADE
-    )
+    user = models.OneToOneField(User, unique=True, db_index=True, related_name="profile", on_delete=models.CASCADE)
     name = models.CharField(blank=True, max_length=255, db_index=True)
     meta = models.TextField(blank=True)
     courseware = models.CharField(blank=True, max_length=255, default="course.xml")

@@ -24,9 +24,7 @@ class Migration(migrations.Migration):
                 ("structure_json", models.TextField(blank=True, null=True, verbose_name="Structure JSON")),
                 (
                     "coach",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL),
                 ),
             ],
         ),

@@ -52,9 +52,7 @@ class ExternalId(TimeStampedModel):
         return cls.objects.get_or_create(user=user, external_id_type=type_)
 
     @classmethod
-    def batch_get_or_create_user_ids(
-        cls, users: Iterable[User], type_name: str
-    ) -> "dict[int, ExternalId] | None":
+    def batch_get_or_create_user_ids(cls, users: Iterable[User], type_name: str) -> "dict[int, ExternalId] | None":
         """Return {user id: external id} for the users; None for an unknown type.
 
         New ids are made by bulk_create: **no post_save is sent for them**.

@@ -92,9 +92,7 @@ class UserRetirementStatus(TimeStampedModel):
     def update_state(self, state_name: str) -> None:
         """Go on to the state; raise RetirementStateError from a dead end or to an unknown state."""
         if self.current_state.is_dead_end_state:
-            raise RetirementStateError(
-                f"User {self.user_id} is in the dead-end state {self.current_state.state_name}"
-            )
+            raise RetirementStateError(f"User {self.user_id} is in the dead-end state {self.current_state.state_name}")
         state = RetirementState.objects.filter(state_name=state_name).first()
         if state is None:
             raise RetirementStateError(f"There is no retirement state {state_name}")
