@@ -1,0 +1,261 @@
+"""Users, passwords and grants. The embedded engine has none, so they are the endpoint's own.
+
+What a restricted user may do follows a server's defaults: with any grant on a database its tables may be
+described and listed; a short list of system tables is open to everyone, system.parts and system.mutations are
+not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from .engine import Session, quote, quote_name
+from .errors import ClickHouseError
+from .sql import Statement
+
+ALL = "all"
+READ_WRITE = ("SELECT", "INSERT", "ALTER DELETE")
+Grants = str | Mapping[str, Collection[str]]  # ALL, or database (may end in *) -> names of privileges
+Users = Mapping[str, tuple[str, Grants]]  # name -> (password, grants)
+
+DEFAULT_USERS: Users = {
+    "default": ("", ALL),
+    "ch_admin": ("admin-password", ALL),
+    "ch_cms": ("password", {"event_sink": READ_WRITE, "xapi": READ_WRITE}),
+}
+
+# Readable without a grant where select_from_system_db_requires_grant is on, as in a server's default
+# configuration.
+_OPEN_SYSTEM_TABLES = frozenset(
+    {
+        *(
+            "one",
+            "contributors",
+            "licenses",
+            "time_zones",
+            "collations",
+            "formats",
+            "privileges",
+            "functions",
+        ),
+        *("data_type_families", "database_engines", "table_engines", "table_functions", "disk_types"),
+        *("dictionary_layouts", "aggregate_function_combinators", "completions"),
+        *("databases", "tables", "columns", "settings", "current_roles", "enabled_roles", "quota_usage"),
+    }
+)
+_HARMLESS_TABLE_FUNCTIONS = frozenset(
+    {
+        "generateRandom",
+        "generateSeries",
+        "generate_series",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "values",
+        "zeros",
+    }
+)
+# The column that names the database in the system tables that hide what a user has no grant for.
+_DATABASE_COLUMN = {"system.databases": "name", "system.tables": "database", "system.columns": "database"}
+
+# Root of the syntax tree -> the privilege. None of these can be in READ_WRITE.
+_PRIVILEGES = {
+    "CheckQuery": "CHECK",
+    "CreateQuery": "CREATE",
+    "DropQuery": "DROP",
+    "KillQueryQuery": "KILL QUERY",
+    "OptimizeQuery": "OPTIMIZE",
+    "Rename": "ALTER TABLE",
+    "SYSTEM": "SYSTEM",
+    "TruncateQuery": "TRUNCATE",
+    "UndropQuery": "UNDROP TABLE",
+    "UpdateQuery": "ALTER UPDATE",
+}
+_FREE = frozenset(
+    {"Set", "UseQuery", "ShowTables", "ShowColumns", "ShowIndexes", "ShowGrantsQuery", "ShowProcesslistQuery"}
+)
+_SHOW = frozenset(
+    {
+        "ExistsDatabaseQuery",
+        "ExistsTableQuery",
+        "ExistsViewQuery",
+        "ShowCreateDatabaseQuery",
+        "ShowCreateTableQuery",
+    }
+)
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who has given the right password."""
+
+    name: str
+    grants: Grants
+
+    @property
+    def is_admin(self) -> bool:
+        return self.grants == ALL
+
+    def may(self, privilege: str, database: str) -> bool:
+        if isinstance(self.grants, str):
+            return self.is_admin
+        return any(
+            fnmatchcase(database, pattern) and (not privilege or privilege in names)
+            for pattern, names in self.grants.items()
+        )
+
+    def need(self, privilege: str, database: str, table: str = "*", *, granted: str | None = None) -> None:
+        """Raise ClickHouseError 497 unless `privilege` (or `granted` in its place) is granted."""
+        if not self.may(privilege if granted is None else granted, database):
+            raise ClickHouseError(
+                497,
+                f"{self.name}: Not enough privileges. To execute this query, it's necessary to have "
+                f"the grant {privilege} ON {database}.{table}",
+            )
+
+
+def authenticate(users: Users, name: str, password: str) -> User:
+    """Raises ClickHouseError 516 for an unknown user or another password."""
+    known = users.get(name)
+    if known is None or known[0] != password:
+        raise ClickHouseError(
+            516, f"{name}: Authentication failed: password is incorrect, or there is no user with such name"
+        )
+    return User(name, known[1])
+
+
+def load_users(text: str) -> Users:
+    """Users from JSON: {name: [password, "all" or {database: [privilege, ...]}]}. Raises ValueError."""
+    users = json.loads(text)
+    for name, entry in users.items():
+        if not (
+            isinstance(entry, list) and len(entry) == 2 and (entry[1] == ALL or isinstance(entry[1], dict))
+        ):
+            raise ValueError(
+                f'User {name!r}: give [password, "all" or {{database: [privilege, ...]}}], not {entry!r}.'
+            )
+    return {name: (password, grants) for name, (password, grants) in users.items()}
+
+
+@dataclass
+class _Node:
+    label: str
+    children: list[_Node] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        return self.label.split(" ", 1)[0]
+
+    @property
+    def rest(self) -> str:
+        return self.label.partition(" ")[2]
+
+    def walk(self) -> Iterator[_Node]:
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def target(self, current: str) -> tuple[str, str]:
+        """(database, table) of a statement about one table: its Identifier children, one or two."""
+        names = [child.rest for child in self.children if child.kind == "Identifier"]
+        return (names[0], names[1]) if len(names) > 1 else (current, names[0] if names else "*")
+
+
+def check(session: Session, user: User, statement: Statement, params: Mapping[str, str]) -> None:
+    """Refuse what `user` has no grant for, and hide other databases from them for the rest of the session.
+
+    Raises ClickHouseError: 497, or what the engine says to a statement that it cannot parse.
+    """
+    if isinstance(user.grants, str):
+        return
+    current = session.run("SELECT currentDatabase()").body.decode().strip()
+    tree = _tree(session.run(b"EXPLAIN AST " + statement.sql, "TabSeparatedRaw", params).body.decode())
+    _check_verb(session, user, tree, current)
+    _check_reads(session, user, tree, current, statement)
+    session.set({"additional_table_filters": _filters(user.grants)})
+
+
+def _tree(text: str) -> _Node:
+    """The syntax tree from the indented lines of EXPLAIN AST."""
+    path: list[_Node] = []
+    for line in filter(None, text.split("\n")):
+        depth = len(line) - len(line.lstrip(" "))
+        node = _Node(re.sub(r" +\(children \d+\)$", "", line[depth:]))
+        if depth:
+            path[depth - 1].children.append(node)
+        path[depth:] = [node]
+    return path[0]
+
+
+def _exists(session: Session, database: str, table: str) -> bool:
+    """A server looks for the table of a SELECT or INSERT before it looks at the grants."""
+    return session.run(f"EXISTS TABLE {quote_name(database)}.{quote_name(table)}").body == b"1\n"
+
+
+def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None:
+    database, table = tree.target(current)
+    if tree.kind == "InsertQuery":
+        if tree.children[0].kind == "Function":
+            user.need("CREATE TEMPORARY TABLE", "*")
+        elif user.may("INSERT", database) or _exists(session, database, table):
+            user.need("INSERT", database, table)
+    elif tree.kind == "DeleteQuery":
+        user.need("ALTER DELETE", database, table)
+    elif tree.kind == "AlterQuery":
+        for command in tree.walk():
+            if command.kind == "AlterCommand":
+                user.need("ALTER " + command.rest.replace("_", " "), database, table)
+    elif tree.kind in _SHOW:
+        is_table = "Table" in tree.kind or "View" in tree.kind
+        user.need(
+            "SHOW TABLES" if is_table else "SHOW DATABASES", database if is_table else table, granted=""
+        )
+    elif tree.kind in _PRIVILEGES:
+        user.need(_PRIVILEGES[tree.kind], database, table)
+    elif tree.kind not in _FREE | {"SelectWithUnionQuery", "DescribeQuery", "Explain"}:
+        user.need(tree.kind, "*")
+
+
+def _check_reads(session: Session, user: User, tree: _Node, current: str, statement: Statement) -> None:
+    describes = tree.kind == "DescribeQuery"
+    privilege, granted = ("SHOW COLUMNS", "") if describes else ("SELECT", "SELECT")
+    local_names = {
+        name.lower() for name in re.findall(r"(\w+)[`\"]?\s+AS\s*\(", statement.text, re.IGNORECASE)
+    }
+    for node in tree.walk():
+        if node.kind == "TableIdentifier":
+            database, dot, table = node.rest.partition(".")
+            if not dot:
+                if database.lower() in local_names:  # WITH name AS (...)
+                    continue
+                database, table = current, database
+            if database == "system" and table in _OPEN_SYSTEM_TABLES:
+                continue
+            if database.lower() == "information_schema":
+                continue
+            if describes or user.may(granted, database) or _exists(session, database, table):
+                user.need(privilege, database, table, granted=granted)
+        elif node.kind == "TableExpression":
+            for child in node.children:
+                if child.kind == "Function" and child.rest not in _HARMLESS_TABLE_FUNCTIONS:
+                    user.need("CREATE TEMPORARY TABLE", "*")
+
+
+def _filters(grants: Mapping[str, Collection[str]]) -> str:
+    """The setting additional_table_filters that lets only what is granted be listed."""
+    entries = []
+    for table, column in _DATABASE_COLUMN.items():
+        conditions = [f"{column} = 'system'"]
+        for pattern in grants:
+            test = (
+                f"startsWith({column}, {quote(pattern[:-1])})"
+                if pattern.endswith("*")
+                else f"{column} = {quote(pattern)}"
+            )
+            conditions.append(test)
+        entries.append(f"{quote(table)}: {quote(' OR '.join(conditions))}")
+    return "{" + ", ".join(entries) + "}"

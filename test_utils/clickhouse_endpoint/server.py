@@ -1,0 +1,625 @@
+"""ClickHouse's HTTP interface over the embedded engine."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import socket
+import ssl
+import struct
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from . import bodies, sql
+from .bodies import Disconnected
+from .engine import Answer, Engine
+from .errors import ClickHouseError
+from .faults import Fault, Faults
+from .grants import DEFAULT_USERS, User, Users, authenticate, check
+
+logger = logging.getLogger(__name__)
+
+HEAD = 1024 * 1024  # bytes of a body in which an INSERT must have come to its data
+# Parameters of a request that are no settings of the engine.
+_RESERVED = frozenset(
+    {
+        *("query", "database", "user", "password", "quota_key", "query_id", "default_format", "stacktrace"),
+        *(
+            "buffer_size",
+            "wait_end_of_query",
+            "session_id",
+            "session_timeout",
+            "session_check",
+            "close_session",
+        ),
+        *("client_protocol_version", "compress", "decompress"),
+    }
+)
+_CONTENT_TYPES = {
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8",
+    "JSON": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "Native": "application/octet-stream",
+}
+_RESET = struct.pack("ii", 1, 0)  # linger for no time: close() then sends RST instead of FIN
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it was answered, for assertions.
+
+    `statement` is without the data of an INSERT; `bytes` counts the body as it came over the wire and
+    `encoding` is its Content-Encoding; `status` is 0 where the connection was cut; `code` is ClickHouse's, or
+    0; `settings` are those of the URL; `fault` is the kind of the fault that was met, or "".
+    """
+
+    method: str
+    path: str
+    statement: str = ""
+    user: str = ""
+    database: str = ""
+    bytes: int = 0
+    encoding: str = ""
+    query_id: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    status: int = 0
+    code: int = 0
+    fault: str = ""
+
+
+class _Cut(Exception):
+    """The connection is to be reset instead of answered."""
+
+
+@dataclass
+class _Incoming:
+    """A request while it is being served."""
+
+    handler: _Handler
+    params: dict[str, str]
+    wire_bytes: int = 0
+    statement: sql.Statement = field(default_factory=lambda: sql.Statement(b""))
+    data: IO[bytes] | None = None
+    user: str = ""
+    fault: Fault | None = None
+
+    @property
+    def encoding(self) -> str:
+        return self.handler.headers.get("Content-Encoding", "").lower()
+
+    @property
+    def content_type(self) -> str:
+        return self.handler.headers.get("Content-Type", "")
+
+    @property
+    def database(self) -> str:
+        return self.handler.headers.get("X-ClickHouse-Database") or self.params.get("database", "")
+
+    @property
+    def query_params(self) -> dict[str, str]:
+        return {name[6:]: value for name, value in self.params.items() if name.startswith("param_")}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in self.params.items()
+            if name and name not in _RESERVED and not name.startswith("param_")
+        }
+
+    def read(self) -> None:
+        """Read the whole body: the statement into memory, the data of an INSERT into a temporary file.
+
+        Raises Disconnected, or ClickHouseError for a body that cannot be understood.
+        """
+        headers = self.handler.headers
+        if self.handler.command == "POST" and not (
+            headers.get("Content-Length") or headers.get("Transfer-Encoding")
+        ):
+            raise ClickHouseError(
+                381,
+                "The Transfer-Encoding is not chunked and there is no Content-Length header for POST request",
+            )
+        raw = self._counted(bodies.read_body(self.handler.rfile, headers))
+        try:
+            self._parse(raw)
+        finally:
+            for _ in raw:  # the next request on this connection begins after all of this one
+                pass
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.wire_bytes += len(piece)
+            yield piece
+
+    def _parse(self, raw: Iterator[bytes]) -> None:
+        for name in ("compress", "decompress"):
+            if self.params.get(name, "0") not in ("0", "false"):
+                raise ClickHouseError(
+                    48, f"{name}=1 (blocks with checksums) is not supported here: use Content-Encoding"
+                )
+        pieces = bodies.decompress(raw, self.encoding)
+        if self.content_type.startswith("multipart/form-data"):
+            self.params |= bodies.form_fields(b"".join(pieces), self.content_type)
+            self.statement = sql.parse(self.params.get("query", "").encode())
+            return
+        query = self.params.get("query", "")
+        head = bytearray(query.encode() + b"\n" if query else b"")
+        for piece in pieces:
+            head += piece
+            if len(head) >= HEAD:
+                break
+        self.statement = sql.parse(bytes(head))
+        start = self.statement.data_start
+        if start is None:
+            self.statement = self.statement.with_rest(b"".join(pieces))
+            return
+        self.data = tempfile.NamedTemporaryFile(prefix="clickhouse-insert-")  # noqa: SIM115 (closed with the request)
+        self.data.write(memoryview(head)[start:])
+        for piece in pieces:
+            self.data.write(piece)
+        self.data.flush()
+
+    def record(self, status: int, code: int) -> Request:
+        return Request(
+            method=self.handler.command,
+            path=urlsplit(self.handler.path).path,
+            statement=self.statement.text,
+            user=self.user,
+            database=self.database,
+            bytes=self.wire_bytes,
+            encoding=self.encoding,
+            query_id=self.params.get("query_id", ""),
+            settings=self.settings,
+            params=self.query_params,
+            status=status,
+            code=code,
+            fault=self.fault.kind if self.fault else "",
+        )
+
+    def close(self) -> None:
+        if self.data is not None:
+            self.data.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    @property
+    def endpoint(self) -> ClickHouseEndpoint:
+        return self.server.endpoint
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        incoming = _Incoming(self, dict(parse_qsl(url.query, keep_blank_values=True)))
+        status = code = 0
+        with self.endpoint.serving():
+            try:
+                if self.endpoint.faults.take_refusal():
+                    incoming.fault = Fault("refuse")
+                    raise _Cut
+                status = self._serve(url.path, incoming)
+            except ClickHouseError as error:
+                status, code = error.status, error.code
+                self._reply_error(error)
+            except (_Cut, Disconnected):
+                self._cut()
+            except OSError as error:  # the client, or our own stop(), closed the connection
+                logger.debug("Connection lost while answering: %s", error)
+                self._cut()
+            finally:
+                incoming.close()
+                if not url.path.startswith("/_"):
+                    self.endpoint.log(incoming.record(status, code))
+
+    do_POST = do_HEAD = do_DELETE = do_GET
+
+    def _serve(self, path: str, incoming: _Incoming) -> int:
+        """Answer one request and return the status.
+
+        Raises ClickHouseError for the caller to answer with, _Cut or Disconnected for a connection to be cut.
+        """
+        if path.startswith("/_"):
+            return self._control(path, incoming)
+        asks = path in ("/", "/query") and (self.command == "POST" or "query" in incoming.params)
+        if asks:
+            incoming.read()
+        fault = incoming.fault = self.endpoint.faults.take(incoming.statement.text)
+        if fault is not None:
+            if fault.kind == "reset":
+                raise _Cut
+            if fault.http_status is not None:
+                return self._reply_proxy_error(fault.http_status)
+            self.endpoint.faults.wait(fault.seconds)
+            if (error := fault.error()) is not None:
+                raise error
+        if not asks:
+            is_known = path in ("/", "/ping", "/replicas_status")
+            text = (
+                "Ok.\n" if is_known else f"There is no handle {path}\n\nUse / or /ping for health checks.\n"
+            )
+            return self._reply(HTTPStatus.OK if is_known else HTTPStatus.NOT_FOUND, text.encode(), {})
+        answer, output_format = self._execute(incoming)
+        if fault is not None and fault.kind == "reset_after_execute":
+            raise _Cut
+        return self._reply_answer(answer, output_format, incoming)
+
+    def _execute(self, incoming: _Incoming) -> tuple[Answer, str | None]:
+        """Run the statement as its user. Returns the answer and the format of its rows, if it has any."""
+        user = self._authenticate(incoming)
+        statement = incoming.statement
+        statement.check_single()
+        wanted = (
+            self.headers.get("X-ClickHouse-Format") or incoming.params.get("default_format") or "TabSeparated"
+        )
+        engine = self.endpoint.engine
+        with self.endpoint.http_session(incoming.params.get("session_id", "")), engine.session() as session:
+            if incoming.database:
+                session.use(incoming.database)
+            session.set(incoming.settings)
+            check(session, user, statement, incoming.query_params)
+            if self.command != "POST":
+                session.set({"readonly": "2"})  # a GET may not change anything
+            text = statement.sql if incoming.data is None else statement.reading_from(incoming.data.name)
+            answer = session.run(text, wanted, incoming.query_params)
+        return answer, (statement.output_format() or wanted) if statement.has_result else None
+
+    def _authenticate(self, incoming: _Incoming) -> User:
+        """The user by X-ClickHouse headers, by basic authentication or by parameters, never two of them."""
+        headers, params = self.headers, incoming.params
+        by_header = (headers.get("X-ClickHouse-User", ""), headers.get("X-ClickHouse-Key", ""))
+        by_basic = headers.get("Authorization")
+        by_param = "user" in params or "password" in params
+        if any(by_header) + (by_basic is not None) + by_param > 1:
+            raise ClickHouseError(
+                516, "Invalid authentication: it is not allowed to use two ways of it simultaneously"
+            )
+        name, password = params.get("user", "default"), params.get("password", "")
+        if any(by_header):
+            name, password = by_header
+        elif by_basic is not None:
+            scheme, _, encoded = by_basic.partition(" ")
+            if scheme.lower() != "basic":
+                raise ClickHouseError(
+                    516, f"Invalid authentication: '{scheme}' HTTP Authorization scheme is not supported"
+                )
+            try:
+                name, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                raise ClickHouseError(
+                    516, "Invalid authentication: the Authorization header is not base64"
+                ) from None
+        if not name:
+            raise ClickHouseError(516, "Got an empty user name")
+        incoming.user = name
+        return authenticate(self.endpoint.users, name, password)
+
+    def _control(self, path: str, incoming: _Incoming) -> int:
+        """The routes by which another process injects faults and reads requests; for administrators."""
+        body = b"".join(bodies.read_body(self.rfile, self.headers))
+        user = self._authenticate(incoming)
+        if not user.is_admin:
+            user.need("SYSTEM", "*")
+        route = (self.command, path)
+        if route == ("GET", "/_requests"):
+            return self._reply_json([asdict(request) for request in self.endpoint.requests])
+        if route == ("DELETE", "/_requests"):
+            self.endpoint.clear()
+        elif route == ("DELETE", "/_faults"):
+            self.endpoint.heal()
+        elif route == ("POST", "/_faults"):
+            try:
+                self.endpoint.faults.add(Faults.from_json(json.loads(body)))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ClickHouseError(36, f"{body[:200]!r} is no fault: {error}") from None
+        else:
+            raise ClickHouseError(
+                36,
+                f"There is no {self.command} {path}: use /_requests (GET, DELETE) or /_faults (POST, DELETE)",
+            )
+        return self._reply_json({})
+
+    def _reply_answer(self, answer: Answer, output_format: str | None, incoming: _Incoming) -> int:
+        summary = asdict(answer)
+        body = summary.pop("body")
+        headers = {
+            "Content-Type": _CONTENT_TYPES.get(output_format or "", "text/plain; charset=UTF-8"),
+            "X-ClickHouse-Query-Id": incoming.params.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Timezone": self.endpoint.engine.timezone,
+            "X-ClickHouse-Summary": json.dumps({name: str(value) for name, value in summary.items()}),
+        }
+        if output_format is not None:
+            headers["X-ClickHouse-Format"] = output_format
+        if incoming.params.get("enable_http_compression", "0") not in ("0", "false"):
+            encoding = bodies.choose_encoding(self.headers.get("Accept-Encoding", ""))
+            if encoding:
+                headers["Content-Encoding"] = encoding
+                body = bodies.compress(body, encoding)
+        return self._reply(HTTPStatus.OK, body, headers)
+
+    def _reply_error(self, error: ClickHouseError) -> None:
+        headers = {
+            "Content-Type": "text/plain; charset=UTF-8",
+            "X-ClickHouse-Exception-Code": str(error.code),
+        }
+        try:
+            self._reply(HTTPStatus(error.status), error.body(self.endpoint.engine.version).encode(), headers)
+        except OSError:
+            self._cut()
+
+    def _reply_proxy_error(self, status: HTTPStatus) -> int:
+        """An answer of something in front of the server, with nothing of ClickHouse in it."""
+        page = (
+            f"<html><head><title>{status} {status.phrase}</title></head><body>{status.phrase}</body></html>\n"
+        )
+        self.close_connection = True
+        return self._reply(status, page.encode(), {"Content-Type": "text/html"}, display_name=False)
+
+    def _reply_json(self, value: Any) -> int:
+        return self._reply(HTTPStatus.OK, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _reply(
+        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str], *, display_name: bool = True
+    ) -> int:
+        self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
+        if display_name:
+            self.send_header("X-ClickHouse-Server-Display-Name", self.endpoint.engine.host)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Connection", "close" if self.close_connection else "keep-alive")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        return int(status)
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.server.reset(self.connection)
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError as error:  # reset between two requests, or a TLS handshake that failed
+            logger.debug("Connection closed: %s", error)
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        logger.debug(format, *args)
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], endpoint: ClickHouseEndpoint):
+        self.endpoint = endpoint
+        self._connections: set[socket.socket] = set()
+        self._to_reset: set[socket.socket] = set()
+        super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self.endpoint.tls is not None:
+            # The handshake happens in the connection's own thread, with the first read.
+            connection = self.endpoint.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def reset(self, connection: socket.socket) -> None:
+        """Let the connection end with a RST as soon as it is closed."""
+        self._to_reset.add(connection)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        if request in self._to_reset:
+            self._to_reset.discard(request)
+            try:
+                request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                logger.debug("Connection was gone before it could be reset")
+            request.close()
+        else:
+            super().shutdown_request(request)
+
+    def cut_connections(self) -> None:
+        for connection in list(self._connections):
+            self.reset(connection)
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                logger.debug("Connection was gone before it could be cut")
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.exception("Unexpected error while serving %s", client_address)
+
+
+class ClickHouseEndpoint:
+    """ClickHouse's HTTP interface over the embedded engine at `path`, with users, grants and faults. A
+    context manager.
+
+    `port` 0 takes a free one and keeps it over restart(). `users`: {name: (password, grants)}, grants being
+    "all" or {database: privileges}; a database may end in `*`. `tls`: (certificate file, key file) or an
+    ssl.SSLContext. `path` can be used by clickhouse-connect in the same process at the same time: see `dsn`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        port: int = 0,
+        users: Users = DEFAULT_USERS,
+        host: str = "127.0.0.1",
+        tls: tuple[str | Path, str | Path] | ssl.SSLContext | None = None,
+    ):
+        self.host = host
+        self.port = port
+        self.users = dict(users)
+        self.faults = Faults()
+        self.tls = _tls_context(*tls) if isinstance(tls, tuple) else tls
+        self.engine = Engine(path)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+        self._requests: list[Request] = []
+        self._sessions: set[str] = set()
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def dsn(self) -> str:
+        """The same engine without HTTP, for clickhouse-connect in this process."""
+        return f"chdb://{self.engine.path}"
+
+    def __enter__(self) -> ClickHouseEndpoint:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
+        if self._server is not None:
+            return
+        self._server = _Server((self.host, self.port), self)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="clickhouse-endpoint",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Like a server that goes away: the port is closed, open connections are reset, nothing more is
+        answered.
+
+        A statement that runs already runs to its end.
+        """
+        if self._server is None or self._thread is None:
+            return
+        server, self._server = self._server, None
+        server.shutdown()
+        self._thread.join()
+        server.server_close()
+        server.cut_connections()
+
+    def restart(self) -> None:
+        """Stop, and listen on the same port again."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop, wait for running statements, and give the engine up."""
+        self.stop()
+        self.heal()
+        self.wait_until_idle()
+        self.engine.close()
+
+    def fail(self, kind: str | int, times: int | None = 1, match: str | None = None, **options: Any) -> None:
+        """Let the next `times` requests fail (None: all until heal()); with `match`, those whose statement
+        contains it.
+
+        `match` is a substring or a regular expression, searched without regard to case in the statement
+        without the data of an INSERT. Several faults are met in the order in which they were added. Kinds:
+
+        - "refuse": the connection is reset before anything is read; a request on an open connection meets it
+          too. (For a port that is closed, use stop().)
+        - "reset": the request is read, then the connection is reset; nothing is executed.
+        - "reset_after_execute": the statement is executed, then the connection is reset without an answer.
+        - "502", "503", "504": a page as proxies send it; nothing is executed.
+        - "slow" (seconds=1): the statement is executed after that time, also if the client has gone by then.
+        - "too_many_parts": ClickHouse's error 252.
+        - "exception" (code=, name=, message=): any other error of ClickHouse's.
+
+        Raises ValueError for a fault that makes no sense. A fault may be used up by a client's own
+        repetition: clickhouse-connect repeats a read once when a connection is reset, and 503 or 504 not at
+        all by default.
+        """
+        self.faults.add(Fault(kind, times, match, options))  # type: ignore[arg-type] # Fault makes kind a str
+
+    def heal(self) -> None:
+        """Take all faults back; requests held by "slow" go on at once."""
+        self.faults.heal()
+
+    @property
+    def requests(self) -> list[Request]:
+        """What was asked since the last clear(), in the order of the answers."""
+        return list(self._requests)
+
+    def log(self, request: Request) -> None:
+        self._requests.append(request)
+
+    def clear(self) -> None:
+        """Forget the requests."""
+        self._requests.clear()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Counts a request that is being served, for wait_until_idle()."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, timeout: float = 60) -> None:
+        """Wait for the requests that are being served, abandoned ones included. Raises TimeoutError."""
+        with self._idle:
+            if not self._idle.wait_for(lambda: self._busy == 0, timeout):
+                raise TimeoutError(f"{self._busy} requests are still being served after {timeout} s.")
+
+    @contextmanager
+    def http_session(self, session_id: str) -> Iterator[None]:
+        """Hold a session for one request. Raises ClickHouseError 373 while another request has it.
+
+        Sessions keep no state here: neither SET nor temporary tables outlive their request.
+        """
+        if session_id:
+            with self._idle:
+                if session_id in self._sessions:
+                    raise ClickHouseError(373, f"Session {session_id} is locked by a concurrent client")
+                self._sessions.add(session_id)
+        try:
+            yield
+        finally:
+            self._sessions.discard(session_id)
+
+
+def _tls_context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
