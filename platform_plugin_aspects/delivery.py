@@ -118,11 +118,12 @@ def send(sink: str, wait: float) -> None:
 
 
 def ask_for_pending() -> list[str]:
-    """Ask for the delivery of every sink that has something pending and need not wait; returns their names."""
+    """Ask for the delivery of every sink that is on, has something pending and need not wait; returns their names."""
     now = timezone.now()
     waiting = SinkState.objects.filter(retry_at__gt=now).values("sink")
     ready = _ready(now).exclude(sink__in=waiting).values_list("sink", flat=True).distinct().order_by("sink")
-    asked = [name for name in ready if name in sinks()]
+    known = sinks()
+    asked = [name for name in ready if name in known and known[name].is_enabled()]
     for name in asked:
         ask(name)
     return asked
@@ -162,7 +163,8 @@ def take_stamp(name: str) -> datetime:
     """The time_last_dumped for a write outside of ``deliver``: later than that of every earlier write of the sink."""
     SinkState.objects.get_or_create(sink=name)
     with transaction.atomic():
-        state = SinkState.objects.select_for_update().get(sink=name)
+        state = _lock(name, wait=True)
+        assert state is not None  # made above, and waited for
         stamp = _next_stamp(state)
         state.save(update_fields=["last_stamp"])
     return stamp
@@ -178,11 +180,13 @@ def _forget_mark(name: str) -> None:
 
 def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, delivery: Delivery) -> bool:
     """Deliver one batch of pending changes under the sink's lock; returns whether there may be more."""
-    limit = min(sink_class.batch_size, BATCH_SIZE)
     # What waits for another attempt comes last; it is read too, for a newer change may bring it along.
     oldest_first = Change.objects.filter(sink=state.sink).order_by(models.F("retry_at").asc(nulls_first=True), "pk")
-    changes = list(oldest_first[:limit])
-    ready = [change for change in changes if change.retry_at is None or change.retry_at <= now]
+    changes = list(oldest_first[:BATCH_SIZE])
+    pending = [change for change in changes if change.retry_at is None or change.retry_at <= now]
+    objects = list(dict.fromkeys(change.object_id for change in pending))
+    chosen = set(objects[: sink_class.batch_size])
+    ready = [change for change in pending if change.object_id in chosen]
     if not ready:
         return False
     try:
@@ -207,7 +211,7 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
     state.last_success_at = now
     state.save()
     delivery.changes += len(ready)
-    return len(ready) == limit
+    return len(ready) == BATCH_SIZE or len(chosen) < len(objects)
 
 
 def _write(
@@ -265,13 +269,14 @@ def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) 
     log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
 
 
-def _lock(name: str) -> SinkState | None:
-    """The state of a sink, locked until the transaction ends; None when another worker holds it."""
+def _lock(name: str, *, wait: bool = False) -> SinkState | None:
+    """The state of a sink, locked until the transaction ends; None when another worker holds it, unless ``wait``."""
     states = SinkState.objects.filter(sink=name)
     if not connection.features.has_select_for_update:
         # SQLite has no row locks: the first write of a transaction locks the database.
         states.update(failures=models.F("failures"))
-    locked = states.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    skip_locked = connection.features.has_select_for_update_skip_locked and not wait
+    locked = states.select_for_update(skip_locked=skip_locked)
     found = locked.first()
     if found is None and not states.exists():
         SinkState.objects.get_or_create(sink=name)

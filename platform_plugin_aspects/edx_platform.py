@@ -27,20 +27,23 @@ PUBLISHED_ONLY = "rev-opt-published-only"
 
 
 def get_model(name: str) -> type[models.Model] | None:
-    """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None, with one warning, when there is
-    none."""
+    """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None when it cannot be imported."""
     config = getattr(settings, "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG", {}).get(name) or {}
-    return _import_model(name, config.get("module", ""), config.get("model", ""))
+    return _import_model(config.get("module", ""), config.get("model", ""))
 
 
-@cache  # None is remembered too: that is what makes it one warning
-def _import_model(name: str, module: str, model: str) -> type[models.Model] | None:
-    if not module or not model:
-        log.warning("EVENT_SINK_CLICKHOUSE_MODEL_CONFIG names no module and model for %r: its sink is off", name)
-        return None
-    tried = [module, *filter(None, [FORMER_MODULES.get(module)])]
-    tried += [new for new, former in FORMER_MODULES.items() if former == module]
-    for candidate in tried:
+@cache
+def warn_of_missing_model(name: str) -> None:
+    """Log, once per process, that the sink of this model is off because the model cannot be imported."""
+    log.warning(
+        "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[%r] names no model that can be imported: its sink is treated as off", name
+    )
+
+
+@cache
+def _import_model(module: str, model: str) -> type[models.Model] | None:
+    moved = [FORMER_MODULES.get(module), *(new for new, former in FORMER_MODULES.items() if former == module)]
+    for candidate in filter(None, [module, *moved]):
         try:
             found = import_string(f"{candidate}.{model}")
         except (ImportError, RuntimeError):
@@ -48,12 +51,6 @@ def _import_model(name: str, module: str, model: str) -> type[models.Model] | No
             continue
         if isinstance(found, type) and issubclass(found, models.Model):
             return found
-    log.warning(
-        "No model %s in %s (EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[%r]): its sink is off",
-        model,
-        " or ".join(tried),
-        name,
-    )
     return None
 
 

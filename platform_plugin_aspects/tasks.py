@@ -82,7 +82,7 @@ def dump_data_to_clickhouse(
 
 def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None) -> None:
     """Through the outbox when the object goes where all go; else directly, with Celery's own retries."""
-    if not overrides:
+    if not overrides and sink_class.is_enabled():
         delivery.record(sink_class.name, [object_id])
         return
     try:

@@ -100,7 +100,7 @@ class Connection:
         known = {f.name for f in fields(cls)}
         config = dict(getattr(settings, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG", None) or {})
         config.update({key: value for key, value in (overrides or {}).items() if value is not None})
-        connection = cls(**{key: value for key, value in config.items() if key in known and value is not None})
+        connection = cls(**{key: value for key, value in config.items() if key in known and value not in (None, "")})
         connection.check()
         try:
             timeout = float(connection.timeout_secs)

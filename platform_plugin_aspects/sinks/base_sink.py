@@ -98,8 +98,12 @@ class BaseSink:
         cannot be imported is off.
         """
         flag = f"event_sink_clickhouse.{cls.model}.enabled"
-        on = cls.is_set_on() or get_waffle_flag_model().get(flag).everyone is True
-        return on and edx_platform.get_model(cls.model) is not None
+        if not cls.is_set_on() and get_waffle_flag_model().get(flag).everyone is not True:
+            return False
+        if edx_platform.get_model(cls.model) is None:
+            edx_platform.warn_of_missing_model(cls.model)
+            return False
+        return True
 
     @classmethod
     def is_set_on(cls) -> bool:

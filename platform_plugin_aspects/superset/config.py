@@ -9,7 +9,8 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class SupersetConfig:
-    """One Superset: ``service_url`` is the browser's way to it, ``internal_service_url`` the server's, both with ``/``."""
+    """One Superset: ``service_url`` is the browser's way to it, ``internal_service_url`` the server's, both with
+    ``/``."""
 
     service_url: str
     internal_service_url: str

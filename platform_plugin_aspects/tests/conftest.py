@@ -19,9 +19,8 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
     cache.clear()
-    edx_platform._import_model.cache_clear()
+    edx_platform.warn_of_missing_model.cache_clear()
     yield
-    edx_platform._import_model.cache_clear()
 
 
 @pytest.fixture
@@ -45,7 +44,8 @@ def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings:
 
 
 @pytest.fixture
-def clickhouse_http(clickhouse: ClickHouse, clickhouse_endpoint: ClickHouseEndpoint, settings: Any) -> ClickHouseEndpoint:
+def clickhouse_http(clickhouse: ClickHouse, clickhouse_endpoint: ClickHouseEndpoint, settings: Any) ->
+ClickHouseEndpoint:
     """The same tables behind HTTP, as the configured ClickHouse, for the plugin's restricted user."""
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         "url": clickhouse_endpoint.url,
