@@ -17,10 +17,9 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered() -> None:
     cache.clear()
     edx_platform.warn_of_missing_model.cache_clear()
-    yield
 
 
 @pytest.fixture
@@ -44,8 +43,9 @@ def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings:
 
 
 @pytest.fixture
-def clickhouse_http(clickhouse: ClickHouse, clickhouse_endpoint: ClickHouseEndpoint, settings: Any) ->
-ClickHouseEndpoint:
+def clickhouse_http(
+    clickhouse: ClickHouse, clickhouse_endpoint: ClickHouseEndpoint, settings: Any
+) -> ClickHouseEndpoint:
     """The same tables behind HTTP, as the configured ClickHouse, for the plugin's restricted user."""
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         "url": clickhouse_endpoint.url,

@@ -1,0 +1,2 @@
+def test_x(clickhouse, db, all_on):
+    assert clickhouse.columns()
