@@ -161,10 +161,9 @@ def deliver(name: str) -> Delivery:
 
 def take_stamp(name: str) -> datetime:
     """The time_last_dumped for a write outside of ``deliver``: later than that of every earlier write of the sink."""
-    SinkState.objects.get_or_create(sink=name)
     with transaction.atomic():
         state = _lock(name, wait=True)
-        assert state is not None  # made above, and waited for
+        assert state is not None  # it was waited for
         stamp = _next_stamp(state)
         state.save(update_fields=["last_stamp"])
     return stamp
@@ -272,16 +271,21 @@ def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) 
 def _lock(name: str, *, wait: bool = False) -> SinkState | None:
     """The state of a sink, locked until the transaction ends; None when another worker holds it, unless ``wait``."""
     states = SinkState.objects.filter(sink=name)
-    if not connection.features.has_select_for_update:
+    features = connection.features
+    if not features.has_select_for_update:
         # SQLite has no row locks: the first write of a transaction locks the database.
-        states.update(failures=models.F("failures"))
-    skip_locked = connection.features.has_select_for_update_skip_locked and not wait
+        _make_state(name)
+    skip_locked = features.has_select_for_update_skip_locked and not wait
     locked = states.select_for_update(skip_locked=skip_locked)
     found = locked.first()
     if found is None and not states.exists():
-        SinkState.objects.get_or_create(sink=name)
+        _make_state(name)
         found = locked.first()
     return found
+
+
+def _make_state(name: str) -> None:
+    SinkState.objects.bulk_create([SinkState(sink=name)], ignore_conflicts=True)
 
 
 def _next_stamp(state: SinkState) -> datetime:
