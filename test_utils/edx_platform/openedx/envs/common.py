@@ -54,12 +54,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "crum.CurrentRequestUserMiddleware",
     "edx_django_utils.cache.middleware.RequestCacheMiddleware",
-    "edx_django_utils.cache.middleware.TieredCacheMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "edx_django_utils.cache.middleware.TieredCacheMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "waffle.middleware.WaffleMiddleware",
 ]
