@@ -19,9 +19,7 @@ def main() -> None:
         "--users",
         help='JSON, or the path of a JSON file: {name: [password, "all" or {database: [privilege, ...]}]}',
     )
-    parser.add_argument(
-        "--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="serve https with these PEM files"
-    )
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="serve https with these PEM files")
     options = parser.parse_args()
 
     users = DEFAULT_USERS

@@ -99,9 +99,7 @@ def decompress(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     except (RuntimeError, zstd.ZstdError, zlib.error) as error:
         raise ClickHouseError(code, f"Cannot decompress the {encoding} body: {error}") from None
     if frame is not None:
-        raise ClickHouseError(
-            code, f"Cannot decompress the {encoding} body: it ends in the middle of a frame"
-        )
+        raise ClickHouseError(code, f"Cannot decompress the {encoding} body: it ends in the middle of a frame")
 
 
 def choose_encoding(accepted: str) -> str:

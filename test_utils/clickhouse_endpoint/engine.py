@@ -101,12 +101,8 @@ class Engine:
         """The rows of any statement, past users, grants and faults; times, UUIDs and decimals are text."""
         with self.session() as session:
             session.set({"output_format_json_quote_64bit_integers": "0"})
-            body = session.run(
-                sql, "JSONCompactEachRow", {name: str(value) for name, value in params.items()}
-            ).body
-        return [
-            tuple(json.loads(line.decode("utf-8", "surrogateescape"))) for line in body.split(b"\n") if line
-        ]
+            body = session.run(sql, "JSONCompactEachRow", {name: str(value) for name, value in params.items()}).body
+        return [tuple(json.loads(line.decode("utf-8", "surrogateescape"))) for line in body.split(b"\n") if line]
 
     def close(self) -> None:
         """Give the path up. The engine stops when the last connection of the process is closed."""

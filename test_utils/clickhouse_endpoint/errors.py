@@ -78,6 +78,4 @@ class ClickHouseError(Exception):
 
     def body(self, version: str) -> str:
         """The text of the answer, as a server of `version` writes it."""
-        return (
-            f"Code: {self.code}. DB::Exception: {self}. ({self.name}) (version {version} (official build))\n"
-        )
+        return f"Code: {self.code}. DB::Exception: {self}. ({self.name}) (version {version} (official build))\n"

@@ -43,9 +43,7 @@ class Fault:
         if self.kind == "refuse" and self.match is not None:
             raise ValueError("Fault 'refuse' cannot match a statement: none is read. Use 'reset'.")
         if self.times is not None and self.times < 1:
-            raise ValueError(
-                f"times={self.times!r} would never fail; give 1 or more, or None for all requests."
-            )
+            raise ValueError(f"times={self.times!r} would never fail; give 1 or more, or None for all requests.")
 
     def concerns(self, statement: str) -> bool:
         if self.match is None or self.match in statement:

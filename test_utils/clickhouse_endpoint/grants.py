@@ -132,12 +132,8 @@ def load_users(text: str) -> Users:
     """Users from JSON: {name: [password, "all" or {database: [privilege, ...]}]}. Raises ValueError."""
     users = json.loads(text)
     for name, entry in users.items():
-        if not (
-            isinstance(entry, list) and len(entry) == 2 and (entry[1] == ALL or isinstance(entry[1], dict))
-        ):
-            raise ValueError(
-                f'User {name!r}: give [password, "all" or {{database: [privilege, ...]}}], not {entry!r}.'
-            )
+        if not (isinstance(entry, list) and len(entry) == 2 and (entry[1] == ALL or isinstance(entry[1], dict))):
+            raise ValueError(f'User {name!r}: give [password, "all" or {{database: [privilege, ...]}}], not {entry!r}.')
     return {name: (password, grants) for name, (password, grants) in users.items()}
 
 
@@ -184,7 +180,7 @@ def _tree(text: str) -> _Node:
     path: list[_Node] = []
     for line in filter(None, text.split("\n")):
         depth = len(line) - len(line.lstrip(" "))
-        node = _Node(re.sub(r" +\(children \d+\)$", "", line[depth:]))
+        node = _Node(re.sub(r"(?: \(alias .*\))? *(?:\(children \d+\))?$", "", line[depth:]))
         if depth:
             path[depth - 1].children.append(node)
         path[depth:] = [node]
@@ -211,9 +207,7 @@ def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None
                 user.need("ALTER " + command.rest.replace("_", " "), database, table)
     elif tree.kind in _SHOW:
         is_table = "Table" in tree.kind or "View" in tree.kind
-        user.need(
-            "SHOW TABLES" if is_table else "SHOW DATABASES", database if is_table else table, granted=""
-        )
+        user.need("SHOW TABLES" if is_table else "SHOW DATABASES", database if is_table else table, granted="")
     elif tree.kind in _PRIVILEGES:
         user.need(_PRIVILEGES[tree.kind], database, table)
     elif tree.kind not in _FREE | {"SelectWithUnionQuery", "DescribeQuery", "Explain"}:
@@ -223,9 +217,7 @@ def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None
 def _check_reads(session: Session, user: User, tree: _Node, current: str, statement: Statement) -> None:
     describes = tree.kind == "DescribeQuery"
     privilege, granted = ("SHOW COLUMNS", "") if describes else ("SELECT", "SELECT")
-    local_names = {
-        name.lower() for name in re.findall(r"(\w+)[`\"]?\s+AS\s*\(", statement.text, re.IGNORECASE)
-    }
+    local_names = {name.lower() for name in re.findall(r"(\w+)[`\"]?\s+AS\s*\(", statement.text, re.IGNORECASE)}
     for node in tree.walk():
         if node.kind == "TableIdentifier":
             database, dot, table = node.rest.partition(".")

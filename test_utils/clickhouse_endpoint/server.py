@@ -53,6 +53,7 @@ _CONTENT_TYPES = {
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
     "Native": "application/octet-stream",
 }
+_PLAIN = {"Content-Type": "text/plain; charset=UTF-8"}
 _RESET = struct.pack("ii", 1, 0)  # linger for no time: close() then sends RST instead of FIN
 
 
@@ -95,6 +96,7 @@ class _Incoming:
     data: IO[bytes] | None = None
     user: str = ""
     fault: Fault | None = None
+    logged: bool = False
 
     @property
     def encoding(self) -> str:
@@ -126,9 +128,7 @@ class _Incoming:
         Raises Disconnected, or ClickHouseError for a body that cannot be understood.
         """
         headers = self.handler.headers
-        if self.handler.command == "POST" and not (
-            headers.get("Content-Length") or headers.get("Transfer-Encoding")
-        ):
+        if self.handler.command == "POST" and not (headers.get("Content-Length") or headers.get("Transfer-Encoding")):
             raise ClickHouseError(
                 381,
                 "The Transfer-Encoding is not chunked and there is no Content-Length header for POST request",
@@ -173,10 +173,15 @@ class _Incoming:
             self.data.write(piece)
         self.data.flush()
 
-    def record(self, status: int, code: int) -> Request:
-        return Request(
+    def log(self, status: int, code: int) -> None:
+        """Note how the request is answered, once and before the client can know it; not for control routes."""
+        path = urlsplit(self.handler.path).path
+        if self.logged or path.startswith("/_"):
+            return
+        self.logged = True
+        request = Request(
             method=self.handler.command,
-            path=urlsplit(self.handler.path).path,
+            path=path,
             statement=self.statement.text,
             user=self.user,
             database=self.database,
@@ -189,6 +194,7 @@ class _Incoming:
             code=code,
             fault=self.fault.kind if self.fault else "",
         )
+        self.handler.endpoint.log(request)
 
     def close(self) -> None:
         if self.data is not None:
@@ -207,66 +213,62 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         incoming = _Incoming(self, dict(parse_qsl(url.query, keep_blank_values=True)))
-        status = code = 0
         with self.endpoint.serving():
             try:
                 if self.endpoint.faults.take_refusal():
                     incoming.fault = Fault("refuse")
                     raise _Cut
-                status = self._serve(url.path, incoming)
+                self._serve(url.path, incoming)
             except ClickHouseError as error:
-                status, code = error.status, error.code
-                self._reply_error(error)
+                self._reply_error(error, incoming)
             except (_Cut, Disconnected):
-                self._cut()
+                self._cut(incoming)
             except OSError as error:  # the client, or our own stop(), closed the connection
                 logger.debug("Connection lost while answering: %s", error)
-                self._cut()
+                self._cut(incoming)
             finally:
                 incoming.close()
-                if not url.path.startswith("/_"):
-                    self.endpoint.log(incoming.record(status, code))
 
     do_POST = do_HEAD = do_DELETE = do_GET
 
-    def _serve(self, path: str, incoming: _Incoming) -> int:
-        """Answer one request and return the status.
+    def _serve(self, path: str, incoming: _Incoming) -> None:
+        """Answer one request.
 
         Raises ClickHouseError for the caller to answer with, _Cut or Disconnected for a connection to be cut.
         """
         if path.startswith("/_"):
-            return self._control(path, incoming)
+            self._control(path, incoming)
+            return
         asks = path in ("/", "/query") and (self.command == "POST" or "query" in incoming.params)
         if asks:
             incoming.read()
+            incoming.user, password = self._credentials(incoming.params)
         fault = incoming.fault = self.endpoint.faults.take(incoming.statement.text)
         if fault is not None:
             if fault.kind == "reset":
                 raise _Cut
             if fault.http_status is not None:
-                return self._reply_proxy_error(fault.http_status)
+                self._reply_proxy_error(fault.http_status, incoming)
+                return
             self.endpoint.faults.wait(fault.seconds)
             if (error := fault.error()) is not None:
                 raise error
         if not asks:
             is_known = path in ("/", "/ping", "/replicas_status")
-            text = (
-                "Ok.\n" if is_known else f"There is no handle {path}\n\nUse / or /ping for health checks.\n"
-            )
-            return self._reply(HTTPStatus.OK if is_known else HTTPStatus.NOT_FOUND, text.encode(), {})
-        answer, output_format = self._execute(incoming)
+            text = "Ok.\n" if is_known else f"There is no handle {path}\n\nUse / or /ping for health checks.\n"
+            self._reply(HTTPStatus.OK if is_known else HTTPStatus.NOT_FOUND, text.encode(), _PLAIN, incoming)
+            return
+        user = authenticate(self.endpoint.users, incoming.user, password)
+        answer, output_format = self._execute(incoming, user)
         if fault is not None and fault.kind == "reset_after_execute":
             raise _Cut
-        return self._reply_answer(answer, output_format, incoming)
+        self._reply_answer(answer, output_format, incoming)
 
-    def _execute(self, incoming: _Incoming) -> tuple[Answer, str | None]:
-        """Run the statement as its user. Returns the answer and the format of its rows, if it has any."""
-        user = self._authenticate(incoming)
+    def _execute(self, incoming: _Incoming, user: User) -> tuple[Answer, str | None]:
+        """Run the statement as `user`. Returns the answer and the format of its rows, if it has any."""
         statement = incoming.statement
         statement.check_single()
-        wanted = (
-            self.headers.get("X-ClickHouse-Format") or incoming.params.get("default_format") or "TabSeparated"
-        )
+        wanted = self.headers.get("X-ClickHouse-Format") or incoming.params.get("default_format") or "TabSeparated"
         engine = self.endpoint.engine
         with self.endpoint.http_session(incoming.params.get("session_id", "")), engine.session() as session:
             if incoming.database:
@@ -279,16 +281,17 @@ class _Handler(BaseHTTPRequestHandler):
             answer = session.run(text, wanted, incoming.query_params)
         return answer, (statement.output_format() or wanted) if statement.has_result else None
 
-    def _authenticate(self, incoming: _Incoming) -> User:
-        """The user by X-ClickHouse headers, by basic authentication or by parameters, never two of them."""
-        headers, params = self.headers, incoming.params
+    def _credentials(self, params: Mapping[str, str]) -> tuple[str, str]:
+        """(name, password) by X-ClickHouse headers, basic authentication or parameters, never two of them.
+
+        Raises ClickHouseError 516.
+        """
+        headers = self.headers
         by_header = (headers.get("X-ClickHouse-User", ""), headers.get("X-ClickHouse-Key", ""))
         by_basic = headers.get("Authorization")
         by_param = "user" in params or "password" in params
         if any(by_header) + (by_basic is not None) + by_param > 1:
-            raise ClickHouseError(
-                516, "Invalid authentication: it is not allowed to use two ways of it simultaneously"
-            )
+            raise ClickHouseError(516, "Invalid authentication: it is not allowed to use two ways of it simultaneously")
         name, password = params.get("user", "default"), params.get("password", "")
         if any(by_header):
             name, password = by_header
@@ -301,24 +304,22 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 name, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
             except (binascii.Error, UnicodeDecodeError):
-                raise ClickHouseError(
-                    516, "Invalid authentication: the Authorization header is not base64"
-                ) from None
+                raise ClickHouseError(516, "Invalid authentication: the Authorization header is not base64") from None
         if not name:
             raise ClickHouseError(516, "Got an empty user name")
-        incoming.user = name
-        return authenticate(self.endpoint.users, name, password)
+        return name, password
 
-    def _control(self, path: str, incoming: _Incoming) -> int:
+    def _control(self, path: str, incoming: _Incoming) -> None:
         """The routes by which another process injects faults and reads requests; for administrators."""
         body = b"".join(bodies.read_body(self.rfile, self.headers))
-        user = self._authenticate(incoming)
+        user = authenticate(self.endpoint.users, *self._credentials(incoming.params))
         if not user.is_admin:
             user.need("SYSTEM", "*")
         route = (self.command, path)
+        answer: Any = {}
         if route == ("GET", "/_requests"):
-            return self._reply_json([asdict(request) for request in self.endpoint.requests])
-        if route == ("DELETE", "/_requests"):
+            answer = [asdict(request) for request in self.endpoint.requests]
+        elif route == ("DELETE", "/_requests"):
             self.endpoint.clear()
         elif route == ("DELETE", "/_faults"):
             self.endpoint.heal()
@@ -332,13 +333,15 @@ class _Handler(BaseHTTPRequestHandler):
                 36,
                 f"There is no {self.command} {path}: use /_requests (GET, DELETE) or /_faults (POST, DELETE)",
             )
-        return self._reply_json({})
+        reply = json.dumps(answer).encode()
+        self._reply(HTTPStatus.OK, reply, {"Content-Type": _CONTENT_TYPES["JSON"]}, incoming)
 
-    def _reply_answer(self, answer: Answer, output_format: str | None, incoming: _Incoming) -> int:
+    def _reply_answer(self, answer: Answer, output_format: str | None, incoming: _Incoming) -> None:
         summary = asdict(answer)
         body = summary.pop("body")
         headers = {
-            "Content-Type": _CONTENT_TYPES.get(output_format or "", "text/plain; charset=UTF-8"),
+            "Content-Type": _CONTENT_TYPES.get(output_format or "", _PLAIN["Content-Type"]),
+            "X-ClickHouse-Server-Display-Name": self.endpoint.engine.host,
             "X-ClickHouse-Query-Id": incoming.params.get("query_id") or str(uuid.uuid4()),
             "X-ClickHouse-Timezone": self.endpoint.engine.timezone,
             "X-ClickHouse-Summary": json.dumps({name: str(value) for name, value in summary.items()}),
@@ -350,36 +353,28 @@ class _Handler(BaseHTTPRequestHandler):
             if encoding:
                 headers["Content-Encoding"] = encoding
                 body = bodies.compress(body, encoding)
-        return self._reply(HTTPStatus.OK, body, headers)
+        self._reply(HTTPStatus.OK, body, headers, incoming)
 
-    def _reply_error(self, error: ClickHouseError) -> None:
-        headers = {
-            "Content-Type": "text/plain; charset=UTF-8",
-            "X-ClickHouse-Exception-Code": str(error.code),
-        }
+    def _reply_error(self, error: ClickHouseError, incoming: _Incoming) -> None:
+        headers = _PLAIN | {"X-ClickHouse-Exception-Code": str(error.code)}
+        body = error.body(self.endpoint.engine.version).encode("utf-8", "surrogateescape")
         try:
-            self._reply(HTTPStatus(error.status), error.body(self.endpoint.engine.version).encode(), headers)
+            self._reply(HTTPStatus(error.status), body, headers, incoming, code=error.code)
         except OSError:
-            self._cut()
+            self._cut(incoming)
 
-    def _reply_proxy_error(self, status: HTTPStatus) -> int:
+    def _reply_proxy_error(self, status: HTTPStatus, incoming: _Incoming) -> None:
         """An answer of something in front of the server, with nothing of ClickHouse in it."""
-        page = (
-            f"<html><head><title>{status} {status.phrase}</title></head><body>{status.phrase}</body></html>\n"
-        )
+        page = f"<html><head><title>{status} {status.phrase}</title></head><body>{status.phrase}</body></html>\n"
         self.close_connection = True
-        return self._reply(status, page.encode(), {"Content-Type": "text/html"}, display_name=False)
-
-    def _reply_json(self, value: Any) -> int:
-        return self._reply(HTTPStatus.OK, json.dumps(value).encode(), {"Content-Type": "application/json"})
+        self._reply(status, page.encode(), {"Content-Type": "text/html"}, incoming)
 
     def _reply(
-        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str], *, display_name: bool = True
-    ) -> int:
+        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str], incoming: _Incoming, *, code: int = 0
+    ) -> None:
+        incoming.log(int(status), code)
         self.send_response_only(status)
         self.send_header("Date", self.date_time_string())
-        if display_name:
-            self.send_header("X-ClickHouse-Server-Display-Name", self.endpoint.engine.host)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Connection", "close" if self.close_connection else "keep-alive")
@@ -387,9 +382,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        return int(status)
 
-    def _cut(self) -> None:
+    def _cut(self, incoming: _Incoming) -> None:
+        incoming.log(0, 0)
         self.close_connection = True
         self.server.reset(self.connection)
 
@@ -423,9 +418,7 @@ class _Server(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self.endpoint.tls is not None:
             # The handshake happens in the connection's own thread, with the first read.
-            connection = self.endpoint.tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
+            connection = self.endpoint.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -553,8 +546,8 @@ class ClickHouseEndpoint:
         `match` is a substring or a regular expression, searched without regard to case in the statement
         without the data of an INSERT. Several faults are met in the order in which they were added. Kinds:
 
-        - "refuse": the connection is reset before anything is read; a request on an open connection meets it
-          too. (For a port that is closed, use stop().)
+        - "refuse": the connection is reset as soon as a request arrives, before its body is read. (For a port
+          that is closed, use stop().)
         - "reset": the request is read, then the connection is reset; nothing is executed.
         - "reset_after_execute": the statement is executed, then the connection is reset without an answer.
         - "502", "503", "504": a page as proxies send it; nothing is executed.
@@ -563,8 +556,8 @@ class ClickHouseEndpoint:
         - "exception" (code=, name=, message=): any other error of ClickHouse's.
 
         Raises ValueError for a fault that makes no sense. A fault may be used up by a client's own
-        repetition: clickhouse-connect repeats a read once when a connection is reset, and 503 or 504 not at
-        all by default.
+        repetition: clickhouse-connect repeats a read or an insert once when its connection is reset, and
+        query() twice after a 503 or 504.
         """
         self.faults.add(Fault(kind, times, match, options))  # type: ignore[arg-type] # Fault makes kind a str
 

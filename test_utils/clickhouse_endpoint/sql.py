@@ -20,9 +20,7 @@ _TOKEN = re.compile(
 )
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*(?:\r?\n)?")
 _OUTPUT_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)(?:\s+SETTINGS\s.*)?[\s;]*$", re.IGNORECASE | re.DOTALL)
-_RESULT_VERBS = frozenset(
-    {b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"}
-)
+_RESULT_VERBS = frozenset({b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"})
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,7 @@ class Statement:
         Raises ClickHouseError 62 (SYNTAX_ERROR), for an empty statement too.
         """
         if not self.verb:
-            raise ClickHouseError(
-                62, "Syntax error: failed at position 1 (end of query): . Expected one of: Query"
-            )
+            raise ClickHouseError(62, "Syntax error: failed at position 1 (end of query): . Expected one of: Query")
         if b";" not in self.sql.rstrip(b"; \t\r\n"):
             return
         ended_at = None
@@ -111,9 +107,7 @@ def _parse_insert(text: bytes) -> Statement:
         word = token.upper() if kind == "word" else token
         if kind == "punctuation":
             depth += {b"(": 1, b")": -1}.get(token, 0)
-        elif (
-            depth == 0 and kind == "word" and previous not in (b"INTO", b"TABLE", b".")
-        ):  # these precede names
+        elif depth == 0 and kind == "word" and previous not in (b"INTO", b"TABLE", b"."):  # these precede names
             if previous == b"FORMAT":
                 data = _AFTER_FORMAT.match(text, end)
                 return Statement(text[:end], b"INSERT", data.end() if data else end, splice or 0)
