@@ -24,18 +24,20 @@ def without_session(meta: str | None) -> str:
         return ""
     if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(lambda m: chr(int(m[1], 16)), meta)):
         return meta
+    named = False
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # By pairs: a dictionary would already have lost the first of two values of one key, and a key in it.
+        nonlocal named
+        named = named or any(key == _SESSION for key, _value in pairs)
+        return {key: value for key, value in pairs if key != _SESSION}
+
     try:
-        return json.dumps(_without_session(json.loads(meta)))
+        cleaned = json.loads(meta, object_pairs_hook=keep)
+        # NaN and Infinity, which Python reads and writes, are no JSON.
+        return json.dumps(cleaned, allow_nan=False) if named else meta
     except (ValueError, RecursionError):
         return ""
-
-
-def _without_session(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_session(inner) for key, inner in value.items() if key != _SESSION}
-    if isinstance(value, list):
-        return [_without_session(inner) for inner in value]
-    return value
 
 
 class UserProfileSink(ModelBaseSink):

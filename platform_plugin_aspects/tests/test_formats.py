@@ -1,2 +1,289 @@
-def test_x(clickhouse, db, all_on):
-    assert clickhouse.columns()
+"""The formats of values, by themselves and through the engine, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from common.djangoapps.student.models import UserProfile
+from django_countries.fields import Country
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink
+from platform_plugin_aspects.sinks.formats import iso_utc, json_list, or_zero, stamp_text
+from platform_plugin_aspects.sinks.tag_sink import lineage
+from platform_plugin_aspects.sinks.user_profile_sink import without_session
+from platform_plugin_aspects.tests.conftest import rows
+from test_utils.factories import make_many_users, make_taxonomy, utc
+
+# The engine and the database are per test, not per example: examples clean up after themselves.
+through_the_engine = hypothesis_settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+AWKWARD = [
+    "",
+    " ",
+    "NULL",
+    "\\N",
+    "\\",
+    "\\\\n",
+    'it\'s "quoted" `thrice`',
+    "tab\there",
+    "line\nfeed\r\nand return\r",
+    "a\x00b",
+    "\x01\x1b[31m\x7f",
+    "Zoë 张伟 עברית العربية हिन्दी",
+    "👩‍👩‍👧‍👦🏳️‍🌈",
+    "e\u0301 is not \u00e9",
+    "\u200f\u202eright to left\u202c\ufeff",
+    "x" * 255,
+    "ü" * 3000,
+    "(1, 'two'); DROP TABLE user_profile --",
+    "{name:String} %s %(x)s {0}",
+    "nan",
+    "0",
+    "1970-01-01",
+]
+TEXTS = st.lists(st.text(max_size=300), min_size=1, max_size=40)
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES)
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
+STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00")
+TEXT_COLUMNS = ("name", "courseware", "language", "location", "mailing_address", "city", "goals", "bio", "phone_number")
+
+
+@pytest.mark.django_db
+@through_the_engine
+@given(texts=TEXTS)
+@example(texts=AWKWARD)
+def test_text_lands_byte_for_byte(clickhouse: ClickHouse, texts: list[str]) -> None:
+    users = make_many_users(len(texts))
+    for user, text in zip(users, texts, strict=True):
+        UserProfile.objects.filter(user=user).update(**dict.fromkeys(TEXT_COLUMNS, text))
+    sink = UserProfileSink()
+    batch = sink.read(Selection(keys=[user.profile.pk for user in users]))
+    sink.write(batch, utc(2026, 1, 1))
+    expected = {user.pk: text for user, text in zip(users, texts, strict=True)}
+    columns = ", ".join(f"hex({name})" for name in TEXT_COLUMNS)
+    for user_id, *found in clickhouse.select(f"SELECT user_id, {columns} FROM {clickhouse.qualified('user_profile')}"):
+        assert {bytes.fromhex(text) for text in found} == {expected.pop(user_id).encode()}
+    assert expected == {}
+    UserProfile.objects.all().delete()
+    clickhouse.command(f"TRUNCATE TABLE {clickhouse.qualified('user_profile')}")
+
+
+@pytest.mark.django_db
+@through_the_engine
+@given(names=TEXTS)
+@example(names=AWKWARD)
+def test_names_in_other_sinks_land_byte_for_byte(clickhouse: ClickHouse, names: list[str]) -> None:
+    keys = {make_taxonomy(name).pk: name for name in names if name}
+    sink = TaxonomySink()
+    sink.write(sink.read(Selection(keys=list(keys))), utc(2026, 1, 1))
+    assert {row["id"]: row["name"] for row in rows(clickhouse, "taxonomy")} == keys
+    clickhouse.command(f"TRUNCATE TABLE {clickhouse.qualified('taxonomy')}")
+
+
+@pytest.mark.django_db
+@through_the_engine
+@given(moments=st.lists(st.none() | MOMENTS, min_size=1, max_size=20))
+@example(moments=[utc(2026, 1, 1, 10), utc(2026, 1, 1, 10, 0, 0, 1), utc(2026, 1, 1, 10, 0, 0, 123000), None])
+def test_moments_land_as_iso_8601_in_utc(clickhouse: ClickHouse, moments: list[datetime | None]) -> None:
+    users = make_many_users(len(moments))
+    for user, moment in zip(users, moments, strict=True):
+        UserProfile.objects.filter(user=user).update(profile_image_uploaded_at=moment)
+    sink = UserProfileSink()
+    sink.write(sink.read(Selection(keys=[user.profile.pk for user in users])), utc(2026, 1, 1))
+    found = {row["user_id"]: row["profile_image_uploaded_at"] for row in rows(clickhouse, "user_profile")}
+    for user, moment in zip(users, moments, strict=True):
+        text = found[user.pk]
+        assert text == "" if moment is None else datetime.fromisoformat(text) == moment and ISO.fullmatch(text)
+    UserProfile.objects.all().delete()
+    clickhouse.command(f"TRUNCATE TABLE {clickhouse.qualified('user_profile')}")
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (None, ""),
+        (utc(2026, 1, 1, 10, 0, 0, 123456), "2026-01-01T10:00:00.123456Z"),
+        (utc(2026, 1, 1, 10), "2026-01-01T10:00:00Z"),
+        (utc(2026, 1, 1, 10, 0, 0, 100000), "2026-01-01T10:00:00.100000Z"),
+        (datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2025-12-31T20:00:00Z"),
+        (datetime(2026, 1, 1, 10), "2026-01-01T10:00:00Z"),
+    ],
+)
+def test_iso_utc(moment: datetime | None, expected: str) -> None:
+    assert iso_utc(moment) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (utc(2026, 1, 1, 10), "2026-01-01 10:00:00.000000+00:00"),
+        (utc(2026, 1, 1, 10, 0, 0, 1), "2026-01-01 10:00:00.000001+00:00"),
+        (datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=-2))), "2026-01-01 03:00:00.000000+00:00"),
+        (datetime(2026, 1, 1, 1), "2026-01-01 01:00:00.000000+00:00"),
+    ],
+)
+def test_stamp_text(moment: datetime, expected: str) -> None:
+    assert stamp_text(moment) == expected
+
+
+@given(first=MOMENTS, second=MOMENTS)
+def test_stamps_compare_as_text_as_they_do_in_time(first: datetime, second: datetime) -> None:
+    texts = stamp_text(first), stamp_text(second)
+    assert all(STAMP.fullmatch(text) for text in texts)
+    assert (texts[0] < texts[1], texts[0] == texts[1]) == (first < second, first == second)
+
+
+@given(moment=MOMENTS)
+def test_iso_utc_says_the_same_moment(moment: datetime) -> None:
+    text = iso_utc(moment)
+    assert ISO.fullmatch(text)
+    assert datetime.fromisoformat(text) == moment
+    assert ("." in text) == bool(moment.microsecond)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        (Column("country", "String"), [Country("DE"), Country(None), None], ["DE", "", ""]),
+        (Column("year", "String"), [1984, None, 0], ["1984", "", "0"]),
+        (
+            Column("start", "String"),
+            [utc(2026, 1, 1, 10), utc(2026, 1, 1, 10, 0, 0, 5)],
+            ["2026-01-01 10:00:00+00:00", "2026-01-01 10:00:00.000005+00:00"],
+        ),
+        (Column("id", "Int32"), [1, 2], [1, 2]),
+        (Column("parent", "Int32", convert=or_zero), [None, 0, 3], [0, 0, 3]),
+    ],
+)
+def test_values_of_a_column(column: Column, values: list[Any], expected: list[Any]) -> None:
+    assert list(column.values(values)) == expected
+
+
+def test_a_column_of_several_fields_converts_them_together() -> None:
+    column = Column("both", "String", source=("a", "b"), convert=lambda a, b: f"{a}/{b}")
+    assert column.sources == ("a", "b")
+    assert list(column.values([1, 2], [3, 4])) == ["1/3", "2/4"]
+
+
+@given(values=st.lists(st.text(), min_size=1, max_size=7))
+def test_lineage_reads_from_the_root_down(values: list[str]) -> None:
+    from_the_tag_up = [*reversed(values), *[None] * (7 - len(values))]
+    assert json.loads(lineage(*from_the_tag_up)) == values
+
+
+def test_lists_are_json() -> None:
+    assert json_list([3, 1, 2]) == "[3, 1, 2]"
+    assert json_list(iter(())) == "[]"
+
+
+@pytest.mark.parametrize("sink", [TagSink, ObjectTagSink])
+def test_lineage_goes_as_deep_as_tags_do(sink: type[TagSink]) -> None:
+    column = next(column for column in sink.columns if column.name == "lineage")
+    assert max(path.count("parent__") for path in column.sources) == 6
+
+
+# The learner's session key
+
+KEY = "5e5510nk3y"
+NAME = "session_id"
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+# Values that hold the name, but no key.
+SCALARS |= st.sampled_from([NAME, f"the {NAME} is not here", "\\u0073ession_id"])
+KEYS = st.text() | st.sampled_from([f"my_{NAME}", "session", "Session_id"])
+PLAIN = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12
+)
+
+
+@st.composite
+def _with_key(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
+    value = draw(st.dictionaries(KEYS, inner, max_size=3))
+    value[NAME] = draw(st.just(KEY) | st.just([KEY]) | st.just({"deep": {"deeper": KEY}}) | st.none())
+    return value
+
+
+HOLDING = st.recursive(
+    _with_key(PLAIN),
+    lambda inner: st.lists(inner, min_size=1, max_size=2) | st.dictionaries(KEYS, inner, min_size=1) | _with_key(inner),
+    max_leaves=4,
+)
+ESCAPES = st.lists(st.booleans(), min_size=len(NAME), max_size=len(NAME))
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stripped(inner) for key, inner in value.items() if key != NAME}
+    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _holds(value: Any) -> bool:
+    if isinstance(value, dict):
+        return NAME in value or any(map(_holds, value.values()))
+    return isinstance(value, list) and any(map(_holds, value))
+
+
+@given(value=HOLDING, escapes=ESCAPES, ensure_ascii=st.booleans(), indent=st.sampled_from([None, 1]))
+def test_the_session_key_never_leaves(value: Any, escapes: list[bool], ensure_ascii: bool, indent: int | None) -> None:
+    escaped = "".join(f"\\u{ord(char):04X}" if flag else char for char, flag in zip(NAME, escapes, strict=True))
+    meta = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent).replace(f'"{NAME}": ', f'"{escaped}": ')
+    left = without_session(meta)
+    assert KEY not in left
+    assert json.loads(left) == _stripped(value)
+
+
+@given(value=PLAIN, indent=st.sampled_from([None, 3]), ensure_ascii=st.booleans())
+def test_meta_without_a_session_key_stays_to_the_byte(value: Any, indent: int | None, ensure_ascii: bool) -> None:
+    assert not _holds(value)
+    meta = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+    assert without_session(meta) == meta
+
+
+@given(before=st.text(), after=st.text())
+def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, after: str) -> None:
+    meta = f"{before}{{'{NAME}': '{KEY}'{after}"
+    assert KEY not in without_session(meta)
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        ("no json at all", "no json at all"),
+        ("{broken", "{broken"),
+        (f'{{"{NAME}": "{KEY}"', ""),
+        (f'{{"{NAME}": null, "a": "é"}}', '{"a": "\\u00e9"}'),
+        (f'{{"{NAME}": "{KEY}", "{NAME}": "{KEY}"}}', "{}"),
+        # Of two values of one key a dictionary keeps the last: the first goes with its session key, or stays whole.
+        (f'{{"a": {{"{NAME}": "{KEY}"}}, "a": 1}}', '{"a": 1}'),
+        (f'{{"{NAME}": "{KEY}", "n": NaN}}', ""),
+        (f'{{"{NAME}": "{KEY}", "n": 1e999}}', ""),
+        ('{"a": "\\u005f"}', '{"a": "\\u005f"}'),
+        ("[" * 200_000 + f'{{"{NAME}": "{KEY}"}}', ""),
+    ],
+)
+def test_edges_of_meta(meta: str | None, expected: str) -> None:
+    assert without_session(meta) == expected
+
+
+@pytest.mark.django_db
+def test_the_session_key_of_a_login_does_not_arrive(clickhouse: ClickHouse) -> None:
+    (user,) = make_many_users(1, meta='{"old_names": [["A", "why", "2026"]]}')
+    user.profile.set_login_session(KEY)
+    assert KEY in UserProfile.objects.get(user=user).meta
+    sink = UserProfileSink()
+    sink.write(sink.read(Selection(keys=[user.profile.pk])), datetime.now(UTC))
+    (row,) = rows(clickhouse, "user_profile")
+    assert row["meta"] == '{"old_names": [["A", "why", "2026"]]}'
