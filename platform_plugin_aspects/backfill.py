@@ -67,8 +67,7 @@ def backfill(
             due = read if walk.force else _due(sink, read, summary, explain)
             room = None if walk.limit is None else walk.limit - summary.objects
             taken = due[:room]
-            outcome = write_what_can_be(taken, partial(sink.write, stamp=stamp))
-            _undo_deleted(sink, taken)
+            outcome = write_what_can_be(taken, partial(sink.bring, stamp=stamp))
             for key, error in outcome.rejected.items():
                 report(f"{key} cannot be written: {error}")
             for key in read.keys:
@@ -99,13 +98,6 @@ def _batches(sink: BaseSink, walk: Walk, summary: Summary) -> Iterator[tuple[dat
             return
         after = batch.keys[-1]
         time.sleep(walk.sleep_secs)
-
-
-def _undo_deleted(sink: BaseSink, written: Batch) -> None:
-    """Have deleted again what left the source, and so ClickHouse, between reading and writing it."""
-    if sink.deletes and sink.is_enabled():
-        still_there = set(sink.read(Selection(keys=written.keys)).keys)
-        delivery.record(sink.name, [key for key in written.keys if key not in still_there])
 
 
 def _due(sink: BaseSink, batch: Batch, summary: Summary, explain: Callable[[str], None]) -> Batch:

@@ -231,7 +231,7 @@ def _write(
     def read_and_write(some: Sequence[Any]) -> Written:
         batch = sink.read(Selection(keys=some))
         found.update(batch.keys)
-        return sink.write(batch, stamp)
+        return sink.bring(batch, stamp)
 
     outcome = write_what_can_be(wanted, read_and_write)
     gone = [key for key in keys if key not in found and key not in outcome.rejected]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import shared_task
@@ -15,7 +15,7 @@ from edx_django_utils.monitoring import set_code_owner_attribute
 
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured, Unavailable
-from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection
+from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, Written
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
 
 log = logging.getLogger(__name__)
@@ -89,9 +89,11 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         sink = sink_class(Connection.from_settings(overrides))
         key = sink.parse_key(str(object_id))
         stamp = delivery.take_stamp(sink.name)
-        outcome = write_what_can_be(
-            [key, *sink.affected([key])], lambda keys: sink.write(sink.read(Selection(keys=keys)), stamp)
-        )
+
+        def bring(keys: Sequence[Any]) -> Written:
+            return sink.bring(sink.read(Selection(keys=keys)), stamp)
+
+        outcome = write_what_can_be([key, *sink.affected([key])], bring)
     except Unavailable as error:
         raise task.retry(exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:

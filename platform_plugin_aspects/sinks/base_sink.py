@@ -40,20 +40,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class Batch:
-    """Objects as read from the source: their ``keys``, and per object one tuple of the values of ``sink.paths()``."""
+    """Objects as read from the source, column by column: their ``keys``, and per source path one value per object."""
 
-    keys: list[Any]
-    rows: list[tuple[Any, ...]]
+    keys: Sequence[Any]
+    columns: Mapping[str, Sequence[Any]]
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, part: slice) -> Batch:
-        return Batch(self.keys[part], self.rows[part])
+        return Batch(self.keys[part], {path: values[part] for path, values in self.columns.items()})
 
     def only(self, keep: Sequence[bool]) -> Batch:
         """The objects for which ``keep`` is true."""
-        return Batch(list(compress(self.keys, keep)), list(compress(self.rows, keep)))
+        columns = {path: list(compress(values, keep)) for path, values in self.columns.items()}
+        return Batch(list(compress(self.keys, keep)), columns)
 
 
 @dataclass
@@ -125,6 +126,15 @@ class BaseSink:
         """
         raise NotImplementedError
 
+    def bring(self, batch: Batch, stamp: datetime) -> Written:
+        """Write a batch and settle it."""
+        written = self.write(batch, stamp)
+        self.settle(batch, stamp)
+        return written
+
+    def settle(self, batch: Batch, stamp: datetime) -> None:
+        """After ``write``: take back what should not have been written, for the source changed after ``read``."""
+
     def delete(self, keys: Sequence[Any]) -> None:
         """Take the rows of objects that are gone from the source out of ClickHouse."""
         raise NotImplementedError
@@ -150,7 +160,7 @@ class ModelBaseSink(BaseSink):
     """
 
     columns: ClassVar[tuple[Column, ...]] = ()
-    #: Sources that are no fields of the model: ``write`` appends their values to each row before ``insert``.
+    #: Sources that are no fields of the model: ``write`` adds their values to the batch before ``insert``.
     computed: ClassVar[tuple[str, ...]] = ()
     #: Columns of the sorting key and, where there are, of the primary key and the partition, as in ``Table``.
     order_by: ClassVar[tuple[str, ...]] = ("id", "time_last_dumped")
@@ -201,7 +211,7 @@ class ModelBaseSink(BaseSink):
     def queryset(self) -> Any:
         """All objects of the model that are to be written."""
         queryset = self.manager.all()
-        if self.learner and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+        if self._keeps_out_retiring:
             queryset = edx_platform.without_retiring(queryset, self.learner)
         return queryset
 
@@ -214,22 +224,21 @@ class ModelBaseSink(BaseSink):
             queryset = queryset.exclude(pk__in=selection.skip)
         if selection.after is not None:
             queryset = queryset.filter(pk__gt=selection.after)
-        rows = list(queryset.order_by("pk").values_list("pk", *self.paths())[: selection.limit])
-        return Batch([row[0] for row in rows], [row[1:] for row in rows])
+        paths = ("pk", *self.paths())
+        rows = queryset.order_by("pk").values_list(*paths)[: selection.limit]
+        columns = dict(zip(paths, zip(*rows, strict=True), strict=False))
+        return Batch(columns.pop("pk", ()), columns)
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """See BaseSink. One insert."""
         if not len(batch):
             return Written()
         self.insert(batch, stamp, uuid.uuid4())
-        self._take_back_retired(batch, stamp)
         return Written({self.table.name: len(batch)})
 
     def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
-        """Insert the batch's rows (values of ``paths()``, then of ``computed``) under the given dump_id and time."""
-        names = self.paths() + self.computed
-        fields = dict(zip(names, zip(*batch.rows, strict=True), strict=True))
-        data = [self._values(column, fields) for column in self.columns]
+        """Insert the batch (with values of ``paths()`` and ``computed``) under the given dump_id and time."""
+        data = [self._values(column, batch.columns) for column in self.columns]
         data += [[dump_id] * len(batch), [stamp_text(stamp)] * len(batch)]
         self.clickhouse.insert(self.table.name, [(c.name, c.type) for c in self.table.columns], data)
 
@@ -238,20 +247,30 @@ class ModelBaseSink(BaseSink):
         type_ = next(column.type for column in self.columns if column.name == self.key_column)
         self.clickhouse.delete(self.table.name, self.key_column, type_, keys)
 
-    def _values(self, column: Column, fields: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
         try:
-            return column.values(*map(fields.__getitem__, column.sources))
+            return column.values(*map(columns.__getitem__, column.sources))
         except Exception as error:
             # The value stays out of the message: it may be a learner's.
             raise Rejected(
                 f"A value of {self.table.name}.{column.name} cannot be converted ({type(error).__name__})"
             ) from None
 
-    def _take_back_retired(self, batch: Batch, stamp: datetime) -> None:
-        """Delete what was written of learners whose retirement began after the batch was read."""
-        if not self.learner or self.table.name not in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+    def settle(self, batch: Batch, stamp: datetime) -> None:
+        """See BaseSink. Deletes what was written of learners whose retirement began after the batch was read."""
+        if not len(batch):
             return
-        at = self.paths().index(self.learner)
-        retired = edx_platform.retired_since(stamp - RETIREMENT_MARGIN, {row[at] for row in batch.rows})
-        if retired:
-            self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))
+        if self._keeps_out_retiring:
+            learners = batch.columns[self.learner]
+            retired = edx_platform.retired_since(stamp - RETIREMENT_MARGIN, learners)
+            if retired:
+                self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))
+        if self.deletes:
+            there = set(self.manager.filter(pk__in=batch.keys).values_list("pk", flat=True))
+            gone = [key for key in batch.keys if key not in there]
+            if gone:
+                self.delete(gone)
+
+    @property
+    def _keeps_out_retiring(self) -> bool:
+        return bool(self.learner) and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS

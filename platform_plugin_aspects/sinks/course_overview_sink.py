@@ -83,22 +83,21 @@ class CourseOverviewSink(ModelBaseSink):
             return Written()
         dump_id = uuid.uuid4()
         block_sink = XBlockSink(self.connection)
-        blocks = Batch([], [])
-        rows = []
+        blocks = []
+        tags_of_courses = []
         warnings = []
-        for course_key, row in zip(batch.keys, batch.rows, strict=True):
+        for course_key, grade in zip(batch.keys, batch.columns["lowest_passing_grade"], strict=True):
             tags = tags_in_course(course_key)
-            of_course, problems = block_sink.of_course(course_key, tags)
-            if row[self.paths().index("lowest_passing_grade")] is None:
+            rows, problems = block_sink.rows_of(course_key, tags)
+            if grade is None:
                 problems.append("its lowest_passing_grade is null (malformed grading policy)")
             warnings += _warn(course_key, problems)
-            blocks.keys.extend(of_course.keys)
-            blocks.rows.extend(of_course.rows)
-            rows.append((*row, tags.get(str(course_key), [])))
-        if len(blocks):
-            block_sink.insert(blocks, stamp, dump_id)
-        self.insert(Batch(batch.keys, rows), stamp, dump_id)
-        return Written({self.table.name: len(rows), XBlockSink.table.name: len(blocks)}, warnings)
+            blocks += rows
+            tags_of_courses.append(tags.get(str(course_key), []))
+        if blocks:
+            block_sink.insert(block_sink.batch(blocks), stamp, dump_id)
+        self.insert(Batch(batch.keys, {**batch.columns, "tags": tags_of_courses}), stamp, dump_id)
+        return Written({self.table.name: len(batch), XBlockSink.table.name: len(blocks)}, warnings)
 
     def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
         """The custom courses (CCX) made from these."""
@@ -106,10 +105,9 @@ class CourseOverviewSink(ModelBaseSink):
 
     def due(self, batch: Batch) -> list[str | None]:
         """Courses are due when they were published since their last dump, or never dumped."""
-        at = self.paths().index("modified")
         reasons: list[str | None] = []
-        for course_key, row in zip(batch.keys, batch.rows, strict=True):
-            published = stamp_text(row[at])
+        for course_key, modified in zip(batch.keys, batch.columns["modified"], strict=True):
+            published = stamp_text(modified)
             dumped = self._last_dumps.get(str(course_key), "")
             reasons.append(f"published {published}, dumped {dumped}" if published <= dumped else None)
         return reasons

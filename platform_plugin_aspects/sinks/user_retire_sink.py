@@ -32,7 +32,7 @@ class UserRetirementSink(BaseSink):
     def read(self, selection: Selection) -> Batch:
         """The users asked for, whether or not their account still exists."""
         keys = sorted(selection.keys or ())
-        return Batch(keys, [()] * len(keys))
+        return Batch(keys, {})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """Delete, then look whether anything is left."""

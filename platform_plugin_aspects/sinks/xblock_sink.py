@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from opaque_keys.edx.keys import CourseKey
@@ -14,6 +15,9 @@ from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Select
 
 #: Block types that are counted, outermost first, and what the count is called.
 COUNTED = {"chapter": "section", "sequential": "subsection", "vertical": "unit"}
+
+#: Values of the columns of a block, in order.
+Row = tuple[Any, ...]
 
 
 class XBlockSink(ModelBaseSink):
@@ -38,16 +42,16 @@ class XBlockSink(ModelBaseSink):
     has_objects = False
 
     def read(self, selection: Selection) -> Batch:
-        """The blocks of the selected courses; the keys are usage keys as text."""
-        keys: list[Any] = []
-        rows: list[tuple[Any, ...]] = []
-        for course_key in selection.keys or ():
-            blocks, _problems = self.of_course(course_key, {})
-            keys += blocks.keys
-            rows += blocks.rows
-        return Batch(keys, rows)
+        """The blocks of the selected courses."""
+        found = [self.rows_of(course_key, {})[0] for course_key in selection.keys or ()]
+        return self.batch(chain.from_iterable(found))
 
-    def of_course(self, course_key: CourseKey, tags: Mapping[str, Sequence[int]]) -> tuple[Batch, list[str]]:
+    def batch(self, rows: Iterable[Row]) -> Batch:
+        """The blocks of ``rows_of`` as a batch; the keys are usage keys as text."""
+        columns = dict(zip(self.paths(), zip(*rows, strict=True), strict=False))
+        return Batch(columns.get("location", ()), columns)
+
+    def rows_of(self, course_key: CourseKey, tags: Mapping[str, Sequence[int]]) -> tuple[list[Row], list[str]]:
         """The blocks of one course, in tree order with the detached ones after, and what could not be read.
 
         ``tags``: ids of tags by usage key.
@@ -55,12 +59,12 @@ class XBlockSink(ModelBaseSink):
         walk = _Walk(course_key, tags)
         with edx_platform.published_course(course_key) as (course, detached):
             if course is None:
-                return Batch([], []), ["it is gone from the modulestore"]
+                return [], ["it is gone from the modulestore"]
             for block in walk.tree(course):
                 walk.add(block, detached=False)
             for block in detached:
                 walk.add(block, detached=True)
-        return Batch([row[2] for row in walk.rows], walk.rows), walk.problems
+        return walk.rows, walk.problems
 
 
 class _Walk:
@@ -70,7 +74,7 @@ class _Walk:
         self.course_key = course_key
         self.tags = tags
         self.numbers = dict.fromkeys(COUNTED.values(), 0)
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[Row] = []
         self.problems: list[str] = []
 
     def tree(self, root: Any) -> Iterator[Any]:
@@ -109,7 +113,7 @@ class _Walk:
             self.numbers[counted[level]] += 1
             self.numbers.update(dict.fromkeys(counted[level + 1 :], 0))
 
-    def _row(self, block: Any, block_type: str, detached: bool) -> tuple[Any, ...]:
+    def _row(self, block: Any, block_type: str, detached: bool) -> Row:
         location = str(block.location.for_branch(None))
         edited_on = getattr(block, "edited_on", None)
         if edited_on is None:
