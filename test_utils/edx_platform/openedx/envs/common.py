@@ -16,6 +16,8 @@ LANGUAGE_CODE = "en"
 STATIC_URL = "/static/"
 LOGIN_URL = "/admin/login/"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+# No New Relic, OpenTelemetry or Datadog here.
+OPENEDX_TELEMETRY = []
 
 PLATFORM_NAME = "Stand-in"
 LMS_ROOT_URL = "http://lms.standin.invalid"
