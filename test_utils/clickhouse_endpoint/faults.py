@@ -32,7 +32,6 @@ class Fault:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kind = str(self.kind)
         allowed = _OPTIONS.get(self.kind)
         if allowed is None:
             raise ValueError(f"There is no fault {self.kind!r}; choose one of {', '.join(_OPTIONS)}.")
@@ -94,6 +93,11 @@ class Faults:
             self._faults.clear()
             self._healed.set()
 
+    @property
+    def pending(self) -> int:
+        """How many faults nobody has met to the end."""
+        return len(self._faults)
+
     def take(self, statement: str) -> Fault | None:
         """The fault that a request with this statement meets; it counts."""
         return self._take(lambda fault: fault.kind != "refuse" and fault.concerns(statement))
@@ -119,4 +123,4 @@ class Faults:
     def from_json(entry: Mapping[str, Any]) -> Fault:
         """A fault from its JSON: kind, times, match, options. Raises ValueError, KeyError or TypeError."""
         options = dict(entry)
-        return Fault(options.pop("kind"), options.pop("times", 1), options.pop("match", None), options)
+        return Fault(str(options.pop("kind")), options.pop("times", 1), options.pop("match", None), options)

@@ -559,7 +559,7 @@ class ClickHouseEndpoint:
         repetition: clickhouse-connect repeats a read or an insert once when its connection is reset, and
         query() twice after a 503 or 504.
         """
-        self.faults.add(Fault(kind, times, match, options))  # type: ignore[arg-type] # Fault makes kind a str
+        self.faults.add(Fault(str(kind), times, match, options))
 
     def heal(self) -> None:
         """Take all faults back; requests held by "slow" go on at once."""
