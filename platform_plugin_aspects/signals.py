@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
+
 from platform_plugin_aspects import delivery, edx_platform
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
 
@@ -99,9 +101,14 @@ class Concern:
             log.error("A change of %s by %s is not recorded: %r", self.sink, self.signal, error)
 
     @property
+    def __name__(self) -> str:
+        # openedx-events writes the name of every receiver to its log, and fails the event for one that has none.
+        return f"{self.sink}.{self.signal}.{self.sender}"
+
+    @property
     def uid(self) -> str:
         """What makes connecting it twice the same as once."""
-        return f"platform_plugin_aspects.{self.sink}.{self.signal}.{self.sender}"
+        return f"{self.__module__}.{self.__name__}"
 
 
 CONCERNS = (
@@ -147,10 +154,19 @@ def concerns() -> Iterator[Concern]:
                 yield Concern(POST_DELETE, name, _instance, sender=sink.model)
 
 
-def connect() -> None:
-    """Connect every concern whose signal and model this release of the platform has; checks report the others."""
-    for concern in concerns():
+def connect(wanted: Iterable[Concern] | None = None) -> None:
+    """Connect every concern (or those ``wanted``) whose signal and model this release of the platform has; checks
+    report the others."""
+    for concern in concerns() if wanted is None else wanted:
         signal = edx_platform.get_signal(concern.signal)
-        sender = edx_platform.get_model(concern.sender) if concern.sender else None
-        if signal is not None and (sender is not None or not concern.sender):
+        for sender in senders(concern) if signal is not None else ():
             signal.connect(concern, sender=sender, weak=False, dispatch_uid=concern.uid)
+
+
+def senders(concern: Concern) -> list[Any]:
+    """Whose signals concern: a model and its proxies (openedx_tagging saves taxonomies as such); [None] for anyone's;
+    [] when there is no such model."""
+    if not concern.sender:
+        return [None]
+    model = edx_platform.get_model(concern.sender)
+    return [each for each in apps.get_models() if model is not None and each._meta.concrete_model is model]
