@@ -204,9 +204,13 @@ class ModelBaseSink(BaseSink):
     def parse_key(self, text: str) -> Any:
         """See BaseSink."""
         try:
-            return self.manager.model._meta.pk.to_python(text)
+            key = self.manager.model._meta.pk.to_python(text)
         except (ValidationError, InvalidKeyError, ValueError):
-            raise ValueError(f"{text!r} is no key of {self.name}") from None
+            key = None
+        # Fields of opaque keys take empty text for null.
+        if key is None:
+            raise ValueError(f"{text!r} is no key of {self.name}")
+        return key
 
     def queryset(self) -> Any:
         """All objects of the model that are to be written."""
@@ -244,8 +248,8 @@ class ModelBaseSink(BaseSink):
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
-        type_ = next(column.type for column in self.columns if column.name == self.key_column)
-        self.clickhouse.delete(self.table.name, self.key_column, type_, keys)
+        column = next(column for column in self.columns if column.name == self.key_column)
+        self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
 
     def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
         try:
