@@ -9,6 +9,15 @@ from typing import Any
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 
 
+def convert_each(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """``[convert(value) for value in values]``, with one call per distinct value where values repeat."""
+    distinct = set(values)
+    if len(distinct) * 2 > len(values):
+        return list(map(convert, values))
+    converted = {value: convert(value) for value in distinct}
+    return list(map(converted.__getitem__, values))
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a ClickHouse table, and where its values come from.
@@ -37,6 +46,8 @@ class Column:
     def values(self, *fields: Sequence[Any]) -> Sequence[Any]:
         """The column's values, from one sequence of field values per source."""
         if self.convert is not None:
+            if len(fields) == 1:
+                return convert_each(fields[0], self.convert)
             return list(map(self.convert, *fields))
         if self.type == "String":
             return ["" if value is None else str(value) for value in fields[0]]

@@ -21,6 +21,7 @@ from waffle import get_waffle_flag_model
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, get_client
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
+from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
 
 #: A retirement that began while a batch was read is committed within this time of its beginning, by any measure.
@@ -228,10 +229,8 @@ class ModelBaseSink(BaseSink):
             queryset = queryset.exclude(pk__in=selection.skip)
         if selection.after is not None:
             queryset = queryset.filter(pk__gt=selection.after)
-        paths = ("pk", *self.paths())
-        rows = queryset.order_by("pk").values_list(*paths)[: selection.limit]
-        columns = dict(zip(paths, zip(*rows, strict=True), strict=False))
-        return Batch(columns.pop("pk", ()), columns)
+        keys, *columns = read_columns(queryset.order_by("pk")[: selection.limit], ("pk", *self.paths()))
+        return Batch(keys, dict(zip(self.paths(), columns, strict=True)))
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """See BaseSink. One insert."""
