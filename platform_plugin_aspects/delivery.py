@@ -35,6 +35,12 @@ from platform_plugin_aspects.sinks.registry import sinks
 log = logging.getLogger(__name__)
 
 TASK = "platform_plugin_aspects.tasks.deliver"
+#: Options of sending a task: nobody waits for a broker that is gone. One retry, at once, finds a broker that was
+#: restarted; ``retry=False`` would not do, for kombu then waits, and tries to connect again, for six seconds.
+AT_ONCE: dict[str, Any] = {
+    "retry": True,
+    "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
+}
 #: Waits between deliveries of a sink while ClickHouse is away: growing from the first to the last.
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=10)
@@ -106,8 +112,8 @@ def ask(sink: str) -> None:
 def send(sink: str, wait: float) -> None:
     """Send the task that delivers ``sink`` after ``wait`` seconds. Never raises: the changes are kept."""
     try:
-        # By name, for tasks import this module. One attempt: a request does not wait for a broker that is gone.
-        current_app.tasks[TASK].apply_async((sink,), countdown=max(0, wait), retry=False)
+        # By name, for tasks import this module.
+        current_app.tasks[TASK].apply_async((sink,), countdown=max(0, wait), **AT_ONCE)
     except Exception as error:
         log.warning(
             "Celery's broker does not take the delivery of %s (%s): its changes are kept and asked for again "

@@ -121,6 +121,6 @@ def keep_asking(sender: Any, **_kwargs: Any) -> None:
 
 def _ask_for_all() -> None:
     try:
-        deliver_pending.apply_async(retry=False)
+        deliver_pending.apply_async(**delivery.AT_ONCE)
     except Exception as error:
         log.warning("Celery's broker does not answer (%s): pending changes are kept", type(error).__name__)
