@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -19,7 +19,6 @@ from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink
 from platform_plugin_aspects.sinks.formats import iso_utc, json_list, or_zero, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import lineage
-from platform_plugin_aspects.sinks.user_profile_sink import without_session
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.factories import make_many_users, make_taxonomy, utc
 
@@ -192,98 +191,3 @@ def test_lists_are_json() -> None:
 def test_lineage_goes_as_deep_as_tags_do(sink: type[TagSink]) -> None:
     column = next(column for column in sink.columns if column.name == "lineage")
     assert max(path.count("parent__") for path in column.sources) == 6
-
-
-# The learner's session key
-
-KEY = "5e5510nk3y"
-NAME = "session_id"
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-# Values that hold the name, but no key.
-SCALARS |= st.sampled_from([NAME, f"the {NAME} is not here", "\\u0073ession_id"])
-KEYS = st.text() | st.sampled_from([f"my_{NAME}", "session", "Session_id"])
-PLAIN = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12
-)
-
-
-@st.composite
-def _with_key(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
-    value = draw(st.dictionaries(KEYS, inner, max_size=3))
-    value[NAME] = draw(st.just(KEY) | st.just([KEY]) | st.just({"deep": {"deeper": KEY}}) | st.none())
-    return value
-
-
-HOLDING = st.recursive(
-    _with_key(PLAIN),
-    lambda inner: st.lists(inner, min_size=1, max_size=2) | st.dictionaries(KEYS, inner, min_size=1) | _with_key(inner),
-    max_leaves=4,
-)
-ESCAPES = st.lists(st.booleans(), min_size=len(NAME), max_size=len(NAME))
-
-
-def _stripped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _stripped(inner) for key, inner in value.items() if key != NAME}
-    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _holds(value: Any) -> bool:
-    if isinstance(value, dict):
-        return NAME in value or any(map(_holds, value.values()))
-    return isinstance(value, list) and any(map(_holds, value))
-
-
-@given(value=HOLDING, escapes=ESCAPES, ensure_ascii=st.booleans(), indent=st.sampled_from([None, 1]))
-def test_the_session_key_never_leaves(value: Any, escapes: list[bool], ensure_ascii: bool, indent: int | None) -> None:
-    escaped = "".join(f"\\u{ord(char):04X}" if flag else char for char, flag in zip(NAME, escapes, strict=True))
-    meta = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent).replace(f'"{NAME}": ', f'"{escaped}": ')
-    left = without_session(meta)
-    assert KEY not in left
-    assert json.loads(left) == _stripped(value)
-
-
-@given(value=PLAIN, indent=st.sampled_from([None, 3]), ensure_ascii=st.booleans())
-def test_meta_without_a_session_key_stays_to_the_byte(value: Any, indent: int | None, ensure_ascii: bool) -> None:
-    assert not _holds(value)
-    meta = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
-    assert without_session(meta) == meta
-
-
-@given(before=st.text(), after=st.text())
-def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, after: str) -> None:
-    meta = f"{before}{{'{NAME}': '{KEY}'{after}"
-    assert KEY not in without_session(meta)
-
-
-@pytest.mark.parametrize(
-    ("meta", "expected"),
-    [
-        (None, ""),
-        ("", ""),
-        ("no json at all", "no json at all"),
-        ("{broken", "{broken"),
-        (f'{{"{NAME}": "{KEY}"', ""),
-        (f'{{"{NAME}": null, "a": "é"}}', '{"a": "\\u00e9"}'),
-        (f'{{"{NAME}": "{KEY}", "{NAME}": "{KEY}"}}', "{}"),
-        # Of two values of one key a dictionary keeps the last: the first goes with its session key, or stays whole.
-        (f'{{"a": {{"{NAME}": "{KEY}"}}, "a": 1}}', '{"a": 1}'),
-        (f'{{"{NAME}": "{KEY}", "n": NaN}}', ""),
-        (f'{{"{NAME}": "{KEY}", "n": 1e999}}', ""),
-        ('{"a": "\\u005f"}', '{"a": "\\u005f"}'),
-        ("[" * 200_000 + f'{{"{NAME}": "{KEY}"}}', ""),
-    ],
-)
-def test_edges_of_meta(meta: str | None, expected: str) -> None:
-    assert without_session(meta) == expected
-
-
-@pytest.mark.django_db
-def test_the_session_key_of_a_login_does_not_arrive(clickhouse: ClickHouse) -> None:
-    (user,) = make_many_users(1, meta='{"old_names": [["A", "why", "2026"]]}')
-    user.profile.set_login_session(KEY)
-    assert KEY in UserProfile.objects.get(user=user).meta
-    sink = UserProfileSink()
-    sink.write(sink.read(Selection(keys=[user.profile.pk])), datetime.now(UTC))
-    (row,) = rows(clickhouse, "user_profile")
-    assert row["meta"] == '{"old_names": [["A", "why", "2026"]]}'

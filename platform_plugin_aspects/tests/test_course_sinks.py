@@ -1,0 +1,407 @@
+"""Courses and their blocks: order and numbers, what fails to load, custom courses, and what a publish costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from opaque_keys.edx.keys import CourseKey
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from xmodule.modulestore.blocks import Block
+from xmodule.modulestore.django import COURSE_PUBLISHED, modulestore
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.models import Change
+from platform_plugin_aspects.sinks import CourseOverviewSink, Selection, Written, XBlockSink
+from platform_plugin_aspects.tests.conftest import latest, rows
+from test_utils import factories
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.factories import utc
+
+pytestmark = pytest.mark.django_db
+
+KEY = CourseKey.from_string("course-v1:Org+Course+2026")
+EDITED = utc(2026, 1, 1, 10)
+STAMP = utc(2026, 3, 1)
+LOGGER = "platform_plugin_aspects.sinks.course_overview_sink"
+
+
+@pytest.fixture(autouse=True)
+def _empty_store() -> Iterator[None]:
+    modulestore().clear()
+    yield
+    modulestore().clear()
+
+
+def block(type_: str, id_: str, *children: Any, edited_on: datetime | None = EDITED, **fields: Any) -> dict[str, Any]:
+    return {"type": type_, "id": id_, "children": list(children), "fields": fields, "edited_on": edited_on}
+
+
+def publish(*children: Any, detached: tuple[Any, ...] = (), key: CourseKey = KEY, **fields: Any) -> CourseKey:
+    modulestore().create_course(key, block("course", "course", *children, **fields), detached)
+    factories.publish_course(key, loudly=False)
+    return key
+
+
+def write(*keys: CourseKey, stamp: datetime = STAMP) -> Written:
+    sink = CourseOverviewSink()
+    return sink.write(sink.read(Selection(keys=keys)), stamp)
+
+
+def blocks(clickhouse: ClickHouse, course_key: CourseKey = KEY) -> list[dict[str, Any]]:
+    """The rows of a course's blocks in their order, with xblock_data_json parsed."""
+    found = rows(clickhouse, "course_blocks", f"course_key = '{course_key}'", order="order")
+    return [row | {"data": json.loads(row["xblock_data_json"])} for row in found]
+
+
+def ids(found: list[dict[str, Any]]) -> list[str]:
+    return [row["location"].partition("block@")[2] for row in found]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER]
+
+
+TREE = (
+    block(
+        "chapter",
+        "c1",
+        block("sequential", "s1", block("vertical", "v1", block("html", "h1")), block("vertical", "v2")),
+        block("sequential", "s2", block("vertical", "v3", block("problem", "p1", graded=True))),
+    ),
+    block("chapter", "c2", block("sequential", "s3", block("vertical", "v4", block("video", "x1")))),
+)
+DETACHED = (
+    block("static_tab", "tab_b"),
+    block("course_info", "updates"),
+    block("about", "overview"),
+    block("static_tab", "tab_a"),
+)
+# id -> section, subsection, unit
+NUMBERS = {
+    "course": (0, 0, 0),
+    "c1": (1, 0, 0),
+    "s1": (1, 1, 0),
+    "v1": (1, 1, 1),
+    "h1": (1, 1, 1),
+    "v2": (1, 1, 2),
+    "s2": (1, 2, 0),
+    "v3": (1, 2, 1),
+    "p1": (1, 2, 1),
+    "c2": (2, 0, 0),
+    "s3": (2, 1, 0),
+    "v4": (2, 1, 1),
+    "x1": (2, 1, 1),
+    "overview": (0, 0, 0),
+    "updates": (0, 0, 0),
+    "tab_a": (0, 0, 0),
+    "tab_b": (0, 0, 0),
+}
+
+
+def test_tree_order_then_detached_with_their_numbers(clickhouse: ClickHouse) -> None:
+    publish(*TREE, detached=DETACHED)
+    written = write(KEY)
+    assert written.rows == {"course_overviews": 1, "course_blocks": len(NUMBERS)}
+    assert written.warnings == []
+    found = blocks(clickhouse)
+    assert ids(found) == list(NUMBERS)
+    assert [row["order"] for row in found] == list(range(1, len(NUMBERS) + 1))
+    numbers = {
+        id_: tuple(row["data"][name] for name in ("section", "subsection", "unit"))
+        for id_, row in zip(ids(found), found, strict=True)
+    }
+    assert numbers == NUMBERS
+    assert [row["data"]["detached"] for row in found] == [0] * 13 + [1] * 4
+    assert [id_ for id_, row in zip(ids(found), found, strict=True) if row["data"]["graded"]] == ["p1"]
+
+
+def test_golden_block(clickhouse: ClickHouse) -> None:
+    publish(block("chapter", "c1", block("sequential", "s1", display_name='Köln "1"\n', graded=True)))
+    write(KEY)
+    row = blocks(clickhouse)[2]
+    del row["data"]
+    (course,) = rows(clickhouse, "course_overviews")
+    assert row == {
+        "org": "Org",
+        "course_key": "course-v1:Org+Course+2026",
+        "location": "block-v1:Org+Course+2026+type@sequential+block@s1",
+        "display_name": 'Köln "1"\n',
+        "xblock_data_json": json.dumps(
+            {
+                "course": "Course",
+                "run": "2026",
+                "block_type": "sequential",
+                "detached": 0,
+                "graded": 1,
+                "completion_mode": "aggregator",
+                "section": 1,
+                "subsection": 1,
+                "unit": 0,
+                "tags": [],
+            }
+        ),
+        "order": 3,
+        "edited_on": "2026-01-01 10:00:00+00:00",
+        "dump_id": course["dump_id"],
+        "time_last_dumped": course["time_last_dumped"],
+    }
+
+
+def test_courses_of_one_write_share_dump_id_and_time_and_make_two_inserts(clickhouse_http: ClickHouseEndpoint) -> None:
+    keys = [factories.make_course(chapters=2) for _ in range(3)]
+    write(*keys)
+    sink = CourseOverviewSink()
+    found = rows(sink.clickhouse, "course_overviews") + rows(sink.clickhouse, "course_blocks")
+    assert len({(row["dump_id"], row["time_last_dumped"]) for row in found}) == 1
+    inserts = [request.statement for request in clickhouse_http.requests if "INSERT" in request.statement]
+    # The blocks first: the course's own row says that it has been dumped.
+    assert ["course_blocks" in statement for statement in inserts] == [True, False]
+
+
+def test_only_what_is_published_is_written(clickhouse: ClickHouse) -> None:
+    publish(block("chapter", "c1"))
+    modulestore().add_block(KEY.make_usage_key("chapter", "c1"), block("sequential", "draft"))
+    modulestore().edit(KEY.make_usage_key("chapter", "c1"), display_name="draft")
+    write(KEY)
+    assert ids(blocks(clickhouse)) == ["course", "c1"]
+    assert blocks(clickhouse)[1]["display_name"] == "c1"
+
+
+def test_reads_share_one_fetch_of_the_structure() -> None:
+    publish(*TREE, detached=DETACHED)
+    store = modulestore()
+    store.structure_fetches.clear()
+    store.reads_outside_bulk = 0
+    XBlockSink().read(Selection(keys=[KEY]))
+    assert (dict(store.structure_fetches), store.reads_outside_bulk) == ({str(KEY): 1}, 0)
+
+
+# What fails to load
+
+
+def _children_raise(self: Block) -> Any:
+    if self.scope_ids.block_type == "sequential" and self.scope_ids.usage_id.block_id == "s1":
+        raise RuntimeError("a third-party block")
+    return [self._child(ref) for ref in self._data.children]
+
+
+def _name_raises(self: Block) -> str:
+    if self.location.block_id == "h1":
+        raise RuntimeError("a third-party block")
+    return str(self.location.block_id)
+
+
+def test_children_that_fail_to_load_are_left_out(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(block("chapter", "c1", None, block("sequential", "s1"), None))
+    write(KEY)
+    assert ids(blocks(clickhouse)) == ["course", "c1", "s1"]
+    assert warnings(caplog) == [
+        f"Course {KEY} is written as far as it can be: a block failed to load; a block failed to load"
+    ]
+
+
+def test_get_children_that_raises_costs_only_what_is_below(
+    clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(*TREE)
+    monkeypatch.setattr(Block, "get_children", _children_raise)
+    write(KEY)
+    found = blocks(clickhouse)
+    assert ids(found) == ["course", "c1", "s1", "s2", "v3", "p1", "c2", "s3", "v4", "x1"]
+    assert [row["order"] for row in found] == list(range(1, 11))
+    assert found[3]["data"]["subsection"] == 2
+    (warning,) = warnings(caplog)
+    assert "+type@sequential+block@s1" in warning
+    assert "RuntimeError: a third-party block" in warning
+
+
+def test_a_block_that_raises_is_left_out_and_the_rest_lands(
+    clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(*TREE)
+    monkeypatch.setattr(Block, "display_name_with_default", property(_name_raises))
+    write(KEY)
+    found = blocks(clickhouse)
+    assert ids(found) == [id_ for id_ in list(NUMBERS)[:13] if id_ != "h1"]
+    assert [row["order"] for row in found] == list(range(1, 13))
+    (warning,) = warnings(caplog)
+    assert "block@h1 could not be read: RuntimeError: a third-party block" in warning
+
+
+def test_missing_edited_on_is_empty(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(block("chapter", "c1", edited_on=None))
+    write(KEY)
+    assert [row["edited_on"] for row in blocks(clickhouse)] == ["2026-01-01 10:00:00+00:00", ""]
+    (warning,) = warnings(caplog)
+    assert warning.endswith("block-v1:Org+Course+2026+type@chapter+block@c1 has no edited_on")
+
+
+def test_null_grade_lands_with_a_warning(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(grading_policy={"GRADE_CUTOFFS": "none"})
+    write(KEY)
+    (course,) = rows(clickhouse, "course_overviews")
+    assert json.loads(course["course_data_json"])["lowest_passing_grade"] is None
+    (warning,) = warnings(caplog)
+    assert "lowest_passing_grade is null" in warning
+
+
+def test_a_grade_is_a_number(clickhouse: ClickHouse) -> None:
+    publish(grading_policy={"GRADE_CUTOFFS": {"A": 0.9, "Pass": 0.55}})
+    write(KEY)
+    (course,) = rows(clickhouse, "course_overviews")
+    assert '"lowest_passing_grade": 0.55,' in course["course_data_json"]
+
+
+def test_a_vanished_course_lands_without_blocks(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(*TREE)
+    modulestore().vanish(KEY)
+    written = write(KEY)
+    assert written.rows == {"course_overviews": 1, "course_blocks": 0}
+    assert blocks(clickhouse) == []
+    assert [row["course_key"] for row in rows(clickhouse, "course_overviews")] == [str(KEY)]
+    assert warnings(caplog) == [f"Course {KEY} is written as far as it can be: it is gone from the modulestore"]
+    assert written.warnings == warnings(caplog)
+
+
+def test_one_warning_per_course_however_much_is_wrong(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(*[block("chapter", f"c{i}", None, edited_on=None) for i in range(20)], grading_policy={})
+    other = publish(block("chapter", "c1", None), key=factories.make_course_key())
+    fine = publish(block("chapter", "c1"), key=factories.make_course_key())
+    write(KEY, other, fine)
+    first, second = sorted(warnings(caplog), key=lambda text: str(KEY) not in text)
+    assert first.count(";") == 5
+    assert first.endswith("; and 36 more")
+    assert str(other) in second
+    assert len(rows(clickhouse, "course_overviews")) == 3
+
+
+# Custom courses
+
+
+@pytest.mark.parametrize(
+    ("configured", "follows"),
+    [
+        ({"CUSTOM_COURSES_EDX": True}, True),
+        ({"CUSTOM_COURSES_EDX": False, "FEATURES": {"CUSTOM_COURSES_EDX": True}}, False),
+        ({"FEATURES": {"CUSTOM_COURSES_EDX": True}}, True),
+        ({"FEATURES": {}}, False),
+    ],
+    ids=["on", "off", "on in FEATURES", "nowhere"],
+)
+def test_custom_courses_follow_their_master(
+    configured: dict[str, Any], follows: bool, clickhouse: ClickHouse, all_on: None, settings: Any
+) -> None:
+    publish(*TREE)
+    ccx = factories.make_ccx(KEY, "CCX of a coach")
+    if "CUSTOM_COURSES_EDX" not in configured:
+        del settings.CUSTOM_COURSES_EDX
+    for name, value in configured.items():
+        setattr(settings, name, value)
+    delivery.record("course_overviews", [KEY])
+    delivery.deliver("course_overviews")
+    found = latest(clickhouse, "course_overviews", "course_key")
+    assert set(found) == {str(KEY), *([str(ccx)] if follows else [])}
+    of_ccx = blocks(clickhouse, ccx)
+    assert ids(of_ccx) == (ids(blocks(clickhouse)) if follows else [])
+    if follows:
+        assert found[str(ccx)]["display_name"] == "CCX of a coach"
+        assert of_ccx[0]["location"] == str(ccx.make_usage_key("course", "course"))
+
+
+def test_a_ccx_model_that_is_not_there_means_no_custom_courses(clickhouse: ClickHouse, settings: Any) -> None:
+    publish(*TREE)
+    factories.make_ccx(KEY)
+    settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {
+        **settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG,
+        "custom_course_edx": {"module": "nowhere", "model": "CustomCourseForEdX"},
+    }
+    assert list(CourseOverviewSink().affected([KEY])) == []
+
+
+# What is due
+
+
+def test_courses_published_since_their_last_dump_are_due_in_one_query(clickhouse_http: ClickHouseEndpoint) -> None:
+    stale, fresh, new = sorted((factories.make_course() for _ in range(3)), key=str)
+    moment = CourseOverview.objects.get(pk=fresh).modified
+    write(stale, stamp=moment - timedelta(days=1))
+    write(fresh, stamp=moment + timedelta(days=1))
+    sink = CourseOverviewSink()
+    clickhouse_http.clear()
+    reasons = sink.due(sink.read(Selection(keys=[stale, fresh, new])))
+    sink.due(sink.read(Selection(keys=[stale])))
+    assert [reason is None for reason in reasons] == [True, False, True]
+    assert reasons[1] is not None
+    assert reasons[1].startswith("published 20")
+    assert ", dumped 20" in reasons[1]
+    assert len(clickhouse_http.requests) == 1
+
+
+def test_the_last_of_several_dumps_decides(clickhouse: ClickHouse) -> None:
+    key = factories.make_course()
+    moment = CourseOverview.objects.get(pk=key).modified
+    write(key, stamp=moment + timedelta(days=1))
+    write(key, stamp=moment - timedelta(days=1))
+    sink = CourseOverviewSink()
+    assert sink.due(sink.read(Selection(keys=[key]))) != [None]
+    # Published in the very moment of the dump: its rows are there.
+    CourseOverview.objects.filter(pk=key).update(modified=moment + timedelta(days=1))
+    assert sink.due(sink.read(Selection(keys=[key]))) != [None]
+    CourseOverview.objects.filter(pk=key).update(modified=moment + timedelta(days=1, microseconds=1))
+    assert CourseOverviewSink().due(sink.read(Selection(keys=[key]))) == [None]
+
+
+# What a publish costs
+
+
+def _queries_of_a_publish(number_of_blocks: int, tagged: int) -> tuple[list[str], CourseKey]:
+    """The SQL of recording and delivering a publish of a course of about so many blocks, and the course."""
+    key = factories.make_course(chapters=10, sequentials=10, leaves=number_of_blocks // 100 - 2)
+    tag = factories.make_tag_branch("root", "branch", "leaf")[-1]
+    leaves = modulestore().get_items(key, qualifiers={"category": ["html", "problem"]})
+    columns = {"taxonomy": tag.taxonomy, "tag": tag, "_value": "leaf", "_export_id": "x"}
+    object_tag = type(factories.make_object_tag(key, tag))
+    object_tag.objects.bulk_create(
+        object_tag(object_id=str(leaf.location.for_branch(None)), **columns) for leaf in leaves[: tagged - 1]
+    )
+    Change.objects.all().delete()
+    with CaptureQueriesContext(connection) as captured:
+        delivery.record("course_overviews", [key])
+        delivered = delivery.deliver("course_overviews")
+    assert delivered.status == "delivered"
+    assert not Change.objects.exists()
+    return [query["sql"] for query in captured], key
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_publish_takes_at_most_15_queries_whatever_the_number_of_blocks(clickhouse: ClickHouse, all_on: None) -> None:
+    delivery.take_stamp("course_overviews")
+    small, _ = _queries_of_a_publish(500, 50)
+    large, key = _queries_of_a_publish(5_000, 1_000)
+    assert len(small) == len(large) <= 15, "\n".join(large)
+    found = blocks(clickhouse, key)
+    assert 4_900 < len(found) < 5_100
+    assert sum(len(row["data"]["tags"]) == 3 for row in found) == 999
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_signal_of_a_publish_costs_the_platform_no_more_than_the_recording(all_on: None) -> None:
+    key = factories.make_course()
+    COURSE_PUBLISHED.send_robust(sender=type(modulestore()), course_key=key)
+    Change.objects.all().delete()
+    with CaptureQueriesContext(connection) as captured:
+        delivery.record("course_overviews", [key])
+    recording = len(captured)
+    with CaptureQueriesContext(connection) as captured:
+        CourseOverview.load_from_module_store(key)
+    platform = len(captured)
+    with CaptureQueriesContext(connection) as captured:
+        COURSE_PUBLISHED.send_robust(sender=type(modulestore()), course_key=key)
+    assert len(captured) == recording + platform
