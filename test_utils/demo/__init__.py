@@ -1,0 +1,1 @@
+"""`make demo`: a short day on the stand-in platform, and what of it arrives in ClickHouse."""

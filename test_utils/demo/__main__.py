@@ -1,0 +1,38 @@
+"""`python -m test_utils.demo [--folder FOLDER]`: live the day, tell it, check it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from test_utils.demo import site
+from test_utils.demo.paper import Paper
+
+
+def main() -> int:
+    """Return the exit code: 1 when something is not as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m test_utils.demo", description=main.__doc__)
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=site.ROOT / ".demo",
+        help="where the demo keeps its database, courses and ClickHouse; wiped first (default: .demo)",
+    )
+    folder = parser.parse_args().folder.resolve()
+    # Names of learners are in every script there is; a pipe may be set to ASCII.
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        site.wipe(folder)
+        site.start(folder)
+        from test_utils.demo.day import Day
+
+        Day(folder, Paper()).live()
+    except site.DemoFailed as failure:
+        print(f"\nThe demo failed: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

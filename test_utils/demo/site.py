@@ -1,0 +1,134 @@
+"""The site that the demo lives on: a folder, the stand-in CMS with its settings in that folder, and a worker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Only a folder that holds this file, or nothing, is wiped.
+MARK = "made-by-the-demo"
+WINDOW_SECS = 0.5
+#: A day that needs more has gone wrong.
+MOST_TASKS = 500
+
+
+class DemoFailed(Exception):
+    """Something is not as it should be; the message says what."""
+
+
+def wipe(folder: Path) -> None:
+    """Make the folder, empty but for MARK. Raises DemoFailed for one that holds anything not made by a demo."""
+    if folder.exists() and not folder.is_dir():
+        raise DemoFailed(f"{folder} is no folder: name another with --folder")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARK).exists():
+            raise DemoFailed(f"{folder} holds files that no demo made: empty it, or name another with --folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
+
+
+def env_tokens(folder: Path) -> dict[str, Any]:
+    """What the demo's operator sets, in Tutor's shapes."""
+    on = ("course_overviews", "user_profile", "external_id", "course_enrollment", "tag", "taxonomy", "object_tag")
+    return {
+        "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {"url": f"chdb://{folder}/clickhouse", "database": "event_sink"},
+        "EVENT_SINK_CLICKHOUSE_PII_MODELS": ["user_profile", "external_id", "course_enrollment", "auth_user"],
+        "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": WINDOW_SECS,
+        **{f"EVENT_SINK_CLICKHOUSE_{name.upper()}_ENABLED": True for name in (*on, "auth_user")},
+    }
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment variables that make ``manage.py`` mean the demo's site."""
+    return {
+        "STANDIN_DATA_DIR": str(folder),
+        "STANDIN_COURSES_DIR": str(folder / "courses"),
+        "STANDIN_ENV_TOKENS": str(folder / "env.json"),
+    }
+
+
+def start(folder: Path) -> None:
+    """Set up Django as the CMS whose state is in ``folder``."""
+    (folder / "env.json").write_text(json.dumps(env_tokens(folder), indent=2) + "\n")
+    for name in [name for name in os.environ if name.startswith("STANDIN_")]:
+        del os.environ[name]
+    os.environ.update(environment(folder), DJANGO_SETTINGS_MODULE="cms.envs.standin")
+    sys.path[:0] = [str(ROOT), str(ROOT / "test_utils" / "edx_platform")]
+    import django
+
+    django.setup()
+
+
+class Log(logging.Handler):
+    """Keeps what the plugin logs until there is room for it on paper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: dict[str, None] = {}
+        self._taken: set[str] = set()
+        logger = logging.getLogger("platform_plugin_aspects")
+        logger.handlers = [self]
+        logger.propagate = False
+        # What the stand-in platform says of its own troubles would only disturb.
+        logging.getLogger().handlers = [logging.NullHandler()]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines[f"{record.levelname} {record.getMessage()}"] = None
+
+    def take(self) -> list[str]:
+        """What was logged since the last time, each line of the day once."""
+        new = [line for line in self._lines if line not in self._taken]
+        self._taken.update(new)
+        self._lines.clear()
+        return new
+
+
+class Worker:
+    """Does with the tasks in the broker what a Celery worker does: runs each when its time has come."""
+
+    def __init__(self, app: Any):
+        self._app = app
+        self._connection = app.connection_for_read()
+        queue = app.amqp.queues[app.conf.task_default_queue]
+        self._queue = queue.bind(self._connection.default_channel)
+        self._queue.declare()
+
+    def run_what_waits(self) -> list[str]:
+        """Run the tasks that are in the broker now, not those that they ask for; returns "task(sink)" of each."""
+        messages = []
+        while (message := self._queue.get()) is not None:
+            messages.append(message)
+        messages.sort(key=lambda message: str(message.headers.get("eta") or ""))
+        done = []
+        for message in messages:
+            self._wait_for(message.headers)
+            args, kwargs, _embedded = message.payload
+            self._app.tasks[message.headers["task"]].apply(args, kwargs, throw=True)
+            message.ack()
+            done.append(f"{message.headers['task'].rpartition('.')[2]}({', '.join(map(str, args))})")
+        return done
+
+    def run_until_quiet(self) -> list[str]:
+        """Run tasks until the broker has none. Raises DemoFailed when there is no end to them."""
+        done: list[str] = []
+        while some := self.run_what_waits():
+            done += some
+            if len(done) > MOST_TASKS:
+                raise DemoFailed(f"More than {MOST_TASKS} tasks, and no end to them; the last one was {done[-1]}")
+        return done
+
+    @staticmethod
+    def _wait_for(headers: Mapping[str, Any]) -> None:
+        if headers.get("eta"):
+            left = (datetime.fromisoformat(headers["eta"]) - datetime.now(UTC)).total_seconds()
+            time.sleep(max(0.0, left))
