@@ -254,6 +254,8 @@ class _Handler(BaseHTTPRequestHandler):
             if (error := fault.error()) is not None:
                 raise error
         if not asks:
+            # What the client sends along is not read: it must not be taken for the next request.
+            self.close_connection |= self.command == "POST"
             is_known = path in ("/", "/ping", "/replicas_status")
             text = "Ok.\n" if is_known else f"There is no handle {path}\n\nUse / or /ping for health checks.\n"
             self._reply(HTTPStatus.OK if is_known else HTTPStatus.NOT_FOUND, text.encode(), _PLAIN, incoming)
@@ -321,6 +323,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = [asdict(request) for request in self.endpoint.requests]
         elif route == ("DELETE", "/_requests"):
             self.endpoint.clear()
+        elif route == ("GET", "/_faults"):
+            answer = {"pending": self.endpoint.faults.pending}
         elif route == ("DELETE", "/_faults"):
             self.endpoint.heal()
         elif route == ("POST", "/_faults"):
@@ -331,7 +335,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             raise ClickHouseError(
                 36,
-                f"There is no {self.command} {path}: use /_requests (GET, DELETE) or /_faults (POST, DELETE)",
+                f"There is no {self.command} {path}: use /_requests (GET, DELETE) or /_faults (GET, POST, DELETE)",
             )
         reply = json.dumps(answer).encode()
         self._reply(HTTPStatus.OK, reply, {"Content-Type": _CONTENT_TYPES["JSON"]}, incoming)
