@@ -81,7 +81,7 @@ _MESSAGE_LIMIT = 400
 class Connection:
     """One ClickHouse, as EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG describes it, with defaults for what it leaves out."""
 
-    url: str = "http://clickhouse:8123"
+    url: str = field(default="http://clickhouse:8123", repr=False)  # may hold credentials
     username: str = "ch_cms"
     password: str = field(default="", repr=False)
     database: str = "event_sink"
@@ -112,6 +112,9 @@ class Connection:
 
     def check(self) -> None:
         """Raise Misconfigured when the URL is of no known kind or the database has no usable name."""
+        for setting in fields(self):
+            if setting.name != "timeout_secs" and not isinstance(getattr(self, setting.name), str):
+                raise Misconfigured(f"{setting.name} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG must be text")
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -130,7 +133,8 @@ class Connection:
     @property
     def place(self) -> str:
         """The URL without credentials, for messages."""
-        return re.sub(r"//[^/@]*@", "//", self.url)
+        # Up to the last "@": passwords are not always quoted as they should be.
+        return re.sub(r"//.*@", "//", self.url, flags=re.DOTALL)
 
 
 class ClickHouse:
