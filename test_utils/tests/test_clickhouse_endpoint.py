@@ -183,8 +183,10 @@ class TestClient:
         url = f"{clickhouse_endpoint.url}/?session_id=shared&query="
         with ThreadPoolExecutor(1) as pool:
             long = pool.submit(requests.get, url + "SELECT+sleep(1)", headers=CMS, timeout=30)
-            time.sleep(0.4)
-            answer = requests.get(url + "SELECT+1", headers=CMS, timeout=30)
+            while not long.done():
+                answer = requests.get(url + "SELECT+1", headers=CMS, timeout=30)
+                if answer.status_code != 200:
+                    break
             assert answer.headers["X-ClickHouse-Exception-Code"] == "373"
             assert long.result().status_code == 200
         assert requests.get(url + "SELECT+1", headers=CMS, timeout=30).text == "1\n"
@@ -427,6 +429,9 @@ class TestHttp:
         headers = ADMIN | {"Content-Encoding": encoding}
         answer = self.ask(clickhouse_endpoint, "SELECT 1 in plain text", headers=headers)
         assert "Cannot decompress" in answer.text
+        with requests.Session() as session:  # what was not read must not become the next request
+            session.post(clickhouse_endpoint.url, b"x" * 2_000_000, headers=headers, timeout=30)
+            assert session.post(clickhouse_endpoint.url, "SELECT 1", headers=ADMIN, timeout=30).text == "1\n"
         if encoding == "lz4":
             half = lz4.frame.compress(b"SELECT 1")[:-6]
             answer = requests.post(clickhouse_endpoint.url, half, headers=headers, timeout=30)
@@ -571,6 +576,14 @@ class TestFaults:
         assert requests.get(clickhouse_endpoint.url, timeout=30).status_code == 200
         assert [each.fault for each in clickhouse_endpoint.requests] == ["refuse", "refuse", ""]
 
+    @pytest.mark.parametrize("kind", ["refuse", "reset", "reset_after_execute"])
+    def test_a_reset_is_no_orderly_end(self, clickhouse_endpoint: ClickHouseEndpoint, kind: str) -> None:
+        clickhouse_endpoint.fail(kind)
+        with socket.create_connection((clickhouse_endpoint.host, clickhouse_endpoint.port)) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nSELECT 1")
+            with pytest.raises(ConnectionResetError):
+                connection.recv(100)
+
     def test_slow(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
         started = time.monotonic()
         clickhouse_endpoint.fail("slow", seconds=0.3, match="SELECT 1")
@@ -579,13 +592,13 @@ class TestFaults:
 
     def test_a_client_with_less_patience(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
         """The statement is executed all the same: an unknown state of the insert."""
-        hasty = connect(clickhouse_endpoint, client.database, send_receive_timeout=1)
+        hasty = connect(clickhouse_endpoint, client.database, send_receive_timeout=2)
         clickhouse_endpoint.fail("slow", seconds=30, match="INSERT")
         with pytest.raises(OperationalError):
             insert(hasty, "a")
         assert names(client) == []
         clickhouse_endpoint.heal()
-        clickhouse_endpoint.wait_until_idle()
+        clickhouse_endpoint.wait_until_idle(timeout=10)
         assert names(client) == ["a"]
 
     def test_waiting_for_the_end_has_an_end(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
@@ -648,7 +661,8 @@ class TestFaults:
         with ThreadPoolExecutor(1) as pool:
             clickhouse_endpoint.fail("slow", seconds=30, match="INSERT")
             answer = pool.submit(insert, client, "a")
-            time.sleep(0.5)
+            while clickhouse_endpoint.faults.pending:  # until the request has arrived
+                time.sleep(0.01)
             clickhouse_endpoint.stop()
             with pytest.raises(OperationalError):
                 answer.result(timeout=10)
