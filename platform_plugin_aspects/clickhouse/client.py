@@ -32,6 +32,9 @@ HTTP_OPTIONS: dict[str, Any] = {
     "compress": "lz4",
     "client_name": "platform-plugin-aspects",
 }
+#: Options of the embedded engine. Its own pool is as small as the machine: deleting from a table of 100 partitions
+#: then takes half a minute of waiting.
+EMBEDDED_OPTIONS = "background_pool_size=64"
 
 
 class Failure(Exception):
@@ -256,7 +259,7 @@ def _open(connection: Connection) -> Client:
     logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
     if connection.embedded_path is not None:
         try:
-            return clickhouse_connect.get_client(interface="chdb", path=connection.embedded_path)
+            return clickhouse_connect.get_client(interface="chdb", path=_with_options(connection.embedded_path))
         except ImportError:
             raise Misconfigured(
                 'chdb:/// needs the embedded engine: pip install "platform-plugin-aspects[embedded]"'
@@ -275,6 +278,11 @@ def _open(connection: Connection) -> Client:
         send_receive_timeout=timeout,
         **HTTP_OPTIONS,
     )
+
+
+def _with_options(path: str) -> str:
+    """The folder of the embedded engine with its options, unless an operator gave some: ``chdb:///folder?name=value``."""
+    return path if "?" in path else f"{path}?{EMBEDDED_OPTIONS}"
 
 
 def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failure:
