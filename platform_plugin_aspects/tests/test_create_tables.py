@@ -1,0 +1,124 @@
+"""The command aspects_create_tables: makes what is missing, alters nothing, names what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
+from platform_plugin_aspects.sinks.registry import tables
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+
+COUNT = len(tables())
+
+
+def run(*args: str) -> str:
+    out = StringIO()
+    call_command("aspects_create_tables", *args, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def empty(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
+    """The configured ClickHouse, without even the database."""
+    clickhouse.command(f"DROP DATABASE {clickhouse.connection.database}")
+    yield clickhouse
+    clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {clickhouse.connection.database}")
+
+
+def test_makes_the_database_and_all_tables(empty: ClickHouse) -> None:
+    lines = run().splitlines()
+    database = empty.connection.database
+    assert lines == [
+        *[f"created {database}.{table.name}" for table in tables()],
+        f"{COUNT} tables created, 0 there already",
+    ]
+    assert set(empty.columns()) == {table.name for table in tables()}
+
+
+def test_twice_is_quiet(clickhouse: ClickHouse) -> None:
+    assert run() == f"0 tables created, {COUNT} there already\n"
+
+
+def test_makes_only_what_is_missing(clickhouse: ClickHouse) -> None:
+    clickhouse.command(f"DROP TABLE {clickhouse.qualified('tag')}")
+    assert run() == f"created {clickhouse.connection.database}.tag\n1 tables created, {COUNT - 1} there already\n"
+
+
+def test_dry_run_prints_the_statements_and_changes_nothing(empty: ClickHouse) -> None:
+    said = run("--dry-run")
+    database = empty.connection.database
+    assert empty.columns() == {}
+    assert empty.select("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": database}) == [(0,)]
+    statements = said.split(";\n")
+    assert statements[:-1] == [
+        f"CREATE DATABASE IF NOT EXISTS `{database}`",
+        *[table.create_statement(database) for table in tables()],
+    ]
+    assert statements[-1] == f"{COUNT} tables missing, 0 there already\n"
+    for statement in statements[:-1]:
+        empty.command(statement)
+    assert run("--dry-run").splitlines()[-1] == f"0 tables missing, {COUNT} there already"
+
+
+@pytest.mark.parametrize("cluster", ["setting", "option", "option over setting"])
+def test_on_a_cluster(cluster: str, empty: ClickHouse, settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME = {"setting": "main", "option": ""}.get(cluster, "other")
+    said = run("--dry-run", *([] if cluster == "setting" else ["--cluster", "main"]))
+    assert said.count(" ON CLUSTER `main`") == COUNT + 1
+    assert said.count("ENGINE = ReplicatedReplacingMergeTree") == COUNT
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_drift_is_named_and_left_alone(options: tuple[str, ...], clickhouse: ClickHouse) -> None:
+    for statement in (
+        f"ALTER TABLE {clickhouse.qualified('tag')} DROP COLUMN value",
+        f"ALTER TABLE {clickhouse.qualified('taxonomy')} MODIFY COLUMN name LowCardinality(String)",
+        f"ALTER TABLE {clickhouse.qualified('user_profile')} MODIFY COLUMN bio String AFTER name",
+        f"ALTER TABLE {clickhouse.qualified('object_tag')} ADD COLUMN of_an_operator String",
+    ):
+        clickhouse.command(statement)
+    before = clickhouse.columns()
+    with pytest.raises(CommandError) as caught:
+        run(*options)
+    assert caught.value.returncode == 1
+    first, *named = str(caught.value).splitlines()
+    assert "differ" in first
+    assert [line.strip().split(":")[0] for line in named] == ["taxonomy", "tag", "user_profile"]
+    assert "  tag: column value (String) is missing" in named
+    assert "  taxonomy: column name is LowCardinality(String), expected String" in named
+    assert clickhouse.columns() == before
+
+
+def test_the_administrator_is_named_by_options(
+    clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, settings: Any
+) -> None:
+    database = clickhouse.connection.database
+    clickhouse.command(f"DROP DATABASE {database}")
+    close_clients()
+    with pytest.raises(CommandError, match="ACCESS_DENIED"):
+        run()
+    admin = ("--username", "ch_admin", "--password", "admin-password", "--database", database)
+    assert run("--url", clickhouse_http.url, *admin).endswith(f"{COUNT} tables created, 0 there already\n")
+    # The restricted user may look.
+    assert run("--dry-run").endswith(f"0 tables missing, {COUNT} there already\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--password", "wr0ng"), "wrong user or password"),
+        (("--url", "nonsense"), "neither http"),
+        (("--url", "http://host.invalid:8123"), "cannot be reached"),
+        (("--timeout_secs", "0"), "timeout_secs"),
+    ],
+)
+def test_failures_are_one_clear_message(options: tuple[str, ...], words: str, clickhouse_http: Any) -> None:
+    with pytest.raises(CommandError, match=words) as caught:
+        run(*options)
+    assert "wr0ng" not in str(caught.value)
+    assert caught.value.__suppress_context__
