@@ -6,6 +6,7 @@ After every act the latest rows of ClickHouse are compared with the source; the 
 from __future__ import annotations
 
 import io
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,11 +35,13 @@ from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import ObjectTag, Tag, Taxonomy, make_user, tag_object
 from test_utils.retirement import retirement_steps
 
+#: Names with control characters, quotes, backslashes, Arabic, invisible characters, emoji.
+AWKWARD = r"match(name, '[\\x00-\\x1f\"\\\\\\x{600}-\\x{6ff}\\x{2000}-\\x{206f}\\x{1f300}-\\x{1faff}]')"
 #: Columns to show of each table, and which rows.
 EXCERPTS = {
     "course_overviews": (("course_key", "display_name", "time_last_dumped"), "1"),
     "course_blocks": (("order", "display_name", "location"), "position(location, 'type@problem') > 0"),
-    "user_profile": (("id", "username", "year_of_birth", "country", "name"), r"match(name, '[^ -~]|\\\\|^NULL$|^$')"),
+    "user_profile": (("id", "username", "year_of_birth", "country", "name"), AWKWARD),
     "external_id": (("external_user_id", "external_id_type", "username"), "1"),
     "course_enrollment": (("id", "username", "mode", "is_active", "created"), "mode = 'verified'"),
     "tag": (("id", "parent", "value", "lineage"), "parent > 0"),
@@ -247,8 +250,8 @@ class Day:
         self.expect(all(before.values()), f"the learner to be retired should be in {', '.join(tables)}, is in {before}")
         traces_before = self.traces(names)
         self.paper.say(
-            f"User {user.pk}, {shown(user.username)}, named {shown(user.profile.name)}. The platform clears the profile, and "
-            "saves it, in a later step than the one in which the plugin hears of the retirement."
+            f"User {user.pk}, {shown(user.username)}, named {shown(user.profile.name)}. The platform clears the "
+            "profile, and saves it, in a later step than the one in which the plugin hears of the retirement."
         )
         steps = []
         for step in retirement_steps(user):
@@ -340,7 +343,8 @@ class Day:
             self.paper.line()
             self.paper.line(f"{table}: {count} rows, states of {objects} objects")
             columns = ", ".join(map(quote, names))
-            newest_first = f"ORDER BY time_last_dumped DESC, {key_column(table)} LIMIT {EXCERPT_ROWS}"
+            key = key_column(table)
+            newest_first = f"ORDER BY time_last_dumped DESC, {key} LIMIT 1 BY {key} LIMIT {EXCERPT_ROWS}"
             sql = f"SELECT {columns} FROM {client.qualified(table)} WHERE {where} {newest_first}"
             self.paper.table(names, client.select(sql))
         self.paper.heading("Many changes, few inserts")
@@ -353,8 +357,8 @@ class Day:
         self.paper.say(f"All as it should be, in {time.monotonic() - self.started:.1f} s.")
         self.paper.line()
         self.paper.say("To look around, or to run a command of the plugin on this site:")
-        variables = " ".join(f"{name}={_relative(value)}" for name, value in environment(self.folder).items())
-        self.paper.line(f"  export {variables}")
+        for name, value in environment(self.folder).items():
+            self.paper.line(f"  export {name}={shlex.quote(_relative(value))}")
         self.paper.line("  .venv/bin/python manage.py cms dump_data_to_clickhouse --object course_overviews")
 
     def rows_with_session(self) -> int:

@@ -40,15 +40,21 @@ def _width(character: str) -> int:
 
 
 def fitted(text: str, columns: int) -> str:
-    """The text, cut with "..." where it is wider than ``columns``, and filled with blanks up to them."""
+    """The text, filled with blanks up to ``columns``; where it is wider, "..." stands for what is left out.
+
+    Of a sentence the end is left out, of a word (a key: what tells it apart is at its end) the middle.
+    """
     if width(text) > columns:
-        room = columns - 3
-        end = 0
-        while end < len(text) and _width(text[end]) <= room:
-            room -= _width(text[end])
-            end += 1
-        text = text[:end] + "..."
+        tail = "" if " " in text else _start(text[::-1], (columns - 3) // 2)[::-1]
+        text = _start(text, columns - 3 - width(tail)) + "..." + tail
     return text + " " * (columns - width(text))
+
+
+def _start(text: str, columns: int) -> str:
+    end = 0
+    while end < len(text) and width(text[: end + 1]) <= columns:
+        end += 1
+    return text[:end]
 
 
 class Paper:
