@@ -159,7 +159,9 @@ def connect(wanted: Iterable[Concern] | None = None) -> None:
     report the others."""
     for concern in concerns() if wanted is None else wanted:
         signal = edx_platform.get_signal(concern.signal)
-        for sender in senders(concern) if signal is not None else ():
+        if signal is None:
+            continue
+        for sender in senders(concern):
             signal.connect(concern, sender=sender, weak=False, dispatch_uid=concern.uid)
 
 
