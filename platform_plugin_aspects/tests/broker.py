@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty
+from threading import Semaphore
 from typing import Any
 
 from celery import Celery, current_app
 from celery.contrib.testing.app import setup_default_app
 from celery.contrib.testing.worker import TestWorkController, start_worker
-from celery.signals import task_postrun, worker_ready
+from celery.signals import setup_logging, task_postrun, worker_ready
 from celery.worker.request import Request
 from django.db import connections
 
@@ -88,17 +89,16 @@ class Broker:
 @contextmanager
 def celery_app(broker_url: str) -> Iterator[Celery]:
     """The site's Celery with another broker."""
-    earlier = current_app._get_current_object()
     app = Celery("proj", set_as_current=False)
-    app.conf.update(earlier.conf.changes)
-    app.conf.broker_url = app.conf.broker_write_url = app.conf.broker_read_url = broker_url
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.conf.broker_url = broker_url
     with setup_default_app(app):
         app.set_current()
         app.set_default()
         yield app
 
 
-class _Worker(TestWorkController):
+class _Controller(TestWorkController):
     """Says that it is ready, as workers outside of tests do."""
 
     def on_consumer_ready(self, consumer: Any) -> None:
@@ -106,17 +106,41 @@ class _Worker(TestWorkController):
         super().on_consumer_ready(consumer)
 
 
-def _close_connections(**_kwargs: Any) -> None:
-    connections.close_all()
+@dataclass(frozen=True)
+class Worker:
+    """A running worker; ``ended`` counts the tasks that have ended and were not waited for yet."""
+
+    controller: TestWorkController
+    ended: Semaphore
+
+    def until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
+        """Wait for tasks to end until the condition holds; asked after each."""
+        while not condition():
+            assert self.ended.acquire(timeout=timeout), "no task ends any more"
+
+
+def _leave_logging_alone(**_kwargs: Any) -> None:
+    pass
 
 
 @contextmanager
-def worker() -> Iterator[Any]:
+def worker() -> Iterator[Worker]:
     """A real worker of this service, in a thread; it ends with the block, once its task has ended."""
+    ended = Semaphore(0)
+
+    def after_task(**_kwargs: Any) -> None:
+        connections.close_all()
+        ended.release()
+
     app = current_app._get_current_object()
-    task_postrun.connect(_close_connections, weak=False)
+    task_postrun.connect(after_task, weak=False)
+    # Celery leaves logging alone where somebody else sets it up.
+    setup_logging.connect(_leave_logging_alone, weak=False)
     try:
-        with start_worker(app, perform_ping_check=False, WorkController=_Worker, loglevel="CRITICAL") as running:
-            yield running
+        with start_worker(
+            app, perform_ping_check=False, WorkController=_Controller, loglevel="CRITICAL", shutdown_timeout=60
+        ) as controller:
+            yield Worker(controller, ended)
     finally:
-        task_postrun.disconnect(_close_connections)
+        task_postrun.disconnect(after_task)
+        setup_logging.disconnect(_leave_logging_alone)
