@@ -13,6 +13,7 @@ from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
     CourseOverviewSink,
     ExternalIdSink,
+    ModelBaseSink,
     ObjectTagSink,
     TagSink,
     TaxonomySink,
@@ -47,6 +48,12 @@ def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
             yield path, "it has no name or no model"
         elif any(found.name == sink.name for sink in BUILT_IN):
             yield path, f"its name, {found.name!r}, is taken"
+        elif (
+            issubclass(found, ModelBaseSink)
+            and found.deletes
+            and found.key_column not in {column.name for column in found.columns}
+        ):
+            yield path, f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
         else:
             yield path, found
 
