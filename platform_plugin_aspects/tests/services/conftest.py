@@ -1,0 +1,144 @@
+"""A site with its demo data in ClickHouse, and Celery workers; the servers are started by test_utils.services."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.client import close_clients
+from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.sinks.registry import sinks
+from test_utils.comparison import compare
+from test_utils.demo_data import Demo, load_demo
+from test_utils.factories import make_course
+from test_utils.services.processes import ADMIN, REPOSITORY, Worker, until
+from test_utils.services.servers import SERVERS, Servers
+
+#: Enough for two windows, the longest wait after a failure that these tests meet, and a task on a busy machine.
+PATIENCE_SECS = 30
+
+
+class Site:
+    """The stand-in platform on real services. ``window``: the delivery window in seconds."""
+
+    def __init__(self, servers: Servers, demo: Demo, settings: Any):
+        self.servers = servers
+        self.demo = demo
+        self.settings = settings
+        self.clickhouse = servers.clickhouse
+        self.broker = servers.broker
+        self.cache = servers.cache
+        self.workers: list[Worker] = []
+
+    def start_workers(self, window: float, sweep: float) -> None:
+        """Start two workers on the same queue and wait until both consume it; nothing sweeps where ``sweep`` is 0."""
+        values = {
+            "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": window,
+            "EVENT_SINK_CLICKHOUSE_SWEEP_SECS": sweep,
+        }
+        for name, value in values.items():
+            setattr(self.settings, name, value)
+        path = self.servers.folder / "workers.json"
+        path.write_text(json.dumps(values))
+        environment = {"STANDIN_TUTOR_SETTINGS": str(path)}
+        self.workers = [Worker(name, self.servers.folder, environment) for name in ("worker1", "worker2")]
+        for worker in self.workers:
+            worker.launch()
+        for worker in self.workers:
+            worker.wait_until_ready()
+
+    def start_traffic(self, seed: int, operations: int, threads: int = 3) -> subprocess.Popen[bytes]:
+        """Start a process that does what people do (test_utils/services/traffic.py)."""
+        command = [sys.executable, "-m", "test_utils.services.traffic", "--seed", str(seed)]
+        command += ["--operations", str(operations), "--threads", str(threads)]
+        environment = {**os.environ, "STANDIN_TUTOR_SETTINGS": str(self.servers.folder / "workers.json")}
+        return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
+
+    def wait_until_delivered(self, seconds: float = PATIENCE_SECS, **changes: Any) -> None:
+        """Poll until the outbox holds nothing (of these ``changes``)."""
+        pending = Change.objects.filter(**changes)
+        until(lambda: not pending.exists(), seconds, "the outbox is empty", self.state)
+
+    def state(self) -> str:
+        """What is pending, what delivery says of itself, and what the workers wrote, for messages."""
+        lines = ["pending:", *map(str, Change.objects.values("pk", "sink", "object_id", "attempts", "error")[:20])]
+        lines += ["sinks:", *map(str, SinkState.objects.values())]
+        return "\n".join([*lines, *(worker.tail() for worker in self.workers)])
+
+    def assert_equal(self) -> None:
+        """ClickHouse's latest rows are what the source holds, in every table; nothing is pending."""
+        assert not Change.objects.exists(), self.state()
+        compared = compare()
+        assert len(compared) == 8
+        assert {table: found.different for table, found in compared.items() if found.different} == {}
+        assert all(found.objects for found in compared.values())
+
+    def latest(self, table: str, column: str, key_column: str, key: Any) -> Any:
+        """Ask ClickHouse itself for the value in the row of the object with the greatest time_last_dumped."""
+        found = self.select(f"SELECT argMax({column}, time_last_dumped) FROM {table} WHERE {key_column} = {key!r}")
+        return found[0][0]
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL as the plugin's user."""
+        from platform_plugin_aspects.clickhouse.client import Connection, get_client
+
+        table_free = sql.replace(" FROM ", " FROM event_sink.")
+        return [tuple(row) for row in get_client(Connection.from_settings()).select(table_free)]
+
+    def close(self) -> None:
+        """Kill the workers and leave everything as it was found: running, without faults, nothing queued."""
+        for worker in self.workers:
+            worker.kill()
+        for server in (self.broker, self.cache, self.clickhouse):
+            if server.process is None:
+                server.start()
+        self.clickhouse.heal()
+        self.broker.clear()
+        self.cache.clear()
+        SinkState.objects.update(failures=0, retry_at=None)
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """The servers that test_utils.services has started."""
+    return request.config.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def demo(servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[Demo]:
+    """The demo site on MariaDB, with two more courses, and all of it in ClickHouse by a backfill."""
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+        call_command("aspects_create_tables", username=ADMIN[0], password=ADMIN[1], verbosity=0)
+        demo = load_demo()
+        for run in ("one", "two"):
+            make_course(f"course-v1:Services+{run}+2026", sequentials=2, verticals=2, leaves=3)
+        call_command("dump_data_to_clickhouse", object="all", verbosity=0)
+        # The demo's coach is made as users are.
+        for name in sinks():
+            delivery.deliver(name)
+        yield demo
+        connection.close()
+    close_clients()
+
+
+@pytest.fixture
+def site(demo: Demo, servers: Servers, settings: Any) -> Iterator[Site]:
+    """The site, without workers."""
+    site = Site(servers, demo, settings)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """No database for tests: the workers use the site's."""

@@ -1,0 +1,306 @@
+"""Delivery on MariaDB and Redis by two Celery workers, whatever is killed or stopped: `make services` runs this."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from cms.celery import APP
+from common.djangoapps.student.models import CourseEnrollment, UserProfile
+from django.db import connection, transaction
+from django.utils import timezone
+
+from platform_plugin_aspects.models import Change
+from test_utils.factories import make_external_id, make_taxonomy, make_user
+from test_utils.retirement import retirement_steps
+from test_utils.services.processes import POLL_SECS, until
+from test_utils.services.traffic import MODES
+
+from .conftest import Site
+
+pytestmark = pytest.mark.services
+
+SEED = 20_260
+#: "A task's length", with what a busy machine adds to it: a change that fell between would stay for ever.
+TASK_SECS = 15
+
+
+def rename(profile: UserProfile, name: str) -> None:
+    profile.name = name
+    profile.save()
+
+
+def some_profile() -> UserProfile:
+    """The profile of a new learner."""
+    return make_user(f"learner_{time.monotonic_ns()}").profile
+
+
+def name_in_clickhouse(site: Site, profile: UserProfile) -> str:
+    return site.latest("user_profile", "name", "id", profile.pk)
+
+
+def test_the_services_are_those_of_the_platform_and_hold_the_demo(site: Site) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION(), @@tx_isolation, @@character_set_connection, @@character_set_database")
+        version, *settings = cursor.fetchone()
+    assert "MariaDB" in version
+    assert settings == ["READ-COMMITTED", "utf8mb4", "utf8mb4"]
+    assert APP.connection().transport.driver_type == "redis"
+    site.assert_equal()
+
+
+def test_a_steady_stream_of_changes_arrives_within_two_windows_and_a_task(site: Site) -> None:
+    window = 1
+    site.start_workers(window, sweep=0)
+    limit = timedelta(seconds=2 * window + TASK_SECS)
+    streams = [site.start_traffic(seed=SEED + number, operations=360) for number in range(2)]
+    while any(stream.poll() is None for stream in streams):
+        late = Change.objects.filter(recorded_at__lt=timezone.now() - limit)
+        assert not late.exists(), site.state()
+        time.sleep(POLL_SECS)
+    done: Counter[str] = Counter()
+    for stream in streams:
+        done.update(json.loads(stream.communicate()[0]))
+        assert stream.returncode == 0
+    # Every kind of change was there, and most of them happened.
+    kinds = set(done) - {"refused", "taken back"}
+    assert kinds == {
+        *("enroll", "unenroll", "change_mode", "activate", "save_profile", "make_external_id", "publish"),
+        *("tag", "make_tag", "rename_tag", "delete_tag", "rename_taxonomy"),
+    }
+    assert sum(done[kind] for kind in kinds) > 400
+    assert done["refused"] < 100
+    assert done["taken back"] > 10
+    site.wait_until_delivered(limit.total_seconds())
+    site.assert_equal()
+
+
+def test_no_change_falls_between_an_asking_and_a_delivery(site: Site) -> None:
+    """A delivery is on its way or at work when a last change is recorded; nobody sweeps, and no other change helps."""
+    window, rounds = 0.3, 25
+    site.start_workers(window, sweep=0)
+    # Deliveries last long enough to be met at work.
+    site.clickhouse.fail("slow", times=None, seconds=0.1)
+    user = make_user()
+    enrollment = CourseEnrollment.enroll(user, site.demo.course_key)
+    external_id = make_external_id(user)
+    taxonomy = make_taxonomy()
+
+    def change_taxonomy(number: int) -> None:
+        taxonomy.name = f"Taxonomy {number}"
+        taxonomy.save()
+
+    def play(sink: str, change: Callable[[int], None], seed: int) -> None:
+        at_random = random.Random(seed)
+        with closing(connection):
+            for number in range(rounds):
+                change(2 * number)
+                time.sleep(at_random.uniform(0, 2.5 * window))
+                change(2 * number + 1)
+                site.wait_until_delivered(2 * window + TASK_SECS, sink=sink)
+
+    games: dict[str, Callable[[int], None]] = {
+        "user_profile": lambda number: rename(user.profile, f"name {number}"),
+        "course_enrollment": lambda number: enrollment.change_mode(MODES[number % len(MODES)]),
+        "external_id": lambda number: external_id.save(),
+        "taxonomy": change_taxonomy,
+    }
+    with ThreadPoolExecutor(len(games)) as pool:
+        for game in [pool.submit(play, *game, SEED + at) for at, game in enumerate(games.items())]:
+            game.result()
+    assert name_in_clickhouse(site, user.profile) == f"name {2 * rounds - 1}"
+    site.assert_equal()
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["its process for tasks", "the whole worker"])
+def test_a_worker_killed_in_the_middle_of_a_delivery_loses_nothing(site: Site, whole: bool) -> None:
+    # A process for tasks that is killed is no reason to sweep: its worker has the task still.
+    site.start_workers(window=0.5, sweep=2 if whole else 0)
+    profile = some_profile()
+    site.wait_until_delivered()
+    site.clickhouse.clear()
+    site.clickhouse.fail("slow", seconds=60)
+    rename(profile, "before the kill")
+    until(lambda: not site.clickhouse.pending_faults(), 30, "an INSERT is under way", site.state)
+    worker, process = delivering(site)
+    if whole:
+        worker.kill()
+        # What is already read, and will be written late, is no longer true.
+        rename(profile, "after the kill")
+        worker.start()
+    else:
+        os.kill(process, signal.SIGKILL)
+    site.wait_until_delivered()
+    expected = "after the kill" if whole else "before the kill"
+    assert name_in_clickhouse(site, profile) == expected
+    # Only now ClickHouse does what the dead one asked for.
+    site.clickhouse.heal()
+    until(lambda: [one for one in site.clickhouse.requests() if one["fault"] == "slow"], 30, "the INSERT is answered")
+    names = site.select(f"SELECT name FROM user_profile WHERE id = {profile.pk} ORDER BY time_last_dumped")
+    assert names[1:] == [("before the kill",), (expected,)]
+    site.assert_equal()
+
+
+def delivering(site: Site) -> tuple[object, int]:
+    """The worker that delivers something now, and the number of its process that does."""
+    active = until(
+        lambda: {host: tasks for host, tasks in (APP.control.inspect(timeout=1).active() or {}).items() if tasks},
+        30,
+        "a worker says that it delivers",
+        site.state,
+    )
+    ((host, (task,)),) = active.items()
+    return next(worker for worker in site.workers if worker.host == host), task["worker_pid"]
+
+
+def test_whatever_is_killed_on_the_way_the_end_is_equal(site: Site) -> None:
+    site.start_workers(window=1, sweep=2)
+    stream = site.start_traffic(seed=SEED + 100, operations=900)
+    at_random = random.Random(SEED)
+    for worker in site.workers:
+        # At work, at whatever.
+        recorded_meanwhile(site, 20)
+        worker.kill()
+        recorded_meanwhile(site, 20)
+        worker.start()
+        for server, end in ((site.broker, site.broker.kill), (site.clickhouse, site.clickhouse.stop)):
+            end()
+            recorded_meanwhile(site, at_random.randint(10, 40))
+            server.start()
+    assert stream.poll() is None, "the stream of changes ended too early to prove something"
+    stream.communicate()
+    assert stream.returncode == 0
+    site.wait_until_delivered(60)
+    site.assert_equal()
+
+
+def recorded_meanwhile(site: Site, number: int) -> None:
+    """Wait until so many more changes are recorded."""
+    with connection.cursor() as cursor:
+
+        def last() -> int:
+            cursor.execute(
+                "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
+                "AND TABLE_NAME = %s",
+                [Change._meta.db_table],
+            )
+            return cursor.fetchone()[0] or 0
+
+        first = last()
+        until(lambda: last() >= first + number, 60, f"{number} more changes are recorded", site.state)
+
+
+def test_clickhouse_killed_for_a_while(site: Site) -> None:
+    site.start_workers(window=0.5, sweep=0)
+    profile = some_profile()
+    site.wait_until_delivered()
+    site.clickhouse.kill()
+    rename(profile, "nobody hears")
+    until(lambda: "is not delivered" in "".join(worker.output() for worker in site.workers), 30, "a delivery fails")
+    rename(profile, "nobody hears either")
+    site.clickhouse.start()
+    site.wait_until_delivered()
+    assert name_in_clickhouse(site, profile) == "nobody hears either"
+    site.assert_equal()
+
+
+def test_two_workers_never_write_an_older_state_later(site: Site) -> None:
+    versions = 240
+    # Every change sends a task: all four processes want to deliver the same object all the time.
+    site.start_workers(window=0, sweep=0)
+    site.clickhouse.fail("slow", times=None, seconds=0.02)
+    profile = some_profile()
+    rename(profile, "0")
+    at_random = random.Random(SEED)
+
+    def write(number: int) -> None:
+        with closing(connection):
+            for _ in range(number):
+                with transaction.atomic():
+                    locked = UserProfile.objects.select_for_update().get(pk=profile.pk)
+                    rename(locked, str(int(locked.name) + 1))
+                time.sleep(at_random.uniform(0, 0.08))
+
+    writers = [threading.Thread(target=write, args=[versions // 2]) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    site.wait_until_delivered()
+    rows = site.select(f"SELECT name, time_last_dumped FROM user_profile WHERE id = {profile.pk} ORDER BY 2")
+    written = [int(name) for name, _stamp in rows if name.isdigit()]
+    assert written == sorted(written)
+    assert written[-1] == versions
+    assert len(written) > 20
+    stamps = [stamp for _name, stamp in rows]
+    assert len(set(stamps)) == len(stamps)
+    assert all("tasks.deliver" in worker.output() and "succeeded" in worker.output() for worker in site.workers)
+    site.assert_equal()
+
+
+@pytest.mark.parametrize("window", [1, 8])
+@pytest.mark.parametrize("with_cache", [False, True], ids=["broker", "broker and cache"])
+def test_a_dead_broker_breaks_no_save_and_workers_ask_when_it_is_back(
+    site: Site, with_cache: bool, window: float
+) -> None:
+    # Nobody sweeps in time: only what a worker does when it finds its broker again.
+    site.start_workers(window, sweep=3600)
+    profile = some_profile()
+    site.wait_until_delivered()
+    dead = [site.broker, *([site.cache] if with_cache else [])]
+    for server in dead:
+        server.kill()
+    rename(profile, "saved all the same")
+    assert Change.objects.filter(sink="user_profile", object_id=profile.pk).exists()
+    for server in dead:
+        server.start()
+    site.wait_until_delivered()
+    assert name_in_clickhouse(site, profile) == "saved all the same"
+    site.assert_equal()
+
+
+def test_a_broker_that_forgets_its_tasks_costs_nothing(site: Site) -> None:
+    site.start_workers(window=4, sweep=3600)
+    profile = some_profile()
+    site.broker.kill()
+    site.broker.start()
+    site.wait_until_delivered()
+    assert name_in_clickhouse(site, profile) == profile.name
+    site.assert_equal()
+
+
+def test_workers_that_start_ask_for_what_is_pending(site: Site) -> None:
+    profile = some_profile()
+    site.broker.clear()
+    site.cache.clear()
+    site.start_workers(window=0.5, sweep=3600)
+    site.wait_until_delivered()
+    assert name_in_clickhouse(site, profile) == profile.name
+    site.assert_equal()
+
+
+def test_a_learner_who_is_retired_leaves_while_the_profile_is_saved(site: Site) -> None:
+    site.start_workers(window=0.2, sweep=0)
+    site.clickhouse.fail("slow", times=None, seconds=0.1)
+    user = make_user("retiring", email="retiring@example.invalid")
+    make_external_id(user)
+    CourseEnrollment.enroll(user, site.demo.course_key)
+    site.wait_until_delivered()
+    assert site.select(f"SELECT count() FROM user_profile WHERE user_id = {user.pk}") == [(1,)]
+    for _step in retirement_steps(user):
+        UserProfile.objects.get(user=user).save()
+        time.sleep(0.1)
+    site.wait_until_delivered()
+    for table in ("user_profile", "external_id"):
+        assert site.select(f"SELECT count() FROM {table} WHERE user_id = {user.pk}") == [(0,)]
+    site.assert_equal()

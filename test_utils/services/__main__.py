@@ -1,0 +1,40 @@
+"""Start MariaDB, Redis (a broker and a cache) and the ClickHouse endpoint, then run the suite marked ``services``.
+
+Called by run.sh: ``python -m test_utils.services FOLDER [pytest's arguments]``. Everything lives in FOLDER.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from .servers import Servers
+
+SUITE = "platform_plugin_aspects/tests/services"
+
+
+def main(folder: Path, arguments: list[str]) -> int:
+    """Run the suite; return pytest's exit code."""
+    servers = Servers(folder)
+    # As an interrupt, so that the servers are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.update(servers.environment())
+    try:
+        for server in servers.all:
+            server.environment = dict(os.environ)
+            server.launch()
+        for server in servers.all:
+            server.wait_until_ready()
+        options = ["-m", "services", "--ds", "cms.envs.standin", "-p", "no:cacheprovider", SUITE, *arguments]
+        return int(pytest.main(options, plugins=[servers]))
+    finally:
+        for server in reversed(servers.all):
+            server.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
