@@ -1,0 +1,144 @@
+"""`make demo`, run as a user runs it; its paper; and that its comparison finds what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.schema import create_missing
+from platform_plugin_aspects.delivery import take_stamp
+from platform_plugin_aspects.sinks import Selection, TaxonomySink
+from platform_plugin_aspects.sinks.registry import tables
+from test_utils.comparison import compare
+from test_utils.demo.paper import WIDTH, fitted, shown, width
+from test_utils.factories import make_taxonomy
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = (
+    *("course_overviews", "course_blocks", "user_profile", "external_id"),
+    *("course_enrollment", "tag", "taxonomy", "object_tag"),
+)
+
+
+def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo as the Makefile does, writing into a pipe that takes ASCII only."""
+    return subprocess.run(
+        [sys.executable, "-m", "test_utils.demo", "--folder", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+
+
+def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
+    folder = tmp_path / "a demo"
+    (folder / "left").mkdir(parents=True)
+    (folder / "made-by-the-demo").touch()
+    done = run_demo(folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert not (folder / "left").exists()
+    lines = done.stdout.splitlines()
+    # Paths are as long as they are.
+    assert [line for line in lines if width(line) > WIDTH and "export" not in line] == []
+    words = [line.split() for line in lines]
+    for table in TABLES:
+        assert any(line.startswith(f"{table}: ") for line in lines), table
+        assert [table] in [[row[0]] for row in words if len(row) == 2 and row[1].isdecimal()], table
+    # 50 saves of one profile and 100 logins.
+    assert ["user_profile", "150", "101", "101", "1"] in words
+    assert "The port is closed: 26 changes are kept." in lines
+    assert ["(before)", "1", "2", "1"] in words
+    assert ["complete", "0", "0", "0"] in words
+    assert "Nothing is pending, nothing failed, and every latest row equals the source." in lines
+    # What it says to type works.
+    variables = dict(line.split("export ")[1].split("=", 1) for line in lines if line.startswith("  export "))
+    assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
+    again = subprocess.run(
+        [sys.executable, "manage.py", "cms", "dump_data_to_clickhouse", "--object", "taxonomy"],
+        cwd=ROOT,
+        env={**os.environ, **{name: value.strip("'") for name, value in variables.items()}},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert again.returncode == 0, again.stderr
+    assert "6 rows in taxonomy" in again.stdout
+
+
+def test_a_folder_that_no_demo_made_is_not_wiped(tmp_path: Path) -> None:
+    mine = tmp_path / "thesis.txt"
+    mine.write_text("years of work")
+    done = run_demo(tmp_path)
+    assert done.returncode == 1
+    assert "holds files that no demo made" in done.stderr
+    assert mine.read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        ("", "''"),
+        (" blank ends ", "' blank ends '"),
+        ("line\nbreak\r\ttab\x1b[31m", r"line\nbreak\r\ttab\x1b[31m"),
+        ("back\\slash", r"back\\slash"),
+        ("\u202eright to left", r"\u202eright to left"),
+        ("family \U0001f468\u200d\U0001f469", "family \U0001f468\\u200d\U0001f469"),
+        ("\u0645\u0631\u062d\u0628\u0627", "\u0645\u0631\u062d\u0628\u0627"),
+        (None, "None"),
+        (7, "7"),
+    ],
+)
+def test_awkward_values_are_shown_on_one_line_and_nothing_invisible(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("ab", 4, "ab  "),
+        ("a long sentence", 8, "a lon..."),
+        ("block-v1:Org+C+R+type@html+block@intro", 13, "block...intro"),
+        ("\U0001f52d\U0001f52d\U0001f52d x", 6, "\U0001f52d... "),
+        ("e\u0301e\u0301", 3, "e\u0301e\u0301 "),
+    ],
+)
+def test_texts_are_cut_and_filled_to_their_columns(text: str, columns: int, expected: str) -> None:
+    assert fitted(text, columns) == expected
+    assert width(fitted(text, columns)) == columns
+
+
+@pytest.mark.django_db
+def test_the_comparison_finds_what_is_missing_different_and_too_much(
+    clickhouse_engine_path: Path, clickhouse_database: str, settings: object
+) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
+        "url": f"chdb://{clickhouse_engine_path}",
+        "database": clickhouse_database,
+    }
+    settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = True
+    create_missing(get_client(Connection.from_settings()), tables())
+    same, changed, gone, new = (make_taxonomy(name) for name in ("same", "changed", "gone", "new"))
+    sink = TaxonomySink()
+    keys = [same.pk, changed.pk, gone.pk]
+    sink.write(sink.read(Selection(keys=keys)), take_stamp(sink.name))
+    type(changed).objects.filter(pk=changed.pk).update(name="changed since")
+    type(gone).objects.filter(pk=gone.pk).delete()
+    gone_pk = keys[-1]
+    found = compare()["taxonomy"]
+    close_clients()
+    # openedx_tagging has taxonomies of its own, which were never written.
+    assert [line for line in found.different if not line.startswith("-")] == [
+        f"{changed.pk}: name is 'changed' in ClickHouse and 'changed since' in the source",
+        f"{new.pk} is missing",
+        f"{gone_pk} is in ClickHouse and not in the source",
+    ]
