@@ -85,7 +85,8 @@ $(VENV)/.wheel: $(SOURCES) $(PACKAGING) test_utils/checks/wheel.py test_utils/ch
 upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versions
 	@$(RUN) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("Compile on the oldest Python supported: \
 	make upgrade PYTHON=python3.11 VENV=.venv311 (this is %d.%d)." % v)'
-	@cd requirements; for name in base test quality doc dev; do \
+	@# services last: mysqlclient says what it is only where MariaDB's client library is (`make services` installs it).
+	@cd requirements; for name in base test quality doc dev services; do \
 	  CUSTOM_COMPILE_COMMAND="make upgrade" $(abspath $(BIN))/pip-compile --quiet --upgrade --strip-extras \
 	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	    --output-file $$name.txt $$name.in; \
