@@ -20,9 +20,7 @@ def resolve(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         command += ["--quiet", "--dry-run", "--ignore-installed", "--target", target]
         command += ["--only-binary=:all:", "--python-version", PLATFORM_PYTHON, *arguments]
-        return subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 def main(requirements: str, pins: str) -> int:

@@ -96,9 +96,7 @@ def main(folder: str) -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     if not faults:
-        print(
-            f"{wheel.name} holds the whole package and loads as LMS and as CMS plugin in an empty environment"
-        )
+        print(f"{wheel.name} holds the whole package and loads as LMS and as CMS plugin in an empty environment")
     return 1 if faults else 0
 
 
