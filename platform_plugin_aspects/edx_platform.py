@@ -111,7 +111,7 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
 
 def course_of(object_id: str) -> CourseKey | None:
     """The course of a piece of content, given its course or usage key as text; None for anything else."""
-    for parse in (CourseKey.from_string, lambda text: UsageKey.from_string(text).course_key):
+    for parse in (CourseKey.from_string, lambda text: UsageKey.from_string(text).context_key):
         try:
             key = parse(object_id)
         except InvalidKeyError:

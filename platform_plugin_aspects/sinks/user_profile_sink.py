@@ -26,14 +26,15 @@ def without_session(meta: str | None) -> str:
         return meta
     named = False
 
-    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        # By pairs: a dictionary would already have lost the first of two values of one key, and a key in it.
+    def keep(found: dict[str, Any]) -> dict[str, Any]:
+        # Called for every object, also for one that a second value of the same key replaces.
         nonlocal named
-        named = named or any(key == _SESSION for key, _value in pairs)
-        return {key: value for key, value in pairs if key != _SESSION}
+        named = named or _SESSION in found
+        found.pop(_SESSION, None)
+        return found
 
     try:
-        cleaned = json.loads(meta, object_pairs_hook=keep)
+        cleaned = json.loads(meta, object_hook=keep)
         # NaN and Infinity, which Python reads and writes, are no JSON.
         return json.dumps(cleaned, allow_nan=False) if named else meta
     except (ValueError, RecursionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -319,6 +320,21 @@ def test_a_model_that_is_missing_is_said_of_sinks_that_are_on(settings: Any) -> 
             "changes that it announces do not reach external_id.",
         )
     ]
+
+
+def test_a_signal_that_is_missing_is_said_of_sinks_that_are_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openedx.core.djangoapps.user_api.accounts.signals", None)
+    assert checks.check_receivers(None) == []
+    settings.EVENT_SINK_CLICKHOUSE_AUTH_USER_ENABLED = True
+    ((id_, message),) = messages(*checks.check_receivers(None))
+    assert id_ == "platform_plugin_aspects.W001"
+    assert message.startswith("openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC does not exist")
+
+
+def test_a_sink_without_its_model_names_the_setting(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {}
+    with pytest.raises(LookupError, match=r"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG\['user_profile'\]"):
+        sinks()["user_profile"]().parse_key("1")
 
 
 def test_the_checks_are_run_by_django(settings: Any) -> None:

@@ -120,6 +120,26 @@ def test_prefix_of_usage_keys(course_key: str, usage_key: str | None, prefix: st
     assert tags_in_course(CourseKey.from_string(course_key)) == {object_id: [tag.pk] for object_id in tagged}
 
 
+@pytest.mark.parametrize(
+    ("object_id", "course_key"),
+    [
+        ("course-v1:A+B+C", "course-v1:A+B+C"),
+        (BLOCK, "course-v1:A+B+C"),
+        ("ccx-block-v1:A+B+C+ccx@1+type@html+block@a", "ccx-v1:A+B+C+ccx@1"),
+        ("lib:A:B", None),
+        ("lb:A:B:html:a", None),
+        ("library-v1:A+B", None),
+        ("lct:A:B:unit:a", None),
+        ("lib-collection:A:B:a", None),
+        ("nonsense", None),
+        ("", None),
+    ],
+)
+def test_the_course_of_what_is_tagged(object_id: str, course_key: str | None) -> None:
+    found = edx_platform.course_of(object_id)
+    assert (found and str(found)) == course_key
+
+
 def test_tags_of_a_course_take_one_query_however_many_and_deep() -> None:
     tags = make_tag_branch(*DEEPEST)
     for number in range(50):
