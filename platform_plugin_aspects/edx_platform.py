@@ -117,7 +117,7 @@ def course_of(object_id: str) -> CourseKey | None:
         except InvalidKeyError:
             continue
         # Libraries have keys of the same kinds.
-        return key if key.is_course else None
+        return key if isinstance(key, CourseKey) and key.is_course else None
     return None
 
 
