@@ -193,10 +193,15 @@ class Day:
     def act(self, title: str, happen: Callable[[], str]) -> None:
         """Let it happen, deliver, tell."""
         self.paper.heading(title)
+        began = time.monotonic()
         self.paper.say(happen())
+        # One task per sink and window (marks last for a second), and one for tags on content whose tag was renamed.
+        windows = 1 + int(time.monotonic() - began)
         since = stamp_text(timezone.now())
         pending = self.pending()
         tasks = self.worker.run_until_quiet()
+        most = windows * len(pending) + 1
+        self.expect(len(tasks) <= most, f"{title}: {len(tasks)} tasks were asked for, not {most} at most")
         self.tell_delivery(title, pending, tasks, since)
         self.tell_log()
         self.settle()
