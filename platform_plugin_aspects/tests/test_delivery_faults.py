@@ -489,6 +489,7 @@ def test_a_worker_killed_between_insert_and_delete_delivers_again(
 # A learner is retired
 
 STEPS = [name for name, _step, _state in retirement.STEPS]
+ORDERS = list(itertools.permutations(["user_profile", "external_id", "auth_user"]))
 PII = {"user_profile": "user_id", "external_id": "user_id"}
 
 
@@ -509,8 +510,15 @@ def _deliver_in(order: tuple[str, ...]) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("order", list(itertools.permutations(["user_profile", "external_id", "auth_user"])))
-@pytest.mark.parametrize("stop", STEPS)
+@pytest.mark.parametrize(
+    ("stop", "order"),
+    [
+        (stop, order)
+        for stop in STEPS
+        for order in ORDERS
+        if order in (ORDERS[0], ORDERS[-1]) or stop in ("retire_misc", "clear_profile")
+    ],
+)
 def test_whenever_a_retirement_stops_and_is_delivered_nothing_of_the_learner_is_left(
     all_on: None, clickhouse: ClickHouse, stop: str, order: tuple[str, ...]
 ) -> None:
