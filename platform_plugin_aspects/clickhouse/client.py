@@ -76,6 +76,8 @@ REMEDIES = {
 REMEDIES |= dict.fromkeys((192, 193, 194), REMEDIES[516])
 #: Answers of proxies and load balancers, without a ClickHouse code, that mean "later".
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: TLS ended by the other side, as when a server restarts; other faults of TLS are of certificates and protocols.
+CLOSED_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _STATUS = re.compile(r"HTTP status (\d{3})")
 _MESSAGE_LIMIT = 400
 
@@ -101,7 +103,12 @@ class Connection:
         Raises Misconfigured for a value that cannot be meant.
         """
         known = {f.name for f in fields(cls)}
-        config = dict(getattr(settings, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG", None) or {})
+        configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG", None) or {}
+        if not isinstance(configured, Mapping):
+            raise Misconfigured(
+                "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG must be a mapping with url, username, password, ..."
+            )
+        config = dict(configured)
         config.update({key: value for key, value in (overrides or {}).items() if value is not None})
         connection = cls(**{key: value for key, value in config.items() if key in known and value not in (None, "")})
         connection.check()
@@ -312,7 +319,7 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
         return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")
     if isinstance(error, OperationalError):
         cause = _cause(error)
-        kind = Misconfigured if isinstance(cause, ssl.SSLCertVerificationError) else Unavailable
+        kind = Misconfigured if isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED_TLS) else Unavailable
         return kind(f"ClickHouse cannot be reached while {about}: {_excerpt(str(cause) or type(cause).__name__)}")
     return Misconfigured(f"ClickHouse's driver failed while {about}: {_excerpt(text)}")
 

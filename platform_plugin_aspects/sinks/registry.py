@@ -36,6 +36,7 @@ BUILT_IN: tuple[type[BaseSink], ...] = (
 
 def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
     """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS."""
+    taken = {sink.name for sink in BUILT_IN}
     for path in getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", ()):
         try:
             found = import_string(path)
@@ -46,7 +47,7 @@ def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
             yield path, "it is no subclass of platform_plugin_aspects.sinks.BaseSink"
         elif not found.name or not found.model:
             yield path, "it has no name or no model"
-        elif any(found.name == sink.name for sink in BUILT_IN):
+        elif found.name in taken:
             yield path, f"its name, {found.name!r}, is taken"
         elif (
             issubclass(found, ModelBaseSink)
@@ -55,6 +56,7 @@ def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
         ):
             yield path, f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
         else:
+            taken.add(found.name)
             yield path, found
 
 

@@ -278,6 +278,8 @@ def test_entries_that_are_no_sinks_are_reported_and_leave_the_others_alone(
 def test_a_sink_listed_twice_is_one_sink(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [PREFERENCES, PREFERENCES]
     assert len([table for table in tables() if table.name == "their_preferences"]) == 1
+    (found,) = checks.check_extra_sinks(None)
+    assert "its name, 'preferences', is taken" in found.msg
 
 
 # Checks
@@ -295,6 +297,7 @@ def test_nothing_to_say_of_the_defaults(all_on: None) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        ("http://clickhouse:8123", "must be a mapping"),
         ({"url": "clickhouse:8123"}, "neither http"),
         ({"url": "http://u:s3cret@"}, "neither http"),
         ({"timeout_secs": 0}, "timeout_secs"),

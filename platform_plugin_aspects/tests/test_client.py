@@ -297,17 +297,6 @@ def test_wrong_configurations_are_told_apart(
 # https
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody trusts, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "certificate.pem", folder / "key.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*request, *names, "-out", str(paths[0]), "-keyout", str(paths[1])], check=True, capture_output=True)
-    return paths
-
-
 @pytest.fixture
 def https(
     clickhouse: ClickHouse, clickhouse_server: ClickHouseEndpoint, certificate: tuple[Path, Path], settings: Any
@@ -331,6 +320,11 @@ def test_https_with_a_certificate_that_the_system_trusts(
 def test_https_with_a_certificate_that_nobody_trusts(https: Connection) -> None:
     with pytest.raises(Misconfigured, match="certificate verify failed"):
         get_client(https)
+
+
+def test_https_to_a_port_that_speaks_plain_http(clickhouse_http: ClickHouseEndpoint) -> None:
+    with pytest.raises(Misconfigured, match="cannot be reached"):
+        get_client(Connection.from_settings({"url": clickhouse_http.url.replace("http:", "https:")}))
 
 
 # No secret in any text
