@@ -100,13 +100,25 @@ def ask(sink: str) -> None:
     """Ask Celery to deliver ``sink`` when the window is over, at most once per window. Never raises."""
     window = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
     try:
-        # Caches take whole seconds; 0 would mean "for ever" to some.
-        first = window <= 0 or cache.add(_mark(sink), True, timeout=max(1, math.ceil(window)))
+        first = window <= 0 or cache.add(_mark(sink), True, timeout=mark_secs())
     except Exception as error:
         log.warning("The cache does not answer (%s): delivery of %s is asked for all the same", error, sink)
         first = True
     if first:
         send(sink, window)
+
+
+def mark_secs() -> int:
+    """How long an asking holds back others when its task never comes."""
+    # Caches take whole seconds; 0 would mean "for ever" to some.
+    window: float = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+    return max(1, math.ceil(window))
+
+
+def busy_secs() -> float:
+    """When to try again what another worker is at: not at once, or tasks would run round in circles meanwhile."""
+    window: float = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+    return max(1, window)
 
 
 def send(sink: str, wait: float) -> None:
@@ -155,7 +167,7 @@ def deliver(name: str) -> Delivery:
         with transaction.atomic():
             state = _lock(name)
             if state is None:
-                delivery.status, delivery.wait = "busy", settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+                delivery.status, delivery.wait = "busy", busy_secs()
                 return delivery
             now = timezone.now()
             if state.retry_at is not None and state.retry_at > now:

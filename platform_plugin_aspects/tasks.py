@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import shared_task
-from celery.signals import worker_ready
+from celery import bootsteps, shared_task
+from celery.signals import celeryd_init, worker_ready
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
@@ -36,7 +36,7 @@ def deliver(sink: str) -> None:
         return
     except DatabaseError as error:
         # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
-        wait = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
+        wait = delivery.busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
     if wait is not None:
         delivery.send(sink, wait)
@@ -107,20 +107,38 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
 def keep_asking(sender: Any, **_kwargs: Any) -> None:
     """Look for what is pending when a worker starts or finds its broker again, and regularly from then on.
 
-    The platform runs no beat process; every worker has a timer, which it clears when it loses the broker.
+    ``sender`` is the worker's consumer. The platform runs no beat process, so every worker has a timer.
     """
     interval = settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS
     if not interval:
         return
-    _ask_for_all()
+    # A task that the broker has lost may have left its mark, which holds back askings for so long.
+    _ask_for_all(countdown=delivery.mark_secs())
     earlier = getattr(sender, "aspects_timer", None)
     if earlier is not None:
         earlier.cancel()
     sender.aspects_timer = sender.timer.call_repeatedly(interval, _ask_for_all)
 
 
-def _ask_for_all() -> None:
+class FoundBroker(bootsteps.StartStopStep):
+    """A part of a worker's consumer, which Celery starts with it each time the broker is found."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        """Look again. The first time is worker_ready's, which Celery sends once in a worker's life."""
+        if hasattr(parent, "aspects_timer"):
+            keep_asking(parent)
+
+
+@celeryd_init.connect
+def look_after_reconnecting(instance: Any, **_kwargs: Any) -> None:
+    """Give FoundBroker to a worker that is about to start."""
+    instance.app.steps["consumer"].add(FoundBroker)
+
+
+def _ask_for_all(countdown: float = 0) -> None:
     try:
-        deliver_pending.apply_async(**delivery.AT_ONCE)
+        deliver_pending.apply_async(countdown=countdown, **delivery.AT_ONCE)
     except Exception as error:
         log.warning("Celery's broker does not answer (%s): pending changes are kept", type(error).__name__)
