@@ -6,6 +6,7 @@ are left when the suite did not come to its end.
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -249,3 +250,25 @@ class Worker(Process):
 
     def is_ready(self) -> bool:
         return f"{self.host} ready." in self.output()
+
+
+class Stream(Process):
+    """A process of people doing things on the site, until they have done so many (see traffic.py)."""
+
+    THREADS = 3
+
+    def __init__(self, seed: int, operations: int, folder: Path, environment: Mapping[str, str]):
+        command = [sys.executable, "-m", "test_utils.services.traffic", "--threads", self.THREADS]
+        command += ["--seed", seed, "--operations", operations]
+        super().__init__(f"traffic{seed}", folder, command, environment)
+
+    @property
+    def ended(self) -> bool:
+        """Whether they are done, or could not go on."""
+        return self.process is None or self.process.poll() is not None
+
+    def counts(self) -> dict[str, int]:
+        """Wait for the end; return how often each kind of thing happened. AssertionError when one broke."""
+        assert self.process is not None
+        assert self.process.wait() == 0, self.tail()
+        return json.loads(self.output().splitlines()[-1])

@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -41,6 +40,7 @@ class Traffic:
 
     def run(self, operations: int) -> Counter[str]:
         """Do so many operations, one after the other; return how often each happened."""
+        from django.core.exceptions import ObjectDoesNotExist, ValidationError
         from django.db import Error, connections, transaction
 
         kinds: list[Callable[[], bool]] = [
@@ -65,7 +65,7 @@ class Traffic:
                     self.done[kind.__name__] += happened
                 except _TakenBack:
                     self.done["taken back"] += 1
-                except Error:
+                except (Error, ObjectDoesNotExist, ValidationError):
                     self.done["refused"] += 1
                 self.pause()
         finally:
@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     django.setup()
-    json.dump(run_threads(options.seed, options.operations, options.threads), sys.stdout)
+    print(json.dumps(run_threads(options.seed, options.operations, options.threads)))
 
 
 if __name__ == "__main__":

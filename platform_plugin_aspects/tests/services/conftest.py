@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,13 +11,13 @@ from django.core.management import call_command
 from django.db import connection
 
 from platform_plugin_aspects import delivery
-from platform_plugin_aspects.clickhouse.client import close_clients
+from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.comparison import compare
 from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import make_course
-from test_utils.services.processes import ADMIN, REPOSITORY, Worker, until
+from test_utils.services.processes import ADMIN, Stream, Worker, until
 from test_utils.services.servers import SERVERS, Servers
 
 #: Enough for two windows, the longest wait after a failure that these tests meet, and a task on a busy machine.
@@ -38,6 +35,9 @@ class Site:
         self.broker = servers.broker
         self.cache = servers.cache
         self.workers: list[Worker] = []
+        self.streams: list[Stream] = []
+        self.layer = servers.folder / "site.json"
+        self.environment = {"STANDIN_TUTOR_SETTINGS": str(self.layer)}
 
     def start_workers(self, window: float, sweep: float) -> None:
         """Start two workers on the same queue and wait until both consume it; nothing sweeps where ``sweep`` is 0."""
@@ -47,21 +47,19 @@ class Site:
         }
         for name, value in values.items():
             setattr(self.settings, name, value)
-        path = self.servers.folder / "workers.json"
-        path.write_text(json.dumps(values))
-        environment = {"STANDIN_TUTOR_SETTINGS": str(path)}
-        self.workers = [Worker(name, self.servers.folder, environment) for name in ("worker1", "worker2")]
+        self.layer.write_text(json.dumps(values))
+        self.workers = [Worker(name, self.servers.folder, self.environment) for name in ("worker1", "worker2")]
         for worker in self.workers:
             worker.launch()
         for worker in self.workers:
             worker.wait_until_ready()
 
-    def start_traffic(self, seed: int, operations: int, threads: int = 3) -> subprocess.Popen[bytes]:
-        """Start a process that does what people do (test_utils/services/traffic.py)."""
-        command = [sys.executable, "-m", "test_utils.services.traffic", "--seed", str(seed)]
-        command += ["--operations", str(operations), "--threads", str(threads)]
-        environment = {**os.environ, "STANDIN_TUTOR_SETTINGS": str(self.servers.folder / "workers.json")}
-        return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
+    def start_traffic(self, seed: int, operations: int) -> Stream:
+        """Start a process that does what people do."""
+        stream = Stream(seed, operations, self.servers.folder, self.environment)
+        self.streams.append(stream)
+        stream.launch()
+        return stream
 
     def wait_until_delivered(self, seconds: float = PATIENCE_SECS, **changes: Any) -> None:
         """Poll until the outbox holds nothing (of these ``changes``)."""
@@ -83,28 +81,34 @@ class Site:
         assert all(found.objects for found in compared.values())
 
     def latest(self, table: str, column: str, key_column: str, key: Any) -> Any:
-        """Ask ClickHouse itself for the value in the row of the object with the greatest time_last_dumped."""
+        """The value in the row of the object with the greatest time_last_dumped, by ClickHouse's own means."""
         found = self.select(f"SELECT argMax({column}, time_last_dumped) FROM {table} WHERE {key_column} = {key!r}")
         return found[0][0]
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         """Run SQL as the plugin's user."""
-        from platform_plugin_aspects.clickhouse.client import Connection, get_client
-
-        table_free = sql.replace(" FROM ", " FROM event_sink.")
-        return [tuple(row) for row in get_client(Connection.from_settings()).select(table_free)]
+        client = get_client(Connection.from_settings())
+        return [tuple(row) for row in client.select(sql.replace(" FROM ", f" FROM {client.connection.database}."))]
 
     def close(self) -> None:
-        """Kill the workers and leave everything as it was found: running, without faults, nothing queued."""
-        for worker in self.workers:
-            worker.kill()
+        """Kill the processes and leave everything as it was found: servers running, no faults, nothing queued."""
+        for process in (*self.streams, *self.workers):
+            process.kill()
         for server in (self.broker, self.cache, self.clickhouse):
             if server.process is None:
                 server.start()
         self.clickhouse.heal()
         self.broker.clear()
         self.cache.clear()
+        # After a failure: the next test is not to suffer for it.
         SinkState.objects.update(failures=0, retry_at=None)
+        deliver_all()
+
+
+def deliver_all() -> None:
+    """Deliver what is pending here and now."""
+    for name in sinks():
+        delivery.deliver(name)
 
 
 @pytest.fixture(scope="session")
@@ -124,8 +128,7 @@ def demo(servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Ite
             make_course(f"course-v1:Services+{run}+2026", sequentials=2, verticals=2, leaves=3)
         call_command("dump_data_to_clickhouse", object="all", verbosity=0)
         # The demo's coach is made as users are.
-        for name in sinks():
-            delivery.deliver(name)
+        deliver_all()
         yield demo
         connection.close()
     close_clients()
