@@ -46,7 +46,15 @@ class Traffic:
         kinds: list[Callable[[], bool]] = [
             *(self.enroll, self.unenroll, self.change_mode, self.change_mode, self.activate),
             *(self.save_profile, self.save_profile, self.save_profile, self.make_external_id),
-            *(self.publish, self.tag, self.make_tag, self.rename_tag, self.delete_tag, self.rename_taxonomy),
+            *(
+                self.publish,
+                self.tag,
+                self.make_tag,
+                self.make_tag,
+                self.rename_tag,
+                self.delete_tag,
+                self.rename_taxonomy,
+            ),
         ]
         try:
             for _ in range(operations):
@@ -153,8 +161,8 @@ class Traffic:
         """A new tag, below another or at the root."""
         from test_utils.factories import make_tag
 
-        parent = self.any_tag()
-        if parent is None or parent.parent_id is not None:
+        parent = self.any_tag(parent=None)
+        if parent is None:
             return False
         make_tag(parent.taxonomy, self.text().strip(), parent=self.random.choice([parent, None]))
         return True

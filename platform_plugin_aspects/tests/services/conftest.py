@@ -14,7 +14,7 @@ from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks
-from test_utils.comparison import compare
+from test_utils.comparison import Compared, compare
 from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import make_course
 from test_utils.services.processes import ADMIN, Stream, Worker, until
@@ -72,13 +72,14 @@ class Site:
         lines += ["sinks:", *map(str, SinkState.objects.values())]
         return "\n".join([*lines, *(worker.tail() for worker in self.workers)])
 
-    def assert_equal(self) -> None:
-        """ClickHouse's latest rows are what the source holds, in every table; nothing is pending."""
+    def assert_equal(self) -> dict[str, Compared]:
+        """ClickHouse's latest rows are what the source holds, in every table; nothing is pending. Returns what was
+        compared."""
         assert not Change.objects.exists(), self.state()
         compared = compare()
         assert len(compared) == 8
         assert {table: found.different for table, found in compared.items() if found.different} == {}
-        assert all(found.objects for found in compared.values())
+        return compared
 
     def latest(self, table: str, column: str, key_column: str, key: Any) -> Any:
         """The value in the row of the object with the greatest time_last_dumped, by ClickHouse's own means."""

@@ -55,7 +55,7 @@ def test_the_services_are_those_of_the_platform_and_hold_the_demo(site: Site) ->
     assert "MariaDB" in version
     assert settings == ["READ-COMMITTED", "utf8mb4", "utf8mb4"]
     assert APP.connection().transport.driver_type == "redis"
-    site.assert_equal()
+    assert all(found.objects >= 5 for found in site.assert_equal().values())
 
 
 def test_a_steady_stream_of_changes_arrives_within_two_windows_and_a_task(site: Site) -> None:
@@ -212,41 +212,50 @@ def test_clickhouse_killed_for_a_while(site: Site) -> None:
 
 
 def test_two_workers_never_write_an_older_state_later(site: Site) -> None:
-    versions = 240
     # Every change sends a task: all four processes want to deliver the same object all the time.
     site.start_workers(window=0, sweep=0)
     site.clickhouse.fail("slow", times=None, seconds=0.02)
     profile = some_profile()
     rename(profile, "0")
     at_random = random.Random(SEED)
+    ended = threading.Event()
 
-    def write(number: int) -> None:
+    def write() -> None:
         with closing(connection):
-            for _ in range(number):
+            while not ended.is_set():
                 with transaction.atomic():
                     locked = UserProfile.objects.select_for_update().get(pk=profile.pk)
                     rename(locked, str(int(locked.name) + 1))
                 time.sleep(at_random.uniform(0, 0.08))
 
-    writers = [threading.Thread(target=write, args=[versions // 2]) for _ in range(2)]
+    def written() -> list[tuple[str, str]]:
+        """(version, time_last_dumped), in the order of the latter."""
+        return site.select(f"SELECT name, time_last_dumped FROM user_profile WHERE id = {profile.pk} ORDER BY 2")
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
-    for writer in writers:
-        writer.join()
+    try:
+        until(lambda: all(worker.has_used_all for worker in site.workers), 60, "all processes are at work", site.state)
+        goal = len(written()) + 30
+        until(lambda: len(written()) > goal, 60, "30 versions are written", site.state)
+    finally:
+        ended.set()
+        for writer in writers:
+            writer.join()
     site.wait_until_delivered()
-    rows = site.select(f"SELECT name, time_last_dumped FROM user_profile WHERE id = {profile.pk} ORDER BY 2")
-    written = [int(name) for name, _stamp in rows if name.isdigit()]
-    assert written == sorted(written)
-    assert written[-1] == versions
-    assert len(written) > 20
+    profile.refresh_from_db()
+    rows = written()
+    versions = [int(name) for name, _stamp in rows if name.isdigit()]
+    assert versions == sorted(versions)
+    assert str(versions[-1]) == profile.name
     stamps = [stamp for _name, stamp in rows]
     assert len(set(stamps)) == len(stamps)
-    assert all("tasks.deliver" in worker.output() and "succeeded" in worker.output() for worker in site.workers)
     site.assert_equal()
 
 
-@pytest.mark.parametrize("window", [1, 8])
-@pytest.mark.parametrize("with_cache", [False, True], ids=["broker", "broker and cache"])
+# With a window of 6 seconds the mark of the asking outlives the broker's death.
+@pytest.mark.parametrize(("with_cache", "window"), [(False, 6), (True, 1)], ids=["broker", "broker and cache"])
 def test_a_dead_broker_breaks_no_save_and_workers_ask_when_it_is_back(
     site: Site, with_cache: bool, window: float
 ) -> None:
