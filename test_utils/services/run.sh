@@ -3,7 +3,8 @@
 # to this run, on free ports of 127.0.0.1, with their data in a temporary folder that is removed at the end.
 #
 # What is missing comes from apt, which needs root. The `python` that is first in PATH runs everything, and gets
-# requirements/services.txt (`make services` names its virtual environment's). Arguments are pytest's.
+# requirements/services.txt (`make services` names its virtual environment's). Arguments are pytest's. SERVICES_LOGS=<folder> keeps
+# what the servers and workers wrote when the suite fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -83,6 +84,9 @@ if [ "$wanted" != "$(cat "$stamp" 2>/dev/null)" ] || ! python -c 'import MySQLdb
   echo "$wanted" >"$stamp"
 fi
 
+# What workers that are killed leave behind goes with the rest.
+export TMPDIR="$folder/tmp"
+mkdir "$TMPDIR"
 # In the background, for bash to hear signals at once.
 python -m test_utils.services "$folder" "$@" </dev/null &
 suite=$!
