@@ -74,16 +74,20 @@ class Delivery:
 def record(sink: str, object_ids: Iterable[Any]) -> None:
     """Record that objects of ``sink`` changed, in the caller's transaction, and ask for delivery after its commit.
 
-    ``object_ids`` are primary keys. Never raises and never waits for ClickHouse or the broker: a platform that cannot
-    record a change logs that, and goes on.
+    ``object_ids`` are primary keys. Never waits for ClickHouse or the broker, and never raises, for a platform that
+    cannot record a change logs that and goes on; but when the database ended the caller's transaction with ours (a
+    deadlock), the caller must know: its error is raised.
     """
     changes = [Change(sink=sink, object_id=str(object_id)) for object_id in object_ids]
     if not changes:
         return
+    ended_before = connection.needs_rollback
     try:
         with transaction.atomic():
             Change.objects.bulk_create(changes, batch_size=RECORD_SIZE)
     except DatabaseError as error:
+        if connection.needs_rollback and not ended_before:
+            raise
         log.error(
             "%d changes of %s could not be recorded (%s): run `manage.py cms migrate platform_plugin_aspects`, "
             "then `manage.py cms dump_data_to_clickhouse --object %s`",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.db import connection
 
 from platform_plugin_aspects import delivery, edx_platform
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
@@ -93,11 +94,15 @@ class Concern:
     optional: bool = False
 
     def __call__(self, sender: Any = None, **kwargs: Any) -> None:
-        """Record the change, if its sink is on. Never raises: the platform does not fail because of analytics."""
+        """Record the change, if its sink is on. The platform does not fail because of analytics: raises nothing but the
+        error with which the database ended the platform's transaction, which would else be lost without a word."""
+        ended_before = connection.needs_rollback
         try:
             if sinks()[self.sink].is_enabled():
                 delivery.record(self.sink, self.objects(**kwargs))
         except Exception as error:
+            if connection.needs_rollback and not ended_before:
+                raise
             log.error("A change of %s by %s is not recorded: %r", self.sink, self.signal, error)
 
     @property

@@ -100,7 +100,7 @@ class BaseSink:
         cannot be imported is off.
         """
         flag = f"event_sink_clickhouse.{cls.model}.enabled"
-        if not cls.is_set_on() and get_waffle_flag_model().get(flag).everyone is not True:
+        if not cls.is_set_on() and not _is_on_for_everyone(flag):
             return False
         if edx_platform.get_model(cls.model) is None:
             edx_platform.warn_of_missing_model(cls.model)
@@ -277,3 +277,12 @@ class ModelBaseSink(BaseSink):
     @property
     def _keeps_out_retiring(self) -> bool:
         return bool(self.learner) and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
+
+
+def _is_on_for_everyone(flag: str) -> bool:
+    model = get_waffle_flag_model()
+    try:
+        return model.get(flag).everyone is True
+    except Exception:
+        # Waffle asks the cache first. A cache that is gone must not turn sinks off.
+        return model.objects.filter(name=flag, everyone=True).exists()

@@ -15,12 +15,13 @@ from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 from django.db import transaction
 from opaque_keys.edx.keys import CourseKey
+from waffle.models import Flag
 from waffle.testutils import override_flag
 
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.models import Change, SinkState
-from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
+from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, UserProfileSink, Written
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.tests.broker import Broker, worker
 from platform_plugin_aspects.tests.conftest import latest, rows
@@ -218,6 +219,9 @@ class BrokenCache(BaseCache):
     def delete(self, *args: Any, **kwargs: Any) -> bool:
         raise ConnectionError("the cache is gone")
 
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("the cache is gone")
+
     def clear(self) -> None:
         pass
 
@@ -233,6 +237,14 @@ def test_without_a_cache_every_change_asks_and_all_arrives(
     assert len(broker.work()) == 2
     assert ledger.latest() == {"a": 1, "b": 2}
     assert "the cache is gone" in caplog.text
+
+
+@pytest.mark.django_db
+def test_without_a_cache_a_flag_for_everyone_is_on(settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+    assert not UserProfileSink.is_enabled()
+    Flag.objects.bulk_create([Flag(name="event_sink_clickhouse.user_profile.enabled", everyone=True)])
+    assert UserProfileSink.is_enabled()
 
 
 @pytest.mark.django_db

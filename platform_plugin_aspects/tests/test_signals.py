@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -534,6 +534,27 @@ def test_in_a_transaction_that_is_broken_already_recording_is_silent(all_on: Non
         transaction.set_rollback(True)
         delivery.record("user_profile", [profile.pk])
     assert changes() == set()
+
+
+@pytest.fixture
+def deadlocks() -> Iterator[None]:
+    """Recording a change makes the database end the whole transaction, as a deadlock does on MySQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER deadlock BEFORE INSERT ON platform_plugin_aspects_change "
+            "BEGIN SELECT RAISE(ROLLBACK, 'deadlock'); END"
+        )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER deadlock")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_loses_the_transaction_by_recording_is_told(all_on: None, deadlocks: None) -> None:
+    """Else the platform would answer that it has saved what the database has forgotten."""
+    with pytest.raises(DatabaseError), transaction.atomic():
+        factories.make_user("forgotten")
+    assert not User.objects.filter(username="forgotten").exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -326,7 +326,6 @@ def test_a_worker_looks_when_it_is_ready_and_has_one_timer(broker: Broker) -> No
         worker_ready.send(sender=consumer)
         assert _due(timer) == 1
         assert [sent.task for sent in broker.take()] == ["platform_plugin_aspects.tasks.deliver_pending"], times
-    # A worker that loses its broker clears its timer.
     timer.clear()
     worker_ready.send(sender=consumer)
     assert _due(timer) == 1
