@@ -95,8 +95,8 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
 	rm -rf $(VENV) $(BUILD) dist *.egg-info .demo .standin .tox .coverage .coverage.* htmlcov \
-	  .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	  .hypothesis .mypy_cache .pytest_cache
+	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # One environment: .test holds what demo, test and services need, .dev adds the tools; both name the same versions.
 $(BIN)/python:
