@@ -43,6 +43,10 @@ test: $(VENV)/.test ## Run the tests, with coverage
 services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two Celery workers (installs from apt)
 	@PATH="$(abspath $(BIN)):$$PATH" test_utils/services/run.sh
 
+.PHONY: benchmark
+benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
+	@$(RUN) benchmarks/backfill.py $(ARGS)
+
 .PHONY: quality
 quality: lint types migrations texts pins wheel ## Check style, types, migrations, texts, pins and the wheel
 

@@ -1,0 +1,174 @@
+"""One step of the benchmark in a process of its own: ``measure.py <step> <object or number>``; prints a line of JSON.
+
+Steps: ``refuse-used`` (a database that holds something), ``seed``, ``tables`` (make them in ClickHouse), ``count`` (the
+rows of one), and those that are measured, on an empty table: ``read`` and ``insert`` (the two limits), ``backfill``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+
+
+def read(name: str) -> Callable[[], int]:
+    """Only read: the columns of the backfill in its portions, with a raw cursor and SQL written by hand."""
+    from django.db import connection
+
+    from platform_plugin_aspects.sinks.registry import sinks
+
+    columns, source = SOURCES[name]
+    size = sinks()[name].batch_size
+    sql = f"SELECT {columns} FROM {source} WHERE t.id > %s ORDER BY t.id LIMIT %s"
+
+    def run() -> int:
+        rows, last = 0, 0
+        with connection.cursor() as cursor:
+            while True:
+                cursor.execute(sql, (last, size))
+                portion = cursor.fetchall()
+                rows += len(portion)
+                if len(portion) < size:
+                    return rows
+                last = portion[-1][0]
+
+    return run
+
+
+def insert(name: str) -> Callable[[], int]:
+    """Only insert: one portion that was read and converted before, as often as the backfill inserts.
+
+    Ids differ from insert to insert, as in the backfill: ClickHouse would merge equal rows into one.
+    """
+    from platform_plugin_aspects.delivery import take_stamp
+    from platform_plugin_aspects.sinks import Selection
+    from platform_plugin_aspects.sinks.registry import sinks
+
+    sink = sinks()[name]()
+    stamp = take_stamp(name)
+    batch = sink.read(Selection(limit=sink.batch_size))
+    data = sink.prepared(batch, stamp, uuid.uuid4())
+    columns = [(column.name, column.type) for column in sink.table.columns]
+    number = sink.manager.count()
+    client = sink.clickhouse
+    bounds = [(start, min(start + len(batch), number)) for start in range(0, number, len(batch))]
+    fresh = {
+        "id": lambda start, end: list(range(start + 1, end + 1)),
+        "user_id": lambda start, end: list(range(start + 1, end + 1)),
+        "external_user_id": lambda start, end: [uuid.uuid4() for _ in range(start, end)],
+    }
+    ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds]
+
+    def run() -> int:
+        for (start, end), made in zip(bounds, ids, strict=True):
+            portion = [
+                made.get(column) or values[: end - start] for (column, _), values in zip(columns, data, strict=True)
+            ]
+            client.insert(name, columns, portion)
+        return number
+
+    return run
+
+
+def backfill(name: str) -> Callable[[], int]:
+    """What the command runs."""
+    from platform_plugin_aspects.backfill import Summary, Walk
+    from platform_plugin_aspects.backfill import backfill as run_backfill
+    from platform_plugin_aspects.sinks.registry import sinks
+
+    sink = sinks()[name]()
+
+    def run() -> int:
+        summary = Summary()
+        run_backfill(sink, Walk(), summary)
+        return summary.objects
+
+    return run
+
+
+#: Per object the columns and joins of its rows.
+SOURCES = {
+    "user_profile": (
+        "t.id, t.user_id, t.name, u.username, u.email, t.meta, t.courseware, t.language, t.location, t.year_of_birth, "
+        "t.gender, t.level_of_education, t.mailing_address, t.city, t.country, t.state, t.goals, t.bio, "
+        "t.profile_image_uploaded_at, t.phone_number",
+        "auth_userprofile t JOIN auth_user u ON u.id = t.user_id",
+    ),
+    "course_enrollment": (
+        "t.id, t.course_id, t.created, t.is_active, t.mode, u.username, t.user_id",
+        "student_courseenrollment t JOIN auth_user u ON u.id = t.user_id",
+    ),
+    "external_id": (
+        "t.id, t.external_user_id, y.name, u.username, t.user_id",
+        "external_user_ids_externalid t JOIN auth_user u ON u.id = t.user_id "
+        "JOIN external_user_ids_externalidtype y ON y.id = t.external_id_type_id",
+    ),
+}
+MEASUREMENTS = {"read": read, "insert": insert, "backfill": backfill}
+
+
+def warm_up(name: str) -> None:
+    """Write one object and empty the table again, so that imports and connections are not measured."""
+    from platform_plugin_aspects.delivery import take_stamp
+    from platform_plugin_aspects.sinks import Selection
+    from platform_plugin_aspects.sinks.registry import sinks
+
+    sink = sinks()[name]()
+    sink.bring(sink.read(Selection(limit=1)), take_stamp(name))
+    sink.clickhouse.command(f"TRUNCATE TABLE {sink.clickhouse.qualified(name)}")
+
+
+def measured(run: Callable[[], int]) -> dict[str, Any]:
+    """Rows, seconds of wall and processor time (all threads), and the process's peak memory in MB since its start."""
+    wall, processor = time.perf_counter(), time.process_time()
+    rows = run()
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    # Not getrusage: its peak also counts the process that started this one.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {"rows": rows, "wall": wall, "processor": processor, "memory": int(status["VmHWM"].split()[0]) / 1000}
+
+
+def prepare(step: str, argument: str) -> dict[str, Any]:
+    """A step that is not measured."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    from benchmarks.seed import seed
+    from platform_plugin_aspects.clickhouse.client import Connection, get_client
+    from platform_plugin_aspects.clickhouse.schema import create_missing
+    from platform_plugin_aspects.sinks.registry import tables
+
+    if step == "refuse-used":
+        if connection.introspection.table_names():
+            raise SystemExit("The database holds tables: the benchmark fills only an empty one")
+    elif step == "seed":
+        call_command("migrate", verbosity=0)
+        seed(int(argument))
+    else:
+        client = get_client(Connection.from_settings())
+        if step == "tables":
+            create_missing(client, tables())
+        else:
+            return {"rows": int(client.select(f"SELECT count() FROM {client.qualified(argument)}")[0][0])}
+    return {}
+
+
+def main(step: str, argument: str) -> None:
+    """Run a step."""
+    django.setup()
+    if step in MEASUREMENTS:
+        warm_up(argument)
+        answer = measured(MEASUREMENTS[step](argument))
+    else:
+        answer = prepare(step, argument)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
