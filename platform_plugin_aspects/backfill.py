@@ -1,110 +1,315 @@
-"""The backfill: walk the source in the order of its primary keys, and hand each batch to the sink."""
+"""The backfill: walk the source in the order of its primary keys, and hand each batch to the sink.
+
+Reading the next batch overlaps writing the last one: a thread writes, and at most one batch waits for it. Only the
+calling thread touches the platform's database.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS
+from django.utils import timezone
 
 from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.client import Unavailable
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
 
-#: Objects read at once, at least, when there is a limit.
+#: Objects read at once, at least, when there is a limit: some of them may not be due.
 LEAST_READ = 100
+#: Objects that cannot be written are counted; of so many the reason is kept, enough to see what is wrong.
+KEPT_ERRORS = 100
+#: How far a replica may lag. Rows read from one are dated back by it, for what was delivered meanwhile is newer.
+REPLICA_LAG = timedelta(hours=1)
+#: Whoever watches hears at least this often, in seconds, that the backfill is alive.
+BEAT_SECS = 10
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Walk:
     """Which objects a backfill takes, and how fast.
 
-    ``keys``, ``skip``: only these, not these. ``after``: start behind this key. ``limit``: write at most so many
-    objects.
-    ``force``: also what the sink finds not to be due. ``batch_size``: objects per insert (None: the sink's own).
-    ``sleep_secs``: pause between batches.
+    ``keys``, ``skip``: only these, not these. ``after``, ``upto``: only keys above the one, and not above the other.
+    ``since``: only objects changed then or later. ``limit``: write at most so many objects. ``force``: also what the
+    sink finds not to be due. ``batch_size``: objects per insert (None: the sink's own). ``sleep_secs``: pause between
+    batches. ``max_rate``: objects written per second, at most.
     """
 
     keys: Sequence[Any] | None = None
     skip: Sequence[Any] = ()
     after: Any = None
+    upto: Any = None
+    since: datetime | None = None
     limit: int | None = None
     force: bool = False
     batch_size: int | None = None
     sleep_secs: float = 0
+    max_rate: float | None = None
 
 
 @dataclass
 class Summary:
-    """What a backfill did so far. ``last_key``: everything up to it has been written or left out."""
+    """What a backfill did so far.
+
+    ``objects`` written, ``skipped`` for they were up to date, ``rejected`` for they cannot be written; ``errors``:
+    {key: reason} of the first of those. ``rows`` per ClickHouse table. ``last_key``: everything up to it is done.
+    """
 
     objects: int = 0
     skipped: int = 0
-    outcome: Outcome = field(default_factory=Outcome)
+    rejected: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+    rows: Counter[str] = field(default_factory=Counter)
     last_key: Any = None
     seconds: float = 0
+    stopped: bool = False
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in what became of a batch."""
+        self.rows.update(outcome.rows)
+        self.rejected += len(outcome.rejected)
+        for key, reason in outcome.rejected.items():
+            if len(self.errors) < KEPT_ERRORS:
+                self.errors[str(key)] = reason
 
 
-def backfill(
-    sink: BaseSink,
-    walk: Walk,
-    summary: Summary,
-    report: Callable[[str], None] = lambda line: None,
-    explain: Callable[[str], None] = lambda line: None,
-) -> None:
+class Watcher:
+    """Who watches a backfill: is told what happens, and may stop it. This one is silent and never stops it.
+
+    All of it is called in the thread that called ``backfill``.
+    """
+
+    #: Whether to read only, and write nothing.
+    dry_run = False
+    #: Whether to wait for a ClickHouse that is away; becomes True when it has answered once.
+    patient = False
+
+    def tell(self, line: str) -> None:
+        """Something a person should know: an object that is not there, ClickHouse away."""
+
+    def explain(self, line: str) -> None:
+        """Why an object is left out; in a dry run, what would be written."""
+
+    def progress(self, summary: Summary) -> None:
+        """A batch has been written, and what it holds need not be written again."""
+
+    def beat(self) -> None:
+        """The backfill is alive, though there may be no progress."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; may return early when the backfill is to stop."""
+        time.sleep(seconds)
+
+    def wants_to_stop(self) -> bool:
+        """Whether to end after the batch at hand."""
+        return False
+
+
+@dataclass
+class _Flight:
+    """A batch on its way to ClickHouse.
+
+    ``upto``: the key up to which the source is done when it arrives; ``skipped``: objects left out before that key.
+    """
+
+    batch: Batch
+    stamp: datetime
+    upto: Any
+    skipped: int
+    write: Callable[[], Outcome]
+    outcome: Future[Outcome] | None = None
+
+
+def backfill(sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher | None = None) -> None:
     """Write the objects of ``walk`` to ClickHouse, keeping ``summary`` up to date batch by batch.
 
-    ``report`` gets one line per object that cannot be written or is not there, ``explain`` one per object that is up to
-    date. Raises Unavailable and Misconfigured; what ``summary`` says is then
-    written, and ``summary.last_key`` is where to go on.
+    While ClickHouse is away it waits, unless the watcher is not patient and ClickHouse has not answered yet. Raises
+    Unavailable and Misconfigured, and errors of the platform's database; what ``summary`` says is then written, and
+    ``summary.last_key`` is where to go on.
     """
-    started = time.monotonic()
-    missing = dict.fromkeys(walk.keys or ())
-    try:
-        for stamp, read in _batches(sink, walk, summary):
-            due = read if walk.force else _due(sink, read, summary, explain)
-            room = None if walk.limit is None else walk.limit - summary.objects
+    _Backfill(sink, walk, summary, watcher or Watcher()).run()
+
+
+class _Backfill:
+    def __init__(self, sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher):
+        self.sink = sink
+        self.walk = walk
+        self.summary = summary
+        self.watcher = watcher
+        self.flight: _Flight | None = None
+        self.missing = dict.fromkeys(walk.keys or ())
+        self.started = self.due_at = watcher.now()
+        self.seconds_before = summary.seconds
+        self.writer = ThreadPoolExecutor(1, "aspects-writer")
+
+    def run(self) -> None:
+        """See ``backfill``."""
+        self.summary.stopped = False
+        try:
+            with self.writer:
+                try:
+                    self._fly()
+                finally:
+                    self._land()
+            if self.walk.limit is None and not self.summary.stopped:
+                for key in self.missing:
+                    self.watcher.tell(f"{key} is not there to be written")
+        finally:
+            self._clock()
+
+    def _fly(self) -> None:
+        """Read batch after batch, each while the one before is being written."""
+        after = self.walk.after
+        while True:
+            if self._stops():
+                return
+            room = self._room()
+            if room is not None and room <= 0:
+                if self.flight is None:
+                    return
+                # What it could not write makes room.
+                self._land()
+                continue
+            size = self.walk.batch_size or self.sink.batch_size
+            if room is not None:
+                size = min(size, max(room, LEAST_READ))
+            stamp = self._stamp()
+            read = self.sink.read(
+                Selection(
+                    keys=self.walk.keys,
+                    skip=self.walk.skip,
+                    after=after,
+                    upto=self.walk.upto,
+                    since=self.walk.since,
+                    limit=size,
+                )
+            )
+            if not len(read):
+                return
+            for key in read.keys if self.missing else ():
+                self.missing.pop(key, None)
+            due = self._due(read)
             taken = due[:room]
-            outcome = write_what_can_be(taken, partial(sink.bring, stamp=stamp))
-            for key, error in outcome.rejected.items():
-                report(f"{key} cannot be written: {error}")
-            for key in read.keys:
-                missing.pop(key, None)
-            summary.objects += len(taken) - len(outcome.rejected)
-            summary.outcome.add(outcome)
-            summary.last_key = (read if len(taken) == len(due) else taken).keys[-1]
-        if walk.limit is None:
-            for key in missing:
-                report(f"{key} is not there to be written")
-    finally:
-        summary.seconds = time.monotonic() - started
+            after = read.keys[-1] if len(taken) == len(due) else taken.keys[-1]
+            self._land()
+            if self._stops():
+                return
+            self.flight = self._take_off(taken, stamp, after, len(read) - len(due))
+            if len(read) < size and after == read.keys[-1]:
+                return
+            self._pace(len(taken))
 
+    def _stops(self) -> bool:
+        """Whether to go no further."""
+        self.summary.stopped = self.watcher.wants_to_stop()
+        return self.summary.stopped
 
-def _batches(sink: BaseSink, walk: Walk, summary: Summary) -> Iterator[tuple[datetime, Batch]]:
-    """(time taken before reading, batch) after batch, until there are no more or ``walk.limit`` objects are written."""
-    size = walk.batch_size or sink.batch_size
-    after = walk.after
-    while walk.limit is None or summary.objects < walk.limit:
-        # Some of what is read may not be due.
-        limit = size if walk.limit is None else min(size, max(walk.limit - summary.objects, LEAST_READ))
-        stamp = delivery.take_stamp(sink.name)
-        batch = sink.read(Selection(keys=walk.keys, skip=walk.skip, after=after, limit=limit))
-        if not len(batch):
+    def _stamp(self) -> datetime:
+        """The time_last_dumped of what is read next."""
+        if self.watcher.dry_run:
+            return timezone.now()
+        stamp = delivery.take_stamp(self.sink.name)
+        return stamp if self.sink.database in (None, DEFAULT_DB_ALIAS) else stamp - REPLICA_LAG
+
+    def _take_off(self, batch: Batch, stamp: datetime, upto: Any, skipped: int) -> _Flight:
+        """Send a batch on its way. Sinks that read while they write do so when it lands."""
+        if self.watcher.dry_run:
+            for key in batch.keys:
+                self.watcher.explain(f"{key} would be written")
+            rows = Counter({self.sink.tables[0].name: len(batch)})
+            return _Flight(batch, stamp, upto, skipped, lambda: Outcome(rows))
+        write = partial(write_what_can_be, batch, partial(self.sink.write, stamp=stamp))
+        outcome = self.writer.submit(write) if self.sink.writes_only_to_clickhouse else None
+        return _Flight(batch, stamp, upto, skipped, write, outcome)
+
+    def _land(self) -> None:
+        """Wait for the batch that is being written, and account for it."""
+        flight, self.flight = self.flight, None
+        if flight is None:
             return
-        yield stamp, batch
-        if len(batch) < limit:
+        outcome = self._patiently(partial(self._arrive, flight))
+        if not self.watcher.dry_run:
+            self.watcher.patient = True
+            self._patiently(partial(self.sink.settle, flight.batch, flight.stamp))
+        self.summary.objects += len(flight.batch) - len(outcome.rejected)
+        self.summary.skipped += flight.skipped
+        self.summary.add(outcome)
+        self.summary.last_key = flight.upto
+        self._clock()
+        self.watcher.progress(self.summary)
+
+    def _arrive(self, flight: _Flight) -> Outcome:
+        """What became of a batch; asked again after a failure, it is written again."""
+        if flight.outcome is None:
+            return flight.write()
+        while not wait([flight.outcome], BEAT_SECS).done:
+            self.watcher.beat()
+        outcome, flight.outcome = flight.outcome, None
+        return outcome.result()
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Do something; while ClickHouse is away, say so, wait and do it again."""
+        failures = 0
+        while True:
+            try:
+                return act()
+            except Unavailable as error:
+                if not self.watcher.patient or self.watcher.wants_to_stop():
+                    raise
+                failures += 1
+                seconds = delivery.wait_after(failures).total_seconds()
+                self.watcher.tell(f"{error}; trying again in {seconds:.0f} s")
+                self._wait(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, with signs of life."""
+        while seconds > 0 and not self.watcher.wants_to_stop():
+            self.watcher.wait(min(seconds, BEAT_SECS))
+            self.watcher.beat()
+            seconds -= BEAT_SECS
+
+    def _room(self) -> int | None:
+        """How many more objects may be written; None: any number."""
+        if self.walk.limit is None:
+            return None
+        return self.walk.limit - self.summary.objects - (len(self.flight.batch) if self.flight else 0)
+
+    def _due(self, batch: Batch) -> Batch:
+        if self.walk.force:
+            return batch
+        reasons = self._patiently(partial(self.sink.due, batch))
+        if not any(reasons):
+            return batch
+        for key, reason in zip(batch.keys, reasons, strict=True):
+            if reason is not None:
+                self.watcher.explain(f"{key} is up to date: {reason}")
+        return batch.only([reason is None for reason in reasons])
+
+    def _pace(self, objects: int) -> None:
+        """Pause as long as the operator wants, now that so many objects are on their way."""
+        if not (self.walk.sleep_secs or self.walk.max_rate):
             return
-        after = batch.keys[-1]
-        time.sleep(walk.sleep_secs)
+        pause = self.walk.sleep_secs
+        if self.walk.max_rate:
+            # From now, if that is later than it was to be: time lost is not made up for by a rush.
+            self.due_at = max(self.due_at, self.watcher.now()) + objects / self.walk.max_rate
+        # A pause is one for ClickHouse only when it has nothing to do.
+        self._land()
+        self._wait(max(pause, self.due_at - self.watcher.now()))
 
-
-def _due(sink: BaseSink, batch: Batch, summary: Summary, explain: Callable[[str], None]) -> Batch:
-    reasons = sink.due(batch)
-    for key, reason in zip(batch.keys, reasons, strict=True):
-        if reason is not None:
-            explain(f"{key} is up to date: {reason}")
-    due = batch.only([reason is None for reason in reasons])
-    summary.skipped += len(batch) - len(due)
-    return due
+    def _clock(self) -> None:
+        self.summary.seconds = self.seconds_before + self.watcher.now() - self.started

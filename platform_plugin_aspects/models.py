@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 
 class Change(models.Model):
@@ -45,3 +46,47 @@ class SinkState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sink}"
+
+
+class BackfillRange(models.Model):
+    """A range of a sink's keys that a backfill walks, and how far it is: what ``--resume`` and ``--workers`` go by.
+
+    .. no_pii:
+    """
+
+    class Status(models.TextChoices):
+        """Where the walk through the range is."""
+
+        WAITING = "waiting"
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    sink = models.CharField(max_length=64, db_index=True)
+    after = models.CharField(max_length=255, default="", help_text="Only keys above this one; empty: from the first.")
+    upto = models.CharField(max_length=255, default="", help_text="Not above this one; empty: to the last.")
+    options = models.JSONField(default=dict, help_text="How to walk, as ranges.walk_of reads it.")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
+    owner = models.CharField(max_length=32, default="", help_text="Who walks it: nobody else may note progress.")
+    ticket = models.CharField(
+        max_length=32, default="", help_text="Which task may walk it: another each time it is handed out to workers."
+    )
+    last_key = models.CharField(max_length=255, default="", help_text="Everything up to this key is done.")
+    objects_written = models.PositiveBigIntegerField(default=0)
+    objects_skipped = models.PositiveBigIntegerField(default=0, help_text="They were up to date.")
+    objects_rejected = models.PositiveBigIntegerField(default=0, help_text="They cannot be written.")
+    errors = models.JSONField(default=dict, help_text="Key and reason of the first objects that cannot be written.")
+    rows = models.JSONField(default=dict, help_text="Rows written, per ClickHouse table.")
+    seconds = models.FloatField(default=0, help_text="How long it was walked.")
+    message = models.TextField(default="", help_text="Why it waits for ClickHouse, or why it failed.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.sink}{self.bounds}: {self.status}"
+
+    @property
+    def bounds(self) -> str:
+        """The range, for people."""
+        above = f" above {self.after}" if self.after else ""
+        return above + (f" up to {self.upto}" if self.upto else "") or " (all)"

@@ -13,8 +13,10 @@ from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
-from platform_plugin_aspects import delivery
-from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured, Unavailable
+from platform_plugin_aspects import delivery, ranges
+from platform_plugin_aspects.backfill import Watcher
+from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, Written
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
 
@@ -101,6 +103,34 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         return
     for bad_key, reason in outcome.rejected.items():
         log.error("%s %s cannot be written: %s", sink.name, bad_key, reason)
+
+
+class _Patient(Watcher):
+    """Watches a range in a worker; the command that handed it out reads what is kept of its progress."""
+
+    patient = True
+
+    def tell(self, line: str) -> None:
+        """See Watcher."""
+        log.warning("Backfill: %s", line)
+
+
+@shared_task(**KEPT)
+@set_code_owner_attribute
+def backfill_range(range_id: int, ticket: str) -> None:
+    """Walk a range of a backfill, as far as nobody did yet; see the command's ``--workers``.
+
+    ``ticket``: that of the range when it was handed out. One that is gone, done or was taken back is left alone.
+    """
+    row = BackfillRange.objects.filter(pk=range_id).first()
+    if row is None:
+        return
+    try:
+        ranges.walk_range(row, Connection.from_settings(), _Patient(), ticket)
+    except ranges.TakenOver as reason:
+        log.info("Backfill of %s, range %s: %s", row.sink, range_id, reason)
+    except (Failure, ValueError) as error:
+        log.error("Backfill of %s, range %s: %s", row.sink, range_id, error)
 
 
 @worker_ready.connect

@@ -161,15 +161,21 @@ class ClickHouse:
         ``columns`` are (name, ClickHouse type) pairs; ``data`` holds one sequence of values per column, in that order.
         """
         names, types = zip(*columns, strict=True)
-        with self._typed_errors(f"inserting into {self.connection.database}.{table}", encoding=True):
-            self._client.insert(
-                table,
-                data,
-                column_names=names,
-                column_type_names=types,
-                database=self.connection.database,
-                column_oriented=True,
-            )
+        held = list(data)
+        try:
+            with self._typed_errors(f"inserting into {self.connection.database}.{table}", encoding=True):
+                self._client.insert(
+                    table,
+                    held,
+                    column_names=names,
+                    column_type_names=types,
+                    database=self.connection.database,
+                    column_oriented=True,
+                )
+        finally:
+            # The driver's context refers to itself and to this list: it would keep the values until the garbage
+            # collector comes by, and a backfill as many batches in memory as that takes.
+            held.clear()
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The rows of a query. ``parameters`` fill ``{name:Type}`` placeholders on the server."""

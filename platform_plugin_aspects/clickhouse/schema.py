@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
@@ -11,6 +12,9 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 
 def convert_each(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
     """``[convert(value) for value in values]``, with one call per distinct value where values repeat."""
+    if len(values) and type(values[0]) is datetime:
+        # Moments seldom repeat, and hashing one costs as much as converting it.
+        return list(map(convert, values))
     distinct = set(values)
     if len(distinct) * 2 > len(values):
         return list(map(convert, values))
@@ -50,13 +54,26 @@ class Column:
                 return convert_each(fields[0], self.convert)
             return list(map(self.convert, *fields))
         if self.type == "String":
-            return ["" if value is None else str(value) for value in fields[0]]
+            return _texts(fields[0])
         return fields[0]
 
     @property
     def ddl(self) -> str:
         """The column's line in CREATE TABLE."""
         return f"{quote(self.name)} {self.type}" + (f" DEFAULT {self.default}" if self.default else "")
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str]:
+    """``str()`` of each value, null as the empty string."""
+    types = set(map(type, values))
+    if types <= {str}:
+        return values
+    if types <= {str, type(None)}:
+        return [value or "" for value in values]
+    # One call per object, not per distinct value: what is equal, as 1 and True are, need not look the same.
+    objects = {id(value): value for value in values}
+    texts = {key: "" if value is None else str(value) for key, value in objects.items()}
+    return [texts[id(value)] for value in values]
 
 
 #: The two columns that end every table of a sink; the same for a whole write.

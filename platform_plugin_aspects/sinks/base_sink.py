@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Max, Min
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
@@ -30,12 +31,15 @@ RETIREMENT_MARGIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Selection:
-    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after``, at most
-    ``limit``."""
+    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after`` and not
+    above ``upto``, changed at ``since`` or later, at most ``limit``.
+    """
 
     keys: Sequence[Any] | None = None
     skip: Sequence[Any] = ()
     after: Any = None
+    upto: Any = None
+    since: datetime | None = None
     limit: int | None = None
 
 
@@ -81,11 +85,17 @@ class BaseSink:
     batch_size: ClassVar[int] = 10_000
     #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
     has_objects: ClassVar[bool] = True
+    #: Whether ``write`` leaves the platform's database and modulestore alone, so that a thread of its own may do it.
+    writes_only_to_clickhouse: ClassVar[bool] = False
+    #: Path of the date by which ``Selection.since`` goes; empty where the source has none.
+    date: ClassVar[str] = ""
     #: Whether rows leave ClickHouse when their object is gone from the source.
     deletes: ClassVar[bool] = False
 
-    def __init__(self, connection: Connection | None = None):
+    def __init__(self, connection: Connection | None = None, database: str | None = None):
+        """``database``: alias of the database from which ``read`` reads; None: where the platform's routers say."""
         self.connection = connection or Connection.from_settings()
+        self.database = database
 
     @property
     def clickhouse(self) -> ClickHouse:
@@ -119,6 +129,14 @@ class BaseSink:
     def read(self, selection: Selection) -> Batch:
         """The selected objects as they are now, in the order of their keys."""
         raise NotImplementedError
+
+    def bounds(self, after: Any = None) -> tuple[int, int] | None:
+        """The least and the greatest key above ``after``, where keys are whole numbers and there are any; else None."""
+        return None
+
+    def cuts(self, pieces: int, after: Any = None) -> list[Any]:
+        """Keys, in order, that cut those above ``after`` into at most so many pieces of about the same size."""
+        return []
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """Bring what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
@@ -160,6 +178,7 @@ class ModelBaseSink(BaseSink):
     added. See docs in the README, "Adding a sink".
     """
 
+    writes_only_to_clickhouse = True
     columns: ClassVar[tuple[Column, ...]] = ()
     #: Sources that are no fields of the model: ``write`` adds their values to the batch before ``insert``.
     computed: ClassVar[tuple[str, ...]] = ()
@@ -169,7 +188,7 @@ class ModelBaseSink(BaseSink):
     partition_by: ClassVar[str] = ""
     #: Name of the ClickHouse table where it is not ``name``.
     table_name: ClassVar[str] = ""
-    #: The ClickHouse column that holds the model's primary key, for ``delete``.
+    #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
     #: The path of the learner's id, where rows are about one: learners in retirement are then left out of tables with
     #: personal data.
@@ -223,14 +242,40 @@ class ModelBaseSink(BaseSink):
     def read(self, selection: Selection) -> Batch:
         """See BaseSink. One query, joins included; no model instances."""
         queryset = self.queryset()
+        if self.database is not None:
+            queryset = queryset.using(self.database)
         if selection.keys is not None:
             queryset = queryset.filter(pk__in=selection.keys)
         if selection.skip:
             queryset = queryset.exclude(pk__in=selection.skip)
         if selection.after is not None:
             queryset = queryset.filter(pk__gt=selection.after)
+        if selection.upto is not None:
+            queryset = queryset.filter(pk__lte=selection.upto)
+        if selection.since is not None:
+            queryset = queryset.filter(**{f"{self.date}__gte": selection.since})
         keys, *columns = read_columns(queryset.order_by("pk")[: selection.limit], ("pk", *self.paths()))
         return Batch(keys, dict(zip(self.paths(), columns, strict=True)))
+
+    def bounds(self, after: Any = None) -> tuple[int, int] | None:
+        """See BaseSink."""
+        low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
+
+    def cuts(self, pieces: int, after: Any = None) -> list[Any]:
+        """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""
+        if pieces < 2:
+            return []
+        bounds = self.bounds(after)
+        if bounds is not None:
+            low, high = bounds
+            return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
+        keys = list(self._above(after).order_by("pk").values_list("pk", flat=True))
+        return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
+
+    def _above(self, after: Any) -> Any:
+        objects = self.manager.using(self.database)
+        return objects if after is None else objects.filter(pk__gt=after)
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """See BaseSink. One insert."""
@@ -241,14 +286,21 @@ class ModelBaseSink(BaseSink):
 
     def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
         """Insert the batch (with values of ``paths()`` and ``computed``) under the given dump_id and time."""
-        data = [self._values(column, batch.columns) for column in self.columns]
-        data += [[dump_id] * len(batch), [stamp_text(stamp)] * len(batch)]
-        self.clickhouse.insert(self.table.name, [(c.name, c.type) for c in self.table.columns], data)
+        columns = [(column.name, column.type) for column in self.table.columns]
+        self.clickhouse.insert(self.table.name, columns, self.prepared(batch, stamp, dump_id))
+
+    def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
+        """What is inserted: one sequence of ClickHouse's values per column of the table."""
+        return [*self.converted(batch), [dump_id] * len(batch), [stamp_text(stamp)] * len(batch)]
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
         column = next(column for column in self.columns if column.name == self.key_column)
         self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
+
+    def converted(self, batch: Batch) -> list[Sequence[Any]]:
+        """The batch as ClickHouse's values, one sequence per column."""
+        return [self._values(column, batch.columns) for column in self.columns]
 
     def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
         try:

@@ -72,6 +72,9 @@ class CourseOverviewSink(ModelBaseSink):
         Column("modified", "String", convert=iso_utc),
     )
     computed = ("tags",)
+    # Blocks and tags are read while writing: a course is too large to have two in memory.
+    writes_only_to_clickhouse = False
+    date = "modified"
     order_by = ("org", "course_key", "modified", "time_last_dumped")
     key_column = "course_key"
     # A course has up to 10,000 blocks.
@@ -82,6 +85,16 @@ class CourseOverviewSink(ModelBaseSink):
         if not len(batch):
             return Written()
         dump_id = uuid.uuid4()
+        courses, blocks, warnings = self.with_content(batch)
+        for warning in warnings:
+            log.warning(warning)
+        if len(blocks):
+            XBlockSink(self.connection).insert(blocks, stamp, dump_id)
+        self.insert(courses, stamp, dump_id)
+        return Written({self.table.name: len(courses), XBlockSink.table.name: len(blocks)}, warnings)
+
+    def with_content(self, batch: Batch) -> tuple[Batch, Batch, list[str]]:
+        """The courses of a batch with their tags, all their blocks, and a warning per course not read whole."""
         block_sink = XBlockSink(self.connection)
         blocks = []
         tags_of_courses = []
@@ -91,13 +104,11 @@ class CourseOverviewSink(ModelBaseSink):
             rows, problems = block_sink.rows_of(course_key, tags)
             if grade is None:
                 problems.append("its lowest_passing_grade is null (malformed grading policy)")
-            warnings += _warn(course_key, problems)
+            if problems:
+                warnings.append(_warning(course_key, problems))
             blocks += rows
             tags_of_courses.append(tags.get(str(course_key), []))
-        if blocks:
-            block_sink.insert(block_sink.batch(blocks), stamp, dump_id)
-        self.insert(Batch(batch.keys, {**batch.columns, "tags": tags_of_courses}), stamp, dump_id)
-        return Written({self.table.name: len(batch), XBlockSink.table.name: len(blocks)}, warnings)
+        return Batch(batch.keys, {**batch.columns, "tags": tags_of_courses}), block_sink.batch(blocks), warnings
 
     def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
         """The custom courses (CCX) made from these."""
@@ -123,12 +134,7 @@ class CourseOverviewSink(ModelBaseSink):
 CourseOverviewSink.tables = (CourseOverviewSink.table, XBlockSink.table)
 
 
-def _warn(course_key: Any, problems: Sequence[str]) -> list[str]:
-    """Log one warning about a course, if there is anything to say, and return it."""
-    if not problems:
-        return []
+def _warning(course_key: Any, problems: Sequence[str]) -> str:
     shown = "; ".join(problems[:_SHOWN_PROBLEMS])
     more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-    warning = f"Course {course_key} is written as far as it can be: {shown}{more}"
-    log.warning(warning)
-    return [warning]
+    return f"Course {course_key} is written as far as it can be: {shown}{more}"

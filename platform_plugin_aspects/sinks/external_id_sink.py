@@ -23,5 +23,7 @@ class ExternalIdSink(ModelBaseSink):
     order_by = ("external_user_id", "time_last_dumped")
     partition_by = "user_id MOD 100"
     learner = "user_id"
+    key_column = "external_user_id"
+    date = "created"
     # Every insert makes a part in each of up to 100 partitions: few and large inserts keep the parts few.
     batch_size = 50_000

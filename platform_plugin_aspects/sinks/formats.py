@@ -16,7 +16,8 @@ def iso_utc(moment: datetime | None) -> str:
     """ISO 8601 in UTC with a ``Z``, without a fraction when it is zero; null is the empty string."""
     if moment is None:
         return ""
-    return _utc(moment).isoformat().removesuffix("+00:00") + "Z"
+    # The offset, +00:00, is the last six characters.
+    return _utc(moment).isoformat()[:-6] + "Z"
 
 
 def json_list(values: Any) -> str:
@@ -31,6 +32,8 @@ def or_zero(value: int | None) -> int:
 
 def _utc(moment: datetime) -> datetime:
     # Naive moments come only from sites without USE_TZ, and edx-platform's TIME_ZONE is UTC.
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)

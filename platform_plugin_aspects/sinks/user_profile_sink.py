@@ -12,6 +12,8 @@ from platform_plugin_aspects.sinks.formats import iso_utc
 
 _SESSION = "session_id"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+#: What the platform writes for most learners: the session key and nothing else.
+_ONLY_SESSION = re.compile(r'\{"session_id": (?:"[0-9a-zA-Z]*"|null)\}')
 
 
 def without_session(meta: str | None) -> str:
@@ -24,6 +26,8 @@ def without_session(meta: str | None) -> str:
         return ""
     if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(lambda m: chr(int(m[1], 16)), meta)):
         return meta
+    if _ONLY_SESSION.fullmatch(meta):
+        return "{}"
     named = False
 
     def keep(found: dict[str, Any]) -> dict[str, Any]:
@@ -73,5 +77,6 @@ class UserProfileSink(ModelBaseSink):
     )
     partition_by = "user_id MOD 100"
     learner = "user_id"
-    # Every insert makes a part in each of up to 100 partitions: few and large inserts keep the parts few.
-    batch_size = 50_000
+    # Every insert makes a part in each of up to 100 partitions: few and large inserts keep the parts few. But rows are
+    # wide, and two batches are in memory at a time: 50,000 would take some 60 MB more.
+    batch_size = 25_000

@@ -3,23 +3,66 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 
-from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.backfill import Summary, Walk, backfill
+from platform_plugin_aspects import ranges
+from platform_plugin_aspects.backfill import Summary
+from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.management import report
+from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute
+from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
 from platform_plugin_aspects.management.options import (
+    CONNECTION_OPTIONS,
     add_connection_arguments,
     connection_from,
     failures_as_command_errors,
 )
+from platform_plugin_aspects.management.progress import Progress
+from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
-from platform_plugin_aspects.sinks.registry import sinks
 
-ALL = "all"
+DEFAULT_WORKERS = 4
+#: What a shell says of a command that Ctrl-C ended.
+INTERRUPTED = 130
 #: Options that name keys, which differ from object to object.
 OF_ONE_OBJECT = ("ids", "ids_to_skip", "start_pk")
+#: Options that choose objects: a backfill that is resumed has its own.
+CHOOSING = (*OF_ONE_OBJECT, "since", "force", "limit")
+#: Options of how fast to go, which may be others when a backfill is resumed, and their names in ranges.walk_of.
+PACE = {
+    "batch_size": "batch_size",
+    "sleep_time": "sleep_secs",
+    "max_rate": "max_rate",
+    "read_from": "read_from",
+}
+#: The least value of options that are numbers.
+NUMBERS = (("limit", 1), ("batch_size", 1), ("sleep_time", 0), ("workers", 1))
+
+
+@dataclass
+class _Run:
+    """The backfill of one object: its ranges, whether their progress is kept, and what became of it."""
+
+    sink: BaseSink
+    ranges: list[BackfillRange]
+    kept: bool
+    began: bool = False
+    summary: Summary = field(default_factory=Summary)
+
+    @property
+    def finished(self) -> bool:
+        return all(row.status == ranges.Status.DONE for row in self.ranges)
+
+    @property
+    def failed(self) -> list[BackfillRange]:
+        return [row for row in self.ranges if row.status == ranges.Status.FAILED]
 
 
 class Command(BaseCommand):
@@ -27,7 +70,7 @@ class Command(BaseCommand):
 
     help = (
         "Bring objects of edx-platform to ClickHouse. Courses are written when they were published since their last "
-        "dump; other objects always."
+        "dump; other objects always. Ctrl-C ends after the batch at hand; --resume goes on."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,113 +79,236 @@ class Command(BaseCommand):
             "--object",
             required=True,
             metavar="NAME",
-            help=f"what to bring: {', '.join(_objects())}, or {ALL} (every object whose sink is on)",
+            help=f"what to bring: {', '.join(objects())}, or {ALL} (every object whose sink is on)",
         )
-        parser.add_argument("--ids", nargs="+", metavar="ID", help="only objects with these primary keys")
-        parser.add_argument("--ids_to_skip", nargs="+", metavar="ID", default=[], help="not these")
-        parser.add_argument("--start_pk", metavar="ID", help="only objects whose primary key is greater")
-        parser.add_argument("--force", action="store_true", help="also courses that are up to date")
-        parser.add_argument("--limit", type=int, metavar="N", help="write at most N objects")
-        parser.add_argument("--batch_size", type=int, metavar="N", help="objects per insert")
-        parser.add_argument("--sleep_time", type=float, default=0, metavar="SECONDS", help="pause between batches")
+        which = parser.add_argument_group("Which objects")
+        which.add_argument("--ids", nargs="+", metavar="ID", help="only objects with these primary keys")
+        which.add_argument("--ids_to_skip", nargs="+", metavar="ID", default=[], help="not these")
+        which.add_argument("--start_pk", metavar="ID", help="only objects whose primary key is greater")
+        which.add_argument(
+            "--since",
+            metavar="DATE",
+            help="only objects modified (courses) or created then or later; ISO 8601, UTC unless it says otherwise",
+        )
+        which.add_argument("--force", action="store_true", help="also courses that are up to date")
+        which.add_argument("--limit", type=int, metavar="N", help="write at most N objects")
+        which.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on with the last backfill of this object that was not given --ids or --limit, where it ended",
+        )
+        which.add_argument("--dry-run", action="store_true", help="say what would be sent, send nothing")
+        pace = parser.add_argument_group("How")
+        pace.add_argument("--batch_size", type=int, metavar="N", help="objects per insert")
+        pace.add_argument("--sleep_time", type=float, metavar="SECONDS", help="pause between batches")
+        pace.add_argument("--max_rate", type=float, metavar="N", help="write at most N objects per second")
+        pace.add_argument("--read_from", metavar="ALIAS", help="read from this one of DATABASES, say a replica")
+        pace.add_argument("--workers", type=int, metavar="N", help="have N Celery workers do it at the same time")
+        pace.add_argument("--distribute", action="store_true", help=f"the same as --workers {DEFAULT_WORKERS}")
+        pace.add_argument("--no-progress", action="store_true", help="neither a bar nor lines while it goes on")
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
+        if options["distribute"] and options["workers"] is None:
+            options["workers"] = DEFAULT_WORKERS
         _refuse_nonsense(options)
-        rejected = 0
         with failures_as_command_errors():
             connection = connection_from(options)
-        for sink_class in self._chosen(options["object"]):
-            rejected += self._backfill(sink_class(connection), options)
+        progress = Progress(
+            self.stdout,
+            bar=self.stderr.isatty() and not options["no_progress"],
+            lines=not self.stderr.isatty() and not options["no_progress"],
+            talkative=options["verbosity"] >= 2,
+            dry_run=options["dry_run"],
+        )
+        sinks_ = [sink(connection, options["read_from"]) for sink in chosen(options["object"], self.stdout.write)]
+        # First of all sinks: nothing is begun when an option does not suit one of them.
+        planned = [(sink, *self._options(sink, options)) for sink in sinks_]
+        try:
+            runs = [self._run(sink, after, walk, options) for sink, after, walk in planned]
+            with progress:
+                problem = self._walk(runs, connection, progress, options)
+        except DatabaseError as error:
+            raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None
+        self._report(runs, options)
+        self._end(runs, problem, progress.stopping, options)
+
+    def _options(self, sink: BaseSink, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The key to begin after, and how to walk, for ranges.walk_of."""
+        keys, skip, after = (parse_keys(sink, options[option]) for option in OF_ONE_OBJECT)
+        since = _moment(options["since"])
+        if since is not None and not sink.date:
+            dated = [name for name, other in objects().items() if other.date]
+            if options["object"] != ALL:
+                raise CommandError(f"{sink.name} has no date for --since; there are dates in {', '.join(dated)}")
+            self.stdout.write(f"{sink.name} has no date for --since: all of it")
+            since = None
+        found = {
+            "keys": None if keys is None else list(map(str, keys)),
+            "skip": list(map(str, skip)) or None,
+            "since": since and since.isoformat(),
+            "force": options["force"] or None,
+            "limit": options["limit"],
+            **{name: options[option] for option, name in PACE.items()},
+        }
+        if found["max_rate"] and options["workers"]:
+            found["max_rate"] /= options["workers"]
+        return after, {name: value for name, value in found.items() if value is not None}
+
+    def _run(self, sink: BaseSink, after: Any, walk: dict[str, Any], options: Mapping[str, Any]) -> _Run:
+        """The backfill of a sink: a new one, or the one to go on with."""
+        if options["resume"]:
+            found = list(ranges.kept(sink))
+            if found:
+                for row in found:
+                    row.options |= walk
+                    if options["dry_run"]:
+                        row.pk = None
+                    elif row.status != ranges.Status.DONE:
+                        row.save(update_fields=["options"])
+                return _Run(sink, found, kept=not options["dry_run"])
+            self.stdout.write(f"{sink.name}: there is no backfill to go on with: it begins")
+        kept = not (options["ids"] or options["limit"] or options["dry_run"])
+        pieces = (options["workers"] or 0) * PIECES_PER_WORKER or 1
+        planned = ranges.plan(sink, walk, after, pieces)
+        if kept:
+            given_up = ranges.total(row for row in ranges.kept(sink) if row.status != ranges.Status.DONE).last_key
+            if given_up is not None:
+                self.stdout.write(f"{sink.name}: an earlier backfill, which ended at {given_up}, is given up")
+            ranges.keep(sink, planned)
+        return _Run(sink, planned, kept)
+
+    def _walk(
+        self, runs: list[_Run], connection: Connection, progress: Progress, options: Mapping[str, Any]
+    ) -> str | None:
+        """Walk one after the other; returns what made an end of it, or None."""
+        for run in runs:
+            if progress.stopping:
+                return None
+            run.began = True
+            if run.finished:
+                ended = max(row.updated_at for row in run.ranges).astimezone(UTC)
+                progress.tell(f"{run.sink.name}: the last backfill finished at {ended:%Y-%m-%d %H:%M} UTC")
+                run.summary = ranges.total(run.ranges)
+                continue
+            started = time.monotonic()
+            try:
+                if options["workers"]:
+                    # Not to be found out by each worker.
+                    run.sink.clickhouse  # noqa: B018
+                    run.ranges = distribute(run.sink, options["workers"], progress)
+                else:
+                    self._walk_here(run, connection, progress)
+            except DatabaseError as error:
+                return f"The platform's database failed ({type(error).__name__}): {error}"
+            except (CommandError, Failure, ranges.TakenOver, ValueError) as error:
+                return str(error)
+            finally:
+                progress.end()
+                run.summary = ranges.total(run.ranges)
+                if options["workers"]:
+                    run.summary.seconds = time.monotonic() - started
+        return None
+
+    def _walk_here(self, run: _Run, connection: Connection, progress: Progress) -> None:
+        progress.begin(run.sink, run.ranges)
+        for row in run.ranges:
+            if row.status != ranges.Status.DONE and not progress.stopping:
+                ranges.walk_range(row, connection, progress)
+
+    def _report(self, runs: list[_Run], options: Mapping[str, Any]) -> None:
+        """Say what was done."""
+        summaries = {run.sink.name: run.summary for run in runs if run.began}
+        if options["object"] == ALL:
+            lines = report.table(summaries, options["dry_run"])
+        else:
+            lines = (report.line(name, summary, options["dry_run"]) for name, summary in summaries.items())
+        for line in (*lines, *report.rejected(summaries)):
+            self.stdout.write(line)
+
+    def _end(self, runs: list[_Run], problem: str | None, stopping: bool, options: Mapping[str, Any]) -> None:
+        """Raise CommandError, with how to go on, unless all is well."""
+        failed = [row for run in runs for row in run.failed if run.kept and options["workers"]]
+        unfinished = [run for run in runs if not run.finished]
+        if problem is not None:
+            pass
+        elif failed:
+            listed = "".join(f"\n  {row.sink}{row.bounds}: {row.message}" for row in failed)
+            problem = (
+                f"{len(failed)} of {sum(len(run.ranges) for run in runs)} pieces failed:{listed}\nThey are not done"
+            )
+        elif unfinished:
+            problem = "Stopped"
+        if problem is not None:
+            how = _how_to_go_on(unfinished, options)
+            stopped = stopping and problem == "Stopped"
+            raise CommandError(f"{problem}{how}", returncode=INTERRUPTED if stopped else 1) from None
+        rejected = sum(run.summary.rejected for run in runs)
         if rejected:
             raise CommandError(f"{rejected} objects could not be written; they are named above")
 
-    def _chosen(self, name: str) -> list[type[BaseSink]]:
-        """The sinks to run, in order."""
-        objects = _objects()
-        if name == ALL:
-            chosen = [sink for sink in objects.values() if sink.is_enabled()]
-            off = [sink.name for sink in objects.values() if sink not in chosen]
-            if off:
-                self.stdout.write(f"off, so left out: {', '.join(off)}")
-            return chosen
-        if name not in objects:
-            raise CommandError(f"There is no object {name!r}: choose one of {', '.join(objects)}, or {ALL}")
-        if edx_platform.get_model(objects[name].model) is None:
-            raise CommandError(
-                f"The model of {name} cannot be imported: "
-                f"correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{objects[name].model!r}]"
-            )
-        if not objects[name].is_enabled():
-            self.stdout.write(f"{name} is off: what changes after this backfill will not follow")
-        return [objects[name]]
 
-    def _backfill(self, sink: BaseSink, options: dict[str, Any]) -> int:
-        """Backfill one sink; returns how many objects could not be written."""
-        keys, skip, after = (_parse(sink, options[option]) for option in OF_ONE_OBJECT)
-        walk = Walk(
-            keys=keys,
-            skip=skip,
-            after=after,
-            limit=options["limit"],
-            force=options["force"],
-            batch_size=options["batch_size"],
-            sleep_secs=options["sleep_time"],
-        )
-        summary = Summary()
-        explain = self.stdout.write if options["verbosity"] >= 2 else _nothing
-        try:
-            with failures_as_command_errors():
-                backfill(sink, walk, summary, self.stdout.write, explain)
-        except CommandError as error:
-            go_on = f"; go on with --start_pk {summary.last_key}" if summary.last_key is not None else ""
-            raise CommandError(f"{error}{go_on}") from None
-        finally:
-            self.stdout.write(_line(sink, summary))
-        return len(summary.outcome.rejected)
-
-
-def _objects() -> dict[str, type[BaseSink]]:
-    return {name: sink for name, sink in sinks().items() if sink.has_objects}
-
-
-def _parse(sink: BaseSink, given: Any) -> Any:
-    """The key or keys that an option names."""
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
     try:
-        if isinstance(given, list):
-            return [sink.parse_key(text) for text in given]
-        return None if given is None else sink.parse_key(given)
-    except ValueError as error:
-        raise CommandError(str(error)) from None
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--since {text}: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _nothing(line: str) -> None:
-    """Say nothing."""
-
-
-def _line(sink: BaseSink, summary: Summary) -> str:
-    rows = ", ".join(f"{count} rows in {table}" for table, count in summary.outcome.rows.items()) or "no rows"
-    rejected = f", {len(summary.outcome.rejected)} not writable" if summary.outcome.rejected else ""
-    last = "none" if summary.last_key is None else summary.last_key
-    return (
-        f"{sink.name}: {summary.objects} objects written ({rows}), {summary.skipped} up to date{rejected}, "
-        f"{summary.seconds:.1f} s, last id {last}"
-    )
+def _how_to_go_on(unfinished: list[_Run], options: Mapping[str, Any]) -> str:
+    """The end of the message: the command line that goes on; nothing when that would be the same as before."""
+    if options["dry_run"] or not unfinished:
+        return ""
+    current = unfinished[0]
+    last_key = current.summary.last_key
+    if last_key is None and len(unfinished) == 1 and not options["workers"]:
+        return ""
+    same = {name: options[name] for name in ("workers", *CONNECTION_OPTIONS)}
+    if options["password"] is not None:
+        same["password"] = "***"
+    if current.kept:
+        how = report.command({"object": options["object"], "resume": True, **same})
+        return f"; go on with: {how}"
+    chosen = {name: options[name] for name in ("ids", "ids_to_skip", "since", *PACE)}
+    chosen["start_pk"] = options["start_pk"] if last_key is None else last_key
+    if options["limit"] is not None:
+        chosen["limit"] = options["limit"] - current.summary.objects
+    how = report.command({"object": current.sink.name, **chosen, **same})
+    others = ", ".join(run.sink.name for run in unfinished[1:])
+    return f"; go on with: {how}" + (f" and then with {others}" if others else "")
 
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:
     """Raise CommandError for options that cannot be meant."""
-    for name, least in (("limit", 1), ("batch_size", 1), ("sleep_time", 0)):
+    for name, least in NUMBERS:
         value = options[name]
         if value is not None and not least <= value < math.inf:
             raise CommandError(f"--{name} {value}: it must be at least {least}")
+    if options["max_rate"] is not None and not 0 < options["max_rate"] < math.inf:
+        raise CommandError(f"--max_rate {options['max_rate']}: it must be more than 0")
     if options["limit"] is not None and options["force"]:
         raise CommandError(
             "--limit with --force would write the same objects again at every run; leave one of them out, "
             "or give --start_pk with the last id of the run before and no --limit"
         )
+    if options["read_from"] is not None and options["read_from"] not in connections:
+        raise CommandError(f"There is no database {options['read_from']!r}: choose one of {', '.join(connections)}")
     if options["object"] == ALL:
         for name in OF_ONE_OBJECT:
             if options[name]:
                 raise CommandError(f"--{name} names keys of one object: it cannot go with --object {ALL}")
+    if options["resume"]:
+        for name in CHOOSING:
+            if options[name]:
+                raise CommandError(f"--{name} cannot go with --resume: what was begun is gone on with as it was begun")
+    if options["workers"]:
+        for name in ("ids", "limit", "dry_run", *CONNECTION_OPTIONS):
+            if options[name]:
+                raise CommandError(
+                    f"--{name.replace('dry_run', 'dry-run')} cannot go with --workers: "
+                    "workers take whole ranges of keys, and write to the ClickHouse of the settings"
+                )

@@ -1,0 +1,161 @@
+"""How a backfill shows itself to the person who runs it: a bar on a terminal, lines elsewhere; and how it is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+from tqdm import tqdm
+
+from platform_plugin_aspects.backfill import Summary, Watcher
+from platform_plugin_aspects.models import BackfillRange
+from platform_plugin_aspects.sinks import BaseSink
+
+#: Seconds between two lines, where there is no terminal.
+LINE_SECS = 5
+#: How soon a pause ends when the backfill is to stop, in seconds.
+LIGHT_SLEEP_SECS = 0.2
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPING = b"\nStopping after the batch at hand; once more stops at once.\n"
+
+
+class Progress(Watcher):
+    """Watches the backfill of one sink after another. As a context, it lets Ctrl-C and SIGTERM stop the backfill.
+
+    ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
+    """
+
+    def __init__(
+        self,
+        stdout: OutputWrapper,
+        *,
+        bar: bool = False,
+        lines: bool = False,
+        talkative: bool = False,
+        dry_run: bool = False,
+    ):
+        self.stdout = stdout
+        self.with_bar = bar
+        self.with_lines = lines
+        self.talkative = talkative
+        self.dry_run = dry_run
+        self.stopping = False
+        self.former_handlers: dict[signal.Signals, Any] = {}
+        self.name = ""
+        self.ranges: Sequence[BackfillRange] = ()
+        self.bounds: tuple[int, int] | None = None
+        self.began = self.said = 0.0
+        self.done_before = 0
+        self.bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> Progress:
+        if threading.current_thread() is threading.main_thread():
+            # What is ignored stays ignored: so a shell runs commands in the background.
+            heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self.former_handlers = {number: signal.signal(number, self._stop) for number in heard}
+        return self
+
+    def __exit__(self, *_exception: Any) -> None:
+        self.end()
+        for number, handler in self.former_handlers.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+        # The second signal ends the process, as it does any other: what is done is kept batch by batch.
+        signal.signal(number, signal.SIG_DFL)
+        # Not by print, which may be at work at this very moment.
+        os.write(2, STOPPING)
+
+    def begin(self, sink: BaseSink, ranges: Sequence[BackfillRange]) -> None:
+        """Show the progress of these ranges from now on; ``progress`` looks at them."""
+        self.end()
+        self.name, self.ranges = sink.name, ranges
+        # Only to guess how much there is to do.
+        self.bounds = sink.bounds() if self.with_bar or self.with_lines else None
+        self.began = self.said = self.now()
+        self.done_before = done_in(ranges)
+        if self.with_bar:
+            total = expected(ranges, self.bounds)
+            self.bar = tqdm(desc=sink.name, total=total, initial=self.done_before, unit=" objects", file=sys.stderr)
+
+    def end(self) -> None:
+        """Show no more of these ranges."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def progress(self, summary: Summary | None = None) -> None:
+        """See Watcher."""
+        if self.bar is not None:
+            self.bar.total = expected(self.ranges, self.bounds)
+            self.bar.update(done_in(self.ranges) - self.bar.n)
+        elif self.with_lines and self.now() - self.said >= LINE_SECS:
+            self.said = self.now()
+            self.stdout.write(self._line(done_in(self.ranges), expected(self.ranges, self.bounds)))
+
+    def _line(self, done: int, total: int | None) -> str:
+        rate = (done - self.done_before) / (self.now() - self.began)
+        if total is None:
+            return f"{self.name}: {done:,} objects, {rate:,.0f}/s"
+        left = f", about {tqdm.format_interval((total - done) / rate)} left" if rate else ""
+        return f"{self.name}: {done:,} of about {total:,} objects, {rate:,.0f}/s{left}"
+
+    def tell(self, line: str) -> None:
+        """See Watcher."""
+        beside: AbstractContextManager[Any] = nullcontext() if self.bar is None else tqdm.external_write_mode()
+        with beside:
+            self.stdout.write(line)
+
+    def explain(self, line: str) -> None:
+        """See Watcher."""
+        if self.talkative:
+            self.tell(line)
+
+    def wait(self, seconds: float) -> None:
+        """See Watcher."""
+        while seconds > 0 and not self.stopping:
+            time.sleep(min(seconds, LIGHT_SLEEP_SECS))
+            seconds -= LIGHT_SLEEP_SECS
+
+    def wants_to_stop(self) -> bool:
+        """See Watcher."""
+        return self.stopping
+
+
+def done_in(ranges: Iterable[BackfillRange]) -> int:
+    """How many objects of these ranges have been dealt with."""
+    return sum(row.objects_written + row.objects_skipped + row.objects_rejected for row in ranges)
+
+
+def expected(ranges: Sequence[BackfillRange], bounds: tuple[int, int] | None) -> int | None:
+    """How many objects there will be in all, guessed; None when there is nothing to guess by.
+
+    ``bounds``: the least and the greatest key. What is left holds as many objects per key as what was walked.
+    """
+    options = ranges[0].options if ranges else {}
+    if "keys" in options:
+        return len(options["keys"])
+    if bounds is None:
+        return None
+    walked = left = 0
+    for row in ranges:
+        low = int(row.after) if row.after else bounds[0] - 1
+        high = min(int(row.upto), bounds[1]) if row.upto else bounds[1]
+        # Objects may have been added meanwhile.
+        at = max(int(row.last_key), low) if row.last_key else low
+        if row.status == BackfillRange.Status.DONE:
+            at = max(at, high)
+        walked += at - low
+        left += max(high - at, 0)
+    done = done_in(ranges)
+    total = done + round(left * (done / walked if walked else 1))
+    return min(total, options["limit"]) if "limit" in options else total

@@ -1,0 +1,79 @@
+"""What a backfill did, in words, and how to go on with one that did not come to its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from platform_plugin_aspects.backfill import Summary
+
+
+def line(name: str, summary: Summary, dry_run: bool = False) -> str:
+    """One backfill in one line."""
+    rows = ", ".join(f"{count} rows in {table}" for table, count in summary.rows.items() if count) or "no rows"
+    if dry_run:
+        rows = f"into {', '.join(summary.rows)}" if summary.objects else "nothing to send"
+    rejected = f", {summary.rejected} not writable" if summary.rejected else ""
+    return (
+        f"{name}: {summary.objects} objects {'would be ' if dry_run else ''}written ({rows}), "
+        f"{summary.skipped} up to date{rejected}, {summary.seconds:.1f} s, last id {_last(summary)}"
+    )
+
+
+def table(summaries: Mapping[str, Summary], dry_run: bool = False) -> Iterator[str]:
+    """Several backfills as the lines of a table, with a last one for all of them."""
+    headings = ("object", "to write" if dry_run else "written", "up to date", "not writable", "seconds", "objects/s")
+    cells: list[tuple[str, ...]] = [(*headings, "last id", "rows")]
+    for name, summary in summaries.items():
+        rows = ", ".join(f"{of_table}: {count:,}" for of_table, count in summary.rows.items() if count)
+        cells.append((name, *_numbers([summary]), _last(summary), rows))
+    cells.append(("all", *_numbers(list(summaries.values())), "", ""))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = [
+            cell.rjust(width) if 1 <= position <= 5 else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(padded).rstrip()
+
+
+def rejected(summaries: Mapping[str, Summary]) -> Iterator[str]:
+    """The objects that cannot be written, a line each, and how many more there are."""
+    for name, summary in summaries.items():
+        for key, reason in summary.errors.items():
+            yield f"{name} {key} cannot be written: {reason}"
+        if summary.rejected > len(summary.errors):
+            yield f"{name}: and {summary.rejected - len(summary.errors)} more"
+
+
+def command(options: Mapping[str, Any]) -> str:
+    """The command line with these options ({name: value}; True stands alone, None and False are left out)."""
+    words = ["python", "manage.py", getattr(settings, "SERVICE_VARIANT", None) or "cms", "dump_data_to_clickhouse"]
+    for name, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        words.append(f"--{name}")
+        if isinstance(value, list):
+            words += map(str, value)
+        elif value is not True:
+            words.append(str(value))
+    return shlex.join(words)
+
+
+def _numbers(summaries: Sequence[Summary]) -> tuple[str, ...]:
+    objects = sum(summary.objects for summary in summaries)
+    seconds = sum(summary.seconds for summary in summaries)
+    return (
+        f"{objects:,}",
+        f"{sum(summary.skipped for summary in summaries):,}",
+        f"{sum(summary.rejected for summary in summaries):,}",
+        f"{seconds:,.1f}",
+        f"{objects / seconds:,.0f}" if seconds else "",
+    )
+
+
+def _last(summary: Summary) -> str:
+    return "none" if summary.last_key in (None, "") else str(summary.last_key)

@@ -1,0 +1,103 @@
+"""Reading column by column gives what Django gives row by row, and an insert keeps nothing."""
+
+from __future__ import annotations
+
+import gc
+import uuid
+import weakref
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from common.djangoapps.student.models import CourseEnrollment, UserProfile
+from django.db import connections
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks import CourseEnrollmentSink, ExternalIdSink, UserProfileSink
+from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
+from platform_plugin_aspects.sinks.formats import iso_utc
+from test_utils import factories
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [0, 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1])
+def test_portions_come_together_in_order(number: int) -> None:
+    factories.make_many_users(number)
+    queryset = UserProfile.objects.order_by("pk")
+    keys, names = read_columns(queryset, ("pk", "user__username"))
+    assert list(zip(keys, names, strict=True)) == list(queryset.values_list("pk", "user__username"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sink", [UserProfileSink, CourseEnrollmentSink, ExternalIdSink], ids=lambda sink: sink.name)
+def test_values_are_djangos(sink: Any) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    for created in (moment, moment.replace(microsecond=0), None):
+        user = factories.make_user(profile={"profile_image_uploaded_at": created, "country": "BR"})
+        factories.make_external_id(user)
+        enrollment = factories.make_enrollment(user)
+        CourseEnrollment.objects.filter(pk=enrollment.pk).update(created=created)
+    queryset = sink().queryset().order_by("pk")
+    rows = [tuple(row) for row in queryset.values_list(*sink.paths())]
+    read = list(zip(*read_columns(queryset, sink.paths()), strict=True))
+    assert read == rows
+    assert [list(map(type, row)) for row in read] == [list(map(type, row)) for row in rows]
+
+
+@pytest.mark.django_db
+def test_moments_keep_the_time_zone_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = connections["default"]
+    factories.make_user(profile={"profile_image_uploaded_at": datetime(2026, 1, 2, tzinfo=UTC)})
+    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
+    for name in ("timezone", "timezone_name"):
+        connection.__dict__.pop(name, None)
+    try:
+        path = "profile_image_uploaded_at"
+        ((moment,),) = read_columns(UserProfile.objects.all(), (path,))
+        assert (moment, moment.utcoffset()) == (
+            UserProfile.objects.values_list(path, flat=True).get(),
+            timedelta(hours=9),
+        )
+    finally:
+        for name in ("timezone", "timezone_name"):
+            connection.__dict__.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["a", ""], ["a", ""]),
+        (["a", None], ["a", ""]),
+        ([1, True, 1.0, None], ["1", "True", "1.0", ""]),
+        ([[1], "a"], ["[1]", "a"]),
+        ([], []),
+    ],
+)
+def test_texts_are_written_one_by_one(values: list[Any], expected: list[str]) -> None:
+    assert list(Column("name", "String").values(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2026, 1, 1, 10), "2026-01-01T10:00:00Z"),
+        (datetime(2026, 1, 1, 10, 0, 0, 5, tzinfo=UTC), "2026-01-01T10:00:00.000005Z"),
+        (datetime.fromisoformat("2026-01-01T10:00:00+02:00"), "2026-01-01T08:00:00Z"),
+    ],
+)
+def test_moments_are_utc_with_a_z(moment: datetime, expected: str) -> None:
+    assert iso_utc(moment) == expected
+
+
+def test_an_insert_keeps_nothing_in_memory(clickhouse: ClickHouse) -> None:
+    value = uuid.uuid4()
+    alive = weakref.ref(value)
+    gc.disable()
+    try:
+        columns = [("external_user_id", "UUID"), ("user_id", "Int32"), ("dump_id", "UUID")]
+        clickhouse.insert("external_id", columns, [[value], [1], [value]])
+        del value
+        assert alive() is None
+    finally:
+        gc.enable()
