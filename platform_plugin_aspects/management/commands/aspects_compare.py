@@ -1,0 +1,123 @@
+"""Compare the source with ClickHouse, and mend what differs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
+from platform_plugin_aspects.management.options import add_connection_arguments, connection_from
+from platform_plugin_aspects.reconcile import Comparison, compare, repair
+from platform_plugin_aspects.sinks import ModelBaseSink
+
+EQUAL, DIFFERENT, NOT_COMPARED = 0, 1, 2
+KINDS = ("missing", "stale", "extra")
+
+
+class Command(BaseCommand):
+    """Exit code 0: equal; 1: different; 2: could not compare."""
+
+    help = (
+        "Compare the objects of edx-platform with their rows in ClickHouse: which are missing there, stale there, or "
+        "extra (gone from edx-platform). Exit code 0: equal, 1: different, 2: could not compare."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument("--object", required=True, metavar="NAME", help=f"{', '.join(objects())}, or {ALL}")
+        parser.add_argument("--repair", action="store_true", help="write what is missing or stale, then compare again")
+        parser.add_argument("--prune", action="store_true", help="with --repair: also delete what is extra")
+        parser.add_argument(
+            "--range", nargs=2, metavar=("AFTER", "UPTO"), help="only primary keys above the one, not above the other"
+        )
+        parser.add_argument(
+            "--sample", type=float, default=1, metavar="SHARE", help="look at this share of the ranges (0 to 1) only"
+        )
+        parser.add_argument("--batch_size", type=int, metavar="N", help="objects per range")
+        parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+        parser.add_argument("--show", type=int, default=10, metavar="N", help="print at most N keys of a kind")
+        add_connection_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        try:
+            results = self._compare_all(options)
+        except (CommandError, Failure) as error:
+            raise CommandError(str(error), returncode=NOT_COMPARED) from None
+        if options["json"]:
+            self.stdout.write(json.dumps([_as_data(found, seconds) for found, seconds in results], indent=2))
+        else:
+            self._print(results, options["show"])
+        if not all(found.equal for found, _seconds in results):
+            sys.exit(DIFFERENT)
+
+    def _compare_all(self, options: dict[str, Any]) -> list[tuple[Comparison, float]]:
+        if options["prune"] and not options["repair"]:
+            raise CommandError("--prune goes with --repair")
+        if not 0 < options["sample"] <= 1:
+            raise CommandError(f"--sample {options['sample']}: it must be above 0 and at most 1")
+        if options["batch_size"] is not None and options["batch_size"] < 1:
+            raise CommandError(f"--batch_size {options['batch_size']}: it must be at least 1")
+        if options["range"] and options["object"] == ALL:
+            raise CommandError(f"--range names keys of one object: it cannot go with --object {ALL}")
+        connection = connection_from(options)
+        # What is printed with --json is for machines.
+        tell = self.stderr.write if options["json"] else self.stdout.write
+        results = []
+        for sink_class in chosen(options["object"], tell):
+            if not issubclass(sink_class, ModelBaseSink):
+                raise CommandError(f"{sink_class.name} has no rows of its own to compare")
+            started = time.monotonic()
+            found = self._compare(sink_class(connection), options)
+            results.append((found, time.monotonic() - started))
+        return results
+
+    def _compare(self, sink: ModelBaseSink, options: dict[str, Any]) -> Comparison:
+        after, upto = parse_keys(sink, options["range"]) or (None, None)
+
+        def look() -> Comparison:
+            return compare(sink, after, upto, sample=options["sample"], batch_size=options["batch_size"])
+
+        found = look()
+        if not options["repair"] or found.equal:
+            return found
+        outcome = repair(sink, found, prune=options["prune"])
+        if not options["json"]:
+            wanted = len(found.missing) + len(found.stale)
+            pruned = len(found.extra) if options["prune"] else 0
+            self.stdout.write(f"{sink.name}: {wanted - len(outcome.rejected)} written, {pruned} deleted")
+            for key, error in outcome.rejected.items():
+                self.stdout.write(f"{key} cannot be written: {error}")
+        return look()
+
+    def _print(self, results: list[tuple[Comparison, float]], show: int) -> None:
+        line = "{:<20} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8}"
+        self.stdout.write(line.format("object", "objects", "ranges", "missing", "stale", "extra", "seconds"))
+        for found, seconds in results:
+            counts = [len(getattr(found, kind)) for kind in KINDS]
+            self.stdout.write(line.format(found.sink, found.objects, found.ranges, *counts, f"{seconds:.1f}"))
+        for found, _seconds in results:
+            for kind in KINDS:
+                keys = list(getattr(found, kind))
+                if keys:
+                    more = f" and {len(keys) - show} more" if len(keys) > show else ""
+                    self.stdout.write(f"{found.sink} {kind}: {', '.join(map(str, keys[:show]))}{more}")
+        self.stdout.write("equal" if all(found.equal for found, _seconds in results) else "different")
+
+
+def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
+    keys = {kind: [str(key) for key in getattr(found, kind)] for kind in KINDS}
+    return {
+        "object": found.sink,
+        "objects": found.objects,
+        "ranges": found.ranges,
+        "ranges_opened": found.opened,
+        "equal": found.equal,
+        "seconds": round(seconds, 3),
+        **keys,
+    }

@@ -1,0 +1,284 @@
+"""Comparing the source with ClickHouse, and mending what differs.
+
+The source is read in ranges of keys, as the backfill reads it. For each range ClickHouse answers with a count and one
+number, the sum of the fingerprints of the latest row per key; only where these differ from the source's are keys and
+fingerprints fetched and compared one by one. No content of a row leaves ClickHouse.
+
+The source need not stand still: what differs is looked at again, and left out when a change of it is still to be
+delivered or when it was written after the comparison began.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.models import Change
+from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, Written, XBlockSink
+from platform_plugin_aspects.sinks.fingerprint import MODULUS, expression, fingerprints, total
+from platform_plugin_aspects.sinks.formats import stamp_text
+from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
+
+#: Keys looked at again, or mended, at once.
+DETAIL_SIZE = 1_000
+Progress = Callable[["Comparison"], None]
+
+
+@dataclass
+class Comparison:
+    """What a comparison found.
+
+    ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
+    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``, ``opened``: of keys; opened are
+    those in which something differed.
+    """
+
+    sink: str
+    objects: int = 0
+    ranges: int = 0
+    opened: int = 0
+    missing: dict[Any, Any] = field(default_factory=dict)
+    stale: dict[Any, Any] = field(default_factory=dict)
+    extra: list[Any] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.stale or self.extra)
+
+    def keep(self, keys: Collection[Any]) -> None:
+        """Leave only the differences of these keys of ClickHouse."""
+        self.missing = {key: pk for key, pk in self.missing.items() if key in keys}
+        self.stale = {key: pk for key, pk in self.stale.items() if key in keys}
+        self.extra = [key for key in self.extra if key in keys]
+
+
+def compare(
+    sink: ModelBaseSink,
+    after: Any = None,
+    upto: Any = None,
+    sample: float = 1,
+    batch_size: int | None = None,
+    progress: Progress = lambda comparison: None,
+) -> Comparison:
+    """Compare the objects with primary keys above ``after`` and not above ``upto``.
+
+    ``sample``: the share of the ranges to look at, chosen at random. Raises Unavailable and Misconfigured.
+    """
+    found = Comparison(sink.name)
+    sides = _sides(sink)
+    started = stamp_text(delivery.take_stamp(sink.name))
+    size = batch_size or sink.batch_size
+    low = after
+    while True:
+        batch = sink.read(Selection(after=low, upto=upto, limit=size))
+        last = len(batch) < size
+        # The last range reaches as far as was asked: what is extra may be above the source's last key.
+        high = upto if last else batch.keys[-1]
+        if sample >= 1 or random.random() < sample:
+            _compare_range(sides, sides.source(batch), low, high, found)
+        found.ranges += 1
+        progress(found)
+        if last:
+            break
+        low = high
+    if after is None and upto is None and sample >= 1:
+        found.extra += sides.extra_anywhere(found)
+    _look_again(sides, found, started)
+    return found
+
+
+def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outcome:
+    """Write what is missing or stale, through the sink; delete what is extra when ``prune``."""
+    outcome = Outcome()
+    primary_keys = [*found.missing.values(), *found.stale.values()]
+    for keys in _portions(primary_keys, sink.batch_size):
+        stamp = delivery.take_stamp(sink.name)
+
+        def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
+            return sink.bring(sink.read(Selection(keys=some)), stamp)
+
+        outcome.add(write_what_can_be(keys, bring))
+    for keys in _portions(found.extra if prune else [], DETAIL_SIZE):
+        sink.delete(keys)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An object of the source: its primary key and the fingerprint of the row it would be written as."""
+
+    primary_key: Any
+    fingerprint: int
+
+
+class _Sides:
+    """The two sides of a sink's comparison. ClickHouse's key is the primary key, and sorts like it."""
+
+    def __init__(self, sink: ModelBaseSink):
+        self.sink = sink
+        self.key = next(column for column in sink.columns if column.name == sink.key_column)
+
+    def source(self, batch: Batch) -> dict[Any, _Entry]:
+        """{ClickHouse's key: entry} of the objects of a batch, in order."""
+        if not len(batch):
+            return {}
+        data = self.sink.converted(batch)
+        keys = data[self.sink.columns.index(self.key)]
+        prints = fingerprints(self.sink.columns, data)
+        return {key: _Entry(*entry) for key, *entry in zip(keys, batch.keys, prints, strict=True)}
+
+    def source_of(self, keys: Sequence[Any]) -> dict[Any, _Entry]:
+        """{ClickHouse's key: entry} of those of the keys that the source has."""
+        return self.source(self.sink.read(Selection(keys=[self.sink.parse_key(str(key)) for key in keys])))
+
+    def totals(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[int, int]:
+        """How many keys ClickHouse has in a range, and the sum of the fingerprints of their latest rows."""
+        where, parameters = self._range(source, low, high)
+        rows = self.sink.clickhouse.select(f"SELECT count(), sum(fingerprint) FROM ({self._latest(where)})", parameters)
+        return int(rows[0][0]), int(rows[0][1]) % MODULUS
+
+    def entries(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> dict[Any, int]:
+        """{key: fingerprint of its latest row} of a range in ClickHouse."""
+        where, parameters = self._range(source, low, high)
+        rows = self.sink.clickhouse.select(self._latest(where), parameters)
+        return {key: fingerprint for key, fingerprint, _time in rows}
+
+    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int, str]]:
+        """{key: (fingerprint of its latest row, its time_last_dumped)} of some keys in ClickHouse."""
+        where, parameters = self._among(keys)
+        rows = self.sink.clickhouse.select(self._latest(where), parameters)
+        return {key: (fingerprint, time) for key, fingerprint, time in rows}
+
+    def extra_anywhere(self, found: Comparison) -> list[Any]:
+        """What is extra in ClickHouse beside what the ranges have shown."""
+        return []
+
+    def _latest(self, where: str) -> str:
+        """The query for key, fingerprint and time of the latest row per key."""
+        return (
+            f"SELECT {quote(self.key.name)} AS key, "
+            f"argMax({expression(self.sink.columns)}, time_last_dumped) AS fingerprint, max(time_last_dumped) AS time "
+            f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY key"
+        )
+
+    def _range(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[str, dict[str, Any]]:
+        conditions = ["1"]
+        parameters = {}
+        for comparison, parameter, bound in ((">", "low", low), ("<=", "high", high)):
+            if bound is not None:
+                conditions.append(f"{quote(self.key.name)} {comparison} {{{parameter}:{self.key.type}}}")
+                (parameters[parameter],) = self.key.values([bound])
+        return " AND ".join(conditions), parameters
+
+    def _among(self, keys: Collection[Any]) -> tuple[str, dict[str, Any]]:
+        return f"{quote(self.key.name)} IN {{keys:Array({self.key.type})}}", {"keys": list(keys)}
+
+
+class _UnorderedSides(_Sides):
+    """ClickHouse's key is not the primary key: a range of the source is named key by key.
+
+    Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
+    """
+
+    def source_of(self, keys: Sequence[Any]) -> dict[Any, _Entry]:
+        path = self.key.sources[0]
+        primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
+        return self.source(self.sink.read(Selection(keys=list(primary_keys))))
+
+    def _range(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[str, dict[str, Any]]:
+        return self._among(source)
+
+    def extra_anywhere(self, found: Comparison) -> list[Any]:
+        key = quote(self.key.name)
+        table = self.sink.clickhouse.qualified(self.sink.table.name)
+        there = int(self.sink.clickhouse.select(f"SELECT uniqExact({key}) FROM {table}")[0][0])
+        if there == found.objects - len(found.missing):
+            return []
+        extra: list[Any] = []
+        keys = [row[0] for row in self.sink.clickhouse.select(f"SELECT DISTINCT {key} FROM {table}")]
+        for some in _portions(keys, DETAIL_SIZE):
+            here = self.source_of(some)
+            extra += [each for each in some if each not in here]
+        return extra
+
+
+class _CourseSides(_Sides):
+    """Courses: an entry is a course with all its blocks, as of its latest dump."""
+
+    sink: CourseOverviewSink
+
+    def source(self, batch: Batch) -> dict[Any, _Entry]:
+        courses, blocks, _warnings = self.sink.with_content(batch)
+        of_course: dict[str, list[int]] = {}
+        if len(blocks):
+            block_sink = XBlockSink(self.sink.connection)
+            prints = fingerprints(block_sink.columns, block_sink.converted(blocks))
+            for course_key, fingerprint in zip(blocks.columns["course_key"], prints, strict=True):
+                of_course.setdefault(course_key, []).append(fingerprint)
+        return {
+            key: _Entry(entry.primary_key, total([entry.fingerprint, *of_course.get(key, [])]))
+            for key, entry in super().source(courses).items()
+        }
+
+    def _latest(self, where: str) -> str:
+        blocks = self.sink.clickhouse.qualified(XBlockSink.table.name)
+        return (
+            f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
+            f"FROM ({super()._latest(where)}) AS c LEFT JOIN ("
+            f"SELECT course_key, time_last_dumped AS time, sum({expression(XBlockSink.columns)}) AS fingerprint "
+            f"FROM {blocks} WHERE {where} GROUP BY course_key, time"
+            ") AS b ON b.course_key = c.key AND b.time = c.time"
+        )
+
+
+def _sides(sink: ModelBaseSink) -> _Sides:
+    if isinstance(sink, CourseOverviewSink):
+        return _CourseSides(sink)
+    meta = sink.manager.model._meta
+    key_source = next(column for column in sink.columns if column.name == sink.key_column).sources[0]
+    return _Sides(sink) if key_source in ("pk", meta.pk.name) else _UnorderedSides(sink)
+
+
+def _compare_range(sides: _Sides, source: Mapping[Any, _Entry], low: Any, high: Any, found: Comparison) -> None:
+    """Compare one range of keys; open it when its totals differ."""
+    found.objects += len(source)
+    here = (len(source), total([entry.fingerprint for entry in source.values()]))
+    if sides.totals(source, low, high) == here:
+        return
+    found.opened += 1
+    there = sides.entries(source, low, high)
+    for key, entry in source.items():
+        if key not in there:
+            found.missing[key] = entry.primary_key
+        elif there[key] != entry.fingerprint:
+            found.stale[key] = entry.primary_key
+    found.extra += [key for key in there if key not in source]
+
+
+def _look_again(sides: _Sides, found: Comparison, started: str) -> None:
+    """Leave in ``found`` only what differs still, without a change of its own that explains it."""
+    still = set()
+    for keys in _portions([*found.missing, *found.stale, *found.extra], DETAIL_SIZE):
+        there = sides.now(keys)
+        here = sides.source_of(keys)
+        primary_keys = {**found.missing, **found.stale, **{key: entry.primary_key for key, entry in here.items()}}
+        ids = {key: str(primary_keys.get(key, key)) for key in keys}
+        pending = set(
+            Change.objects.filter(sink=sides.sink.name, object_id__in=ids.values()).values_list("object_id", flat=True)
+        )
+        for key in keys:
+            fingerprint, time = there.get(key, (None, ""))
+            entry = here.get(key)
+            same = fingerprint == (entry.fingerprint if entry else None)
+            if not same and time < started and ids[key] not in pending:
+                still.add(key)
+    found.keep(still)
+
+
+def _portions(keys: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]

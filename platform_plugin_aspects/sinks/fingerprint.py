@@ -1,0 +1,62 @@
+"""The content of rows as numbers that Python and ClickHouse compute alike, so that rows compare without being moved.
+
+A row's fingerprint is the first eight bytes, little-endian, of the MD5 of its values as text, joined. MD5 is what both
+sides have built in: ClickHouse has faster hashes, but Python's standard library has none of them. It guards against
+accidents, not against forgery. Fingerprints of many rows add up modulo 2**64, in any order.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from hashlib import md5
+from typing import Any
+
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.clickhouse.schema import Column
+
+SEPARATOR, ESCAPE = "\x1f", "\x1e"
+MODULUS = 2**64
+
+
+def fingerprints(columns: Sequence[Column], data: Sequence[Sequence[Any]]) -> Sequence[int]:
+    """One fingerprint per row; ``data`` has one sequence of ClickHouse values per column."""
+    texts = [_texts(column, values) for column, values in zip(columns, data, strict=True)]
+    joined = map(SEPARATOR.join, zip(*texts, strict=True))
+    digests = b"".join([md5(row.encode(), usedforsecurity=False).digest()[:8] for row in joined])
+    numbers = array("Q", digests)
+    if array("H", [1]).tobytes() != b"\x01\x00":
+        numbers.byteswap()
+    return numbers
+
+
+def total(numbers: Sequence[int]) -> int:
+    """The fingerprint of all rows together."""
+    return sum(numbers) % MODULUS
+
+
+def expression(columns: Sequence[Column]) -> str:
+    """ClickHouse's expression for the fingerprint of a row."""
+    texts = [
+        f"replaceAll(replaceAll({quote(column.name)}, '\\x1e', '\\x1e0'), '\\x1f', '\\x1e1')"
+        if _is_text(column)
+        else f"toString({quote(column.name)})"
+        for column in columns
+    ]
+    joined = f"arrayStringConcat([{', '.join(texts)}], '\\x1f')" if len(texts) > 1 else texts[0]
+    return f"reinterpretAsUInt64(substring(MD5({joined}), 1, 8))"
+
+
+def _texts(column: Column, values: Sequence[Any]) -> Sequence[str]:
+    if column.type == "Bool":
+        return ["true" if value else "false" for value in values]
+    if not _is_text(column):
+        return list(map(str, values))
+    # Nearly no value has one of the two characters.
+    if any(SEPARATOR in value or ESCAPE in value for value in set(values)):
+        return [value.replace(ESCAPE, ESCAPE + "0").replace(SEPARATOR, ESCAPE + "1") for value in values]
+    return values
+
+
+def _is_text(column: Column) -> bool:
+    return column.type in ("String", "LowCardinality(String)")
