@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,11 +18,12 @@ from platform_plugin_aspects.clickhouse.schema import convert_each
 ROWS_AT_ONCE = 500
 
 
-def read_columns(queryset: Any, paths: Sequence[str]) -> list[Sequence[Any]]:
+def read_columns(queryset: Any, paths: Sequence[str], naive: Collection[str] = ()) -> list[Sequence[Any]]:
     """One sequence of values per path: what ``queryset.values_list(*paths)`` gives, transposed.
 
     Values come as the database driver gives them, from one query; a field's own conversion (keys, UUIDs, time zones)
-    is applied per distinct value.
+    is applied per distinct value. Moments of the paths in ``naive`` may come without their time zone, which is UTC:
+    making a million of them aware costs as much as reading them.
     """
     connection = connections[queryset.db]
     compiler = queryset.values_list(*paths).query.get_compiler(connection=connection)
@@ -39,7 +40,8 @@ def read_columns(queryset: Any, paths: Sequence[str]) -> list[Sequence[Any]]:
     selected = [expression for expression, _sql, _alias in compiler.select]
     for position, (converters, expression) in compiler.get_converters(selected).items():
         for converter in converters:
-            columns[position] = _converted(columns[position], converter, expression, connection)
+            if paths[position] not in naive or not _only_makes_aware(converter, connection):
+                columns[position] = _converted(columns[position], converter, expression, connection)
     return columns
 
 

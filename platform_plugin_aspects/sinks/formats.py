@@ -16,8 +16,8 @@ def iso_utc(moment: datetime | None) -> str:
     """ISO 8601 in UTC with a ``Z``, without a fraction when it is zero; null is the empty string."""
     if moment is None:
         return ""
-    # The offset, +00:00, is the last six characters.
-    return _utc(moment).isoformat()[:-6] + "Z"
+    # Naive moments are UTC: see _utc. The offset of the others, +00:00, is the last six characters.
+    return (moment.isoformat() if moment.tzinfo is None else _utc(moment).isoformat()[:-6]) + "Z"
 
 
 def json_list(values: Any) -> str:
