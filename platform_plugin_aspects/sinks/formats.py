@@ -31,7 +31,7 @@ def or_zero(value: int | None) -> int:
 
 
 def _utc(moment: datetime) -> datetime:
-    # Naive moments come only from sites without USE_TZ, and edx-platform's TIME_ZONE is UTC.
+    # Naive moments are UTC: read_columns may leave them so, and edx-platform's TIME_ZONE is UTC.
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:
