@@ -22,6 +22,8 @@ from platform_plugin_aspects.backfill import Watcher
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.ranges import Status
+from platform_plugin_aspects.reconcile import compare
+from platform_plugin_aspects.sinks import UserProfileSink
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage, until
@@ -101,6 +103,7 @@ def test_killed_at_ten_points_and_resumed_nothing_is_lost(
     assert len(rows(clickhouse, "user_profile")) <= len(keys) + 10 * 2 * 5
     assert len(rows(clickhouse, "user_profile")) < 2 * len(keys)
     assert "user_profile: 300 objects written" in out
+    assert compare(UserProfileSink()).equal
 
 
 # Stopped by a person
