@@ -45,8 +45,9 @@ def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """W001: every signal and model that a sink which is set to on listens to exists in this release of the platform."""
     found: list[CheckMessage] = []
+    known = sinks()
     for concern in signals.concerns():
-        if not sinks()[concern.sink].is_set_on():
+        if not known[concern.sink].is_set_on():
             continue
         missing = []
         if edx_platform.get_signal(concern.signal) is None and not concern.optional:

@@ -268,8 +268,12 @@ def _write(
     bad |= {keys.get(key, str(key)): reason for key, reason in outcome.rejected.items()}
     written = {change.object_id for change in ready} - bad.keys()
     _forget([change.pk for change in changes if change.object_id in written])
+    of_bad: dict[str, list[Change]] = {object_id: [] for object_id in bad}
+    for change in ready:
+        if change.object_id in of_bad:
+            of_bad[change.object_id].append(change)
     for object_id, reason in bad.items():
-        _keep_bad(state.sink, object_id, reason, [change for change in ready if change.object_id == object_id])
+        _keep_bad(state.sink, object_id, reason, of_bad[object_id])
 
 
 def _forget(changes: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 
@@ -27,6 +28,15 @@ def all_on(settings: Any) -> None:
     """Every sink is on."""
     for sink in sinks().values():
         setattr(settings, f"EVENT_SINK_CLICKHOUSE_{sink.model.upper()}_ENABLED", True)
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """Celery's queue, empty."""
+    queue = Broker()
+    queue.take()
+    yield queue
+    queue.take()
 
 
 @pytest.fixture

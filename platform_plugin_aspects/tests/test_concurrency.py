@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -26,15 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PROFILES = 8
 SAVES = 40
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    """Celery's queue, empty."""
-    queue = Broker()
-    queue.take()
-    yield queue
-    queue.take()
 
 
 def at_once(*actions: Callable[[], None]) -> None:

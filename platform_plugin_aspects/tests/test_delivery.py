@@ -82,15 +82,6 @@ def _forget(ledger: type[Ledger]) -> None:
     ledger.reached = staticmethod(lambda point: None)
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    """Celery's queue, empty."""
-    queue = Broker()
-    queue.take()
-    yield queue
-    queue.take()
-
-
 def inserts(endpoint: ClickHouseEndpoint) -> int:
     return sum(request.statement.startswith("INSERT") for request in endpoint.requests)
 

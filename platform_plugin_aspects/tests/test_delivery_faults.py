@@ -34,15 +34,6 @@ PASSWORD = "a-secret-password-7f3a"
 UNREACHABLE = "http://127.0.0.1:1"
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    """Celery's queue, empty."""
-    queue = Broker()
-    queue.take()
-    yield queue
-    queue.take()
-
-
 def time_passes(sink: str) -> None:
     """The waits of a sink and of its bad objects are over."""
     now = datetime.now(UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from common.djangoapps.student.models import UserProfile
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
 from platform_plugin_aspects import delivery, ranges, tasks
@@ -23,6 +23,7 @@ from platform_plugin_aspects.ranges import Status
 from platform_plugin_aspects.sinks import BaseSink
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app
+from platform_plugin_aspects.tests.commands import fails, profiles, run
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -30,25 +31,6 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 pytestmark = pytest.mark.django_db
 TASK = "platform_plugin_aspects.tasks.backfill_range"
 TOO_LARGE = 2**31 + 5
-
-
-def profiles(number: int) -> list[int]:
-    return [user.profile.pk for user in factories.make_many_users(number)]
-
-
-def run(*args: Any) -> list[str]:
-    """The lines that the command says."""
-    out = StringIO()
-    call_command("dump_data_to_clickhouse", *map(str, args), stdout=out)
-    return out.getvalue().splitlines()
-
-
-def fails(*args: Any) -> tuple[str, list[str]]:
-    """The message with which the command fails, and what it says before."""
-    out = StringIO()
-    with pytest.raises(CommandError) as caught:
-        call_command("dump_data_to_clickhouse", *map(str, args), stdout=out)
-    return str(caught.value), out.getvalue().splitlines()
 
 
 def in_clickhouse(table: str = "user_profile") -> list[Any]:
@@ -62,15 +44,6 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     current_app.conf.task_always_eager = True
     yield
     current_app.conf.task_always_eager = False
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    """Celery's queue, empty."""
-    queue = Broker()
-    queue.take()
-    yield queue
-    queue.take()
 
 
 # All goes well

@@ -8,13 +8,11 @@ import shlex
 import signal
 import subprocess
 import time
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
-from django.core.management import CommandError, call_command
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from platform_plugin_aspects import ranges
@@ -25,6 +23,7 @@ from platform_plugin_aspects.ranges import Status
 from platform_plugin_aspects.reconcile import compare
 from platform_plugin_aspects.sinks import UserProfileSink
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import fails, profiles, run
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage, until
 from test_utils import factories
@@ -34,25 +33,6 @@ pytestmark = pytest.mark.django_db
 
 PROFILES = ["dump_data_to_clickhouse", "--object", "user_profile"]
 TOO_LARGE = 2**31 + 5
-
-
-def profiles(number: int) -> list[int]:
-    return [user.profile.pk for user in factories.make_many_users(number)]
-
-
-def run(*args: Any) -> list[str]:
-    """The lines that the command says."""
-    out = StringIO()
-    call_command("dump_data_to_clickhouse", *map(str, args), stdout=out)
-    return out.getvalue().splitlines()
-
-
-def fails(*args: Any) -> tuple[str, list[str]]:
-    """The message with which the command fails, and what it says before."""
-    out = StringIO()
-    with pytest.raises(CommandError) as caught:
-        call_command("dump_data_to_clickhouse", *map(str, args), stdout=out)
-    return str(caught.value), out.getvalue().splitlines()
 
 
 def break_insert(endpoint: ClickHouseEndpoint, number: int, times: int | None = 1) -> None:

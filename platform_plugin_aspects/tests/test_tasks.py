@@ -28,15 +28,6 @@ PASSWORD = "a-secret-password-7f3a"
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    """Celery's queue, empty."""
-    queue = Broker()
-    queue.take()
-    yield queue
-    queue.take()
-
-
-@pytest.fixture
 def elsewhere(clickhouse: ClickHouse, clickhouse_http: ClickHouseEndpoint) -> Iterator[ClickHouse]:
     """The same tables in another database, for connection_overrides."""
     name = f"{clickhouse.connection.database}_2"

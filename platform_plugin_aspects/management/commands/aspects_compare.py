@@ -15,7 +15,7 @@ from platform_plugin_aspects.management.options import add_connection_arguments,
 from platform_plugin_aspects.reconcile import Comparison, compare, repair
 from platform_plugin_aspects.sinks import ModelBaseSink
 
-EQUAL, DIFFERENT, NOT_COMPARED = 0, 1, 2
+DIFFERENT, NOT_COMPARED = 1, 2
 KINDS = ("missing", "stale", "extra")
 
 
