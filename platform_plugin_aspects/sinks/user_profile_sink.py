@@ -15,16 +15,20 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: What the platform writes for most learners: the session key and nothing else.
 _ONLY_SESSION = re.compile(r'\{"session_id": (?:"[0-9a-zA-Z]*"|null)\}')
 
+#: A session key named inside a text: a mapping that was made a string before it was stored.
+_IN_TEXT = re.compile(r"""["']session_id\\*["']\s*:""")
+
 
 def without_session(meta: str | None) -> str:
     """``UserProfile.meta`` without the learner's session key, which the platform keeps there under ``session_id``.
 
     Text without a session key stays as it is, to the byte. In JSON the key is removed wherever it stands. Text that
-    is no JSON but names a session key is dropped whole, for nobody knows where the key ends.
+    is no JSON but names a session key is dropped whole, for nobody knows where the key ends; so is JSON with such text
+    in one of its strings.
     """
     if not meta:
         return ""
-    if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(lambda m: chr(int(m[1], 16)), meta)):
+    if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(_unescaped, meta)):
         return meta
     if _ONLY_SESSION.fullmatch(meta):
         return "{}"
@@ -40,9 +44,14 @@ def without_session(meta: str | None) -> str:
     try:
         cleaned = json.loads(meta, object_hook=keep)
         # NaN and Infinity, which Python reads and writes, are no JSON.
-        return json.dumps(cleaned, allow_nan=False) if named else meta
+        left = json.dumps(cleaned, allow_nan=False) if named else meta
+        return "" if _IN_TEXT.search(_ESCAPED.sub(_unescaped, left)) else left
     except (ValueError, RecursionError):
         return ""
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 class UserProfileSink(ModelBaseSink):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from common.djangoapps.student.models import UserProfile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
@@ -75,6 +75,7 @@ def test_meta_without_a_session_key_stays_to_the_byte(value: Any, indent: int | 
     assert without_session(meta) == meta
 
 
+@example(before='"', after='"')
 @given(before=st.text(), after=st.text())
 def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, after: str) -> None:
     meta = f"{before}{{'{NAME}': '{KEY}'{after}"
@@ -89,6 +90,7 @@ def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, af
         ("no json at all", "no json at all"),
         ("{broken", "{broken"),
         (f'{{"{NAME}": "{KEY}"', ""),
+        (f'{{"x": "{{\\"{NAME}\\": \\"{KEY}\\"}}"}}', ""),
         (f'{{"{NAME}": null, "a": "é"}}', '{"a": "\\u00e9"}'),
         (f'{{"{NAME}": "{KEY}", "{NAME}": "{KEY}"}}', "{}"),
         # Of two values of one key a dictionary keeps the last: the first goes with its session key, or stays whole.
