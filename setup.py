@@ -41,7 +41,11 @@ setup(
     install_requires=requirements("base.in"),
     # For chdb:/// urls: the ClickHouse engine inside the process. The bound is clickhouse-connect's own.
     extras_require={"embedded": ["chdb>=4.1.7"]},
-    entry_points={"lms.djangoapp": [PLUGIN], "cms.djangoapp": [PLUGIN]},
+    entry_points={
+        "lms.djangoapp": [PLUGIN],
+        "cms.djangoapp": [PLUGIN],
+        "xblock.v1": [f"superset = {PACKAGE}.xblock:SupersetXBlock"],
+    },
     zip_safe=False,
     classifiers=[
         "Development Status :: 3 - Alpha",
