@@ -1,4 +1,4 @@
-"""Fixtures on the ClickHouse endpoint; the root conftest loads them with pytest_plugins.
+"""Fixtures on the services of the stand-in platform and on the ClickHouse endpoint; loaded by ``-p`` in pyproject.toml.
 
 A process has one engine path, so all tests of a process share one engine: clickhouse_engine_path.
 """
@@ -9,9 +9,12 @@ import datetime
 import ipaddress
 import uuid
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rules
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +28,23 @@ USERS = {
     "ch_admin": ("admin-password", ALL),
     "ch_cms": ("password", {"event_sink*": READ_WRITE, "xapi*": READ_WRITE}),
 }
+
+
+@pytest.fixture
+def lms_permissions() -> Iterator[None]:
+    """The LMS's permissions; tests run as the CMS, which has none of them."""
+    module = import_module("lms.djangoapps.instructor.permissions")
+    rules.set_perm(module.VIEW_DASHBOARD, module.may_view_dashboard)
+    yield
+    rules.remove_perm(module.VIEW_DASHBOARD)
+
+
+@pytest.fixture
+def lms(settings: Any, lms_permissions: None) -> None:
+    """The test runs as the LMS: its URLs, its permissions and its branch of the modulestore."""
+    settings.SERVICE_VARIANT = "lms"
+    settings.ROOT_URLCONF = "lms.urls"
+    settings.MODULESTORE_BRANCH = "published-only"
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import celery
 import pytest
-import rules
 from common.djangoapps.student.auth import has_studio_read_access
 from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment, UserProfile
 from common.djangoapps.student.roles import (
@@ -29,9 +27,11 @@ from common.djangoapps.student.roles import (
 )
 from common.djangoapps.student.signals.signals import ENROLL_STATUS_CHANGE
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.db.models.signals import post_save
 from django.test import Client, RequestFactory
+from django.urls import get_resolver
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.content_tagging.api import delete_object_tags, get_object_tags
@@ -338,6 +338,8 @@ class TestModulestore:
         assert heard == [deleted]
         assert list(CourseOverview.objects.values_list("id", flat=True)) == [vanished]
         assert store.get_course(vanished, revision=PUBLISHED_ONLY) is None
+        assert [CourseOverview.course_exists(key) for key in (deleted, vanished)] == [False, True]
+        assert CourseOverview.course_exists(make_course(publish=False))
         assert CourseOverview.get_from_id(vanished).id == vanished
         with pytest.raises(CourseOverview.DoesNotExist):
             CourseOverview.get_from_id(deleted)
@@ -464,15 +466,6 @@ class TestRetirement:
                 retire(make_user())
         finally:
             USER_RETIRE_LMS_MISC.disconnect(fail)
-
-
-@pytest.fixture
-def lms_permissions() -> Iterator[None]:
-    """The LMS's permissions; the tests run as the CMS, which has none of them."""
-    module = import_module("lms.djangoapps.instructor.permissions")
-    rules.set_perm(module.VIEW_DASHBOARD, module.may_view_dashboard)
-    yield
-    rules.remove_perm(module.VIEW_DASHBOARD)
 
 
 class TestRoles:
@@ -643,6 +636,16 @@ class TestSettings:
         assert django_settings.SERVICE_VARIANT == "cms"
         assert celery.current_app.conf.task_default_queue == "edx.cms.core.default"
         assert client.get("/heartbeat").json() == {"status": "OK"}
+
+    @pytest.mark.usefixtures("lms")
+    def test_a_test_may_run_as_the_lms(self) -> None:
+        assert (django_settings.SERVICE_VARIANT, get_resolver().urlconf_name) == ("lms", "lms.urls")
+        assert make_user(is_staff=True).has_perm("instructor.dashboard", make_course_key())
+
+    def test_inactive_users_may_log_in(self, client: Client) -> None:
+        user = make_user(is_active=False)
+        client.force_login(user)
+        assert get_user(client) == user
 
     def test_the_database_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STANDIN_DATABASE_URL", "mysql://me:p%40ss@127.0.0.1:3307/edx")

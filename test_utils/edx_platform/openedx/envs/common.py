@@ -6,7 +6,7 @@ from openedx.envs.environment import broker_url, caches, courses_dir, databases,
 
 PLATFORM_ROOT = Path(__file__).resolve().parents[2]
 
-SECRET_KEY = "only for the stand-in platform"
+SECRET_KEY = "only for the stand-in platform, and 32 bytes or more"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 SITE_ID = 1
@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.admin",
     "rest_framework",
+    "drf_spectacular",
     "waffle",
     "rules.apps.AutodiscoverRulesConfig",
     "django_countries",
@@ -60,6 +61,9 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    # Micro-frontends send the two halves of a JWT as cookies.
+    "edx_rest_framework_extensions.auth.jwt.middleware.JwtAuthCookieMiddleware",
+    "edx_rest_framework_extensions.auth.jwt.middleware.EnsureJWTAuthSettingsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "edx_django_utils.cache.middleware.TieredCacheMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -67,9 +71,29 @@ MIDDLEWARE = [
 ]
 
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    # Inactive users, those who have not confirmed their email address, may log in.
+    "django.contrib.auth.backends.AllowAllUsersModelBackend",
     "rules.permissions.ObjectPermissionBackend",
 ]
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_RATES": {"user": "60/minute"},
+}
+JWT_AUTH = {
+    "JWT_ALGORITHM": "HS256",
+    "JWT_AUTH_COOKIE": "edx-jwt-cookie",
+    "JWT_AUTH_COOKIE_HEADER_PAYLOAD": "edx-jwt-cookie-header-payload",
+    "JWT_AUTH_COOKIE_SIGNATURE": "edx-jwt-cookie-signature",
+    "JWT_AUTH_HEADER_PREFIX": "JWT",
+    "JWT_DECODE_HANDLER": "edx_rest_framework_extensions.auth.jwt.decoder.jwt_decode_handler",
+    "JWT_ISSUERS": [{"ISSUER": f"{LMS_ROOT_URL}/oauth2", "AUDIENCE": "openedx", "SECRET_KEY": SECRET_KEY}],
+    "JWT_LEEWAY": 1,
+    "JWT_VERIFY_EXPIRATION": True,
+}
+# Claims of a JWT, which may be stale, change nothing of the user.
+EDX_DRF_EXTENSIONS = {"JWT_PAYLOAD_USER_ATTRIBUTE_MAPPING": {}}
 
 MAKO_TEMPLATE_DIRS_BASE = [PLATFORM_ROOT / "templates"]
 TEMPLATES = [

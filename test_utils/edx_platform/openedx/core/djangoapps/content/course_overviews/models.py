@@ -84,6 +84,11 @@ class CourseOverview(TimeStampedModel):
         overview = cls.objects.filter(id=course_id, version__gte=cls.VERSION).first()
         return overview or cls.load_from_module_store(course_id)
 
+    @classmethod
+    def course_exists(cls, course_id: CourseKey) -> bool:
+        """Tell whether there is a row, or a course in the modulestore."""
+        return cls.objects.filter(id=course_id).exists() or modulestore().has_course(course_id)
+
     def _read(self, course: Any) -> None:
         self.version = self.VERSION
         self.org = course.id.org
