@@ -13,8 +13,13 @@ SITE_ID = 1
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ar", "العربية"), ("es-419", "Español (Latinoamérica)"), ("fr", "Français")]
+LANGUAGE_COOKIE_NAME = "openedx-language-preference"
 STATIC_URL = "/static/"
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/heartbeat"
+# Stricter than most sites. One that frames Superset should name it in frame-src.
+CSP_STATIC_ENFORCE = "default-src 'self'; img-src 'self' data:; frame-src http: https:"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 # No New Relic, OpenTelemetry or Datadog here.
 OPENEDX_TELEMETRY = []
@@ -22,6 +27,7 @@ OPENEDX_TELEMETRY = []
 PLATFORM_NAME = "Stand-in"
 LMS_ROOT_URL = "http://lms.standin.invalid"
 CMS_ROOT_URL = "http://cms.standin.invalid"
+INSTRUCTOR_MICROFRONTEND_URL = "http://apps.standin.invalid/instructor-dashboard"
 
 FEATURES = {
     # The platform's default. Tutor turns it off.
@@ -52,19 +58,31 @@ INSTALLED_APPS = [
     "openedx.core.djangoapps.user_api.apps.UserApiConfig",
     tagging_app(),
     "openedx.core.djangoapps.content_tagging.apps.ContentTaggingConfig",
+    # No part of edx-platform: the LMS shows it, since the stand-in has no courseware.
+    "workbench",
 ]
 
+WORKBENCH = {
+    "reset_state_on_restart": False,
+    "services": {"user": "common.djangoapps.xblock_django.user_service.WorkbenchUserService"},
+}
+EXCLUDED_XBLOCKS: set[str] = set()
+
 MIDDLEWARE = [
+    "openedx.core.lib.csp.content_security_policy_middleware",
     "crum.CurrentRequestUserMiddleware",
     "edx_django_utils.cache.middleware.RequestCacheMiddleware",
+    # Referrer-Policy: same-origin, among others.
+    "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     # Micro-frontends send the two halves of a JWT as cookies.
     "edx_rest_framework_extensions.auth.jwt.middleware.JwtAuthCookieMiddleware",
     "edx_rest_framework_extensions.auth.jwt.middleware.EnsureJWTAuthSettingsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "openedx.core.djangoapps.lang_pref.middleware.LanguagePreferenceMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "edx_django_utils.cache.middleware.TieredCacheMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "waffle.middleware.WaffleMiddleware",

@@ -1,6 +1,8 @@
 """URLs that both services have."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
@@ -10,4 +12,11 @@ def heartbeat(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "OK"})
 
 
-common_urlpatterns = [path("admin/", admin.site.urls), path("heartbeat", heartbeat)]
+common_urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("heartbeat", heartbeat),
+    path("login", LoginView.as_view(), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    # Straight from the apps' folders, which is well enough for a stand-in.
+    path("static/<path:path>", serve, {"insecure": True}),
+]
