@@ -9,6 +9,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from platform_plugin_aspects import edx_platform, signals
 from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
 from platform_plugin_aspects.sinks.registry import extra_sinks, sinks
+from platform_plugin_aspects.superset.config import SupersetConfig
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 
 @register
@@ -63,3 +65,22 @@ def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register
+def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E004: SUPERSET_CONFIG can be meant. W003: its guest_token_secret is long enough."""
+    try:
+        config = SupersetConfig.from_settings()
+    except SupersetMisconfigured as error:
+        return [Error(str(error), hint="Correct SUPERSET_CONFIG.", id="platform_plugin_aspects.E004")]
+    if config.has_short_secret:
+        return [
+            Warning(
+                f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}.",
+                hint="Use a longer random text here and as GUEST_TOKEN_JWT_SECRET in Superset: whoever guesses it "
+                "sees every course.",
+                id="platform_plugin_aspects.W003",
+            )
+        ]
+    return []
