@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from platform_plugin_aspects import edx_platform, signals
@@ -84,3 +86,17 @@ def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage
             )
         ]
     return []
+
+
+@register
+def check_filter_steps(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """W002: OPEN_EDX_FILTERS_CONFIG names the steps where they are, and not where old documents have them."""
+    configured = str(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", ""))
+    return [
+        Warning(
+            f"OPEN_EDX_FILTERS_CONFIG names {path}, which does not exist: its page lacks the reports.",
+            hint=f"Write {path.replace('platform_plugin_superset', 'platform_plugin_aspects')} instead.",
+            id="platform_plugin_aspects.W002",
+        )
+        for path in sorted(set(re.findall(r"platform_plugin_superset[.\w]*", configured)))
+    ]

@@ -6,7 +6,11 @@ So nothing here is derived from another setting, and missing keys get their defa
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+#: Of Mako, which renders the legacy instructor dashboard.
+TEMPLATES = str(Path(__file__).resolve().parents[1] / "templates")
 
 
 def _dashboard(name: str, slug: str, uuid: str, **filters: list[str]) -> dict[str, Any]:
@@ -18,7 +22,14 @@ def _in_context(name: str, slug: str, uuid: str, course: list[str], block: list[
 
 
 def plugin_settings(settings: Any) -> None:
-    """Set the defaults of all the plugin's settings on ``settings``, the platform's settings module."""
+    """Set the defaults of all the plugin's settings on ``settings``, the platform's settings module.
+
+    Its MAKO_TEMPLATE_DIRS_BASE, where it has one, gets the plugin's templates too.
+    """
+    template_folders = getattr(settings, "MAKO_TEMPLATE_DIRS_BASE", [])
+    if TEMPLATES not in template_folders:
+        template_folders.append(TEMPLATES)
+
     # .. setting_name: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG
     # .. setting_default: see below
     # .. setting_description: Where ClickHouse is. ``url``: its HTTP(S) interface with port, or ``chdb:///<folder>``

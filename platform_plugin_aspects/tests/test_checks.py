@@ -312,6 +312,34 @@ def test_a_wrong_configuration_is_an_error(config: dict[str, Any], words: str, s
     assert "s3cret" not in message
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda steps: {"fail_silently": False, "pipeline": steps},
+        lambda steps: steps,
+        lambda steps: steps[0],
+    ],
+    ids=["mapping", "list", "text"],
+)
+def test_steps_are_looked_for_where_they_are(of: Any, settings: Any) -> None:
+    page = "org.openedx.learning.instructor.dashboard.render.started.v1"
+    settings.OPEN_EDX_FILTERS_CONFIG = {page: of(["platform_plugin_aspects.extensions.filters.AddSupersetTab"])}
+    assert checks.check_filter_steps(None) == []
+    settings.OPEN_EDX_FILTERS_CONFIG = {page: of(["platform_plugin_superset.extensions.filters.AddSupersetTab"])}
+    (warning,) = checks.check_filter_steps(None)
+    assert warning.id == "platform_plugin_aspects.W002"
+    assert "names platform_plugin_superset.extensions.filters.AddSupersetTab," in warning.msg
+    assert warning.hint == "Write platform_plugin_aspects.extensions.filters.AddSupersetTab instead."
+
+
+def test_no_steps_need_be_configured(settings: Any) -> None:
+    for config in (None, {}):
+        settings.OPEN_EDX_FILTERS_CONFIG = config
+        assert checks.check_filter_steps(None) == []
+    del settings.OPEN_EDX_FILTERS_CONFIG
+    assert checks.check_filter_steps(None) == []
+
+
 def test_a_model_that_is_missing_is_said_of_sinks_that_are_on(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {}
     assert checks.check_receivers(None) == []

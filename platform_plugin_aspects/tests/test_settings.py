@@ -145,6 +145,14 @@ def test_defaults_are_not_shared() -> None:
     assert vars(second) == DEFAULTS
 
 
+def test_the_templates_are_added_to_the_platform_s_once() -> None:
+    settings = SimpleNamespace(MAKO_TEMPLATE_DIRS_BASE=["the platform's"])
+    common.plugin_settings(settings)
+    production.plugin_settings(settings)
+    common.plugin_settings(settings)  # devstack: common, twice
+    assert settings.MAKO_TEMPLATE_DIRS_BASE == ["the platform's", common.TEMPLATES]
+
+
 @pytest.mark.parametrize("service", ["lms.djangoapp", "cms.djangoapp"])
 def test_settings_are_registered_for_both_services(service: str) -> None:
     registered = PlatformPluginAspectsConfig.plugin_app["settings_config"][service]
