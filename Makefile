@@ -2,6 +2,7 @@
 # compiled requirements change.
 
 VENV ?= .venv
+SUPERSET_VENV ?= .venv-superset
 BUILD := build
 
 SHELL := /bin/bash
@@ -42,6 +43,10 @@ test: $(VENV)/.test ## Run the tests, with coverage
 .PHONY: services
 services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two Celery workers (installs from apt)
 	@PATH="$(abspath $(BIN)):$$PATH" test_utils/services/run.sh
+
+.PHONY: e2e
+e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready ## Run the suite with Superset and Chromium (installs from apt; ARGS=--wait only starts)
+	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh $(ARGS)
 
 .PHONY: benchmark
 benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
@@ -90,7 +95,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 	@$(RUN) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("Compile on the oldest Python supported: \
 	make upgrade PYTHON=python3.11 VENV=.venv311 (this is %d.%d)." % v)'
 	@# services last: mysqlclient says what it is only where MariaDB's client library is (`make services` installs it).
-	@cd requirements; for name in base test quality doc dev services; do \
+	@cd requirements; for name in base test quality doc dev e2e superset services; do \
 	  CUSTOM_COMPILE_COMMAND="make upgrade" $(abspath $(BIN))/pip-compile --quiet --upgrade --strip-extras \
 	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	    --output-file $$name.txt $$name.in; \
@@ -98,7 +103,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
-	rm -rf $(VENV) $(BUILD) dist *.egg-info .demo .standin .tox .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist *.egg-info .demo .e2e .services .standin .tox .coverage .coverage.* htmlcov \
 	  .hypothesis .mypy_cache .pytest_cache
 	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
@@ -116,4 +121,15 @@ $(VENV)/.test: requirements/test.txt setup.py requirements/base.in $(PACKAGE)/__
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.test
 	@$(PIP) install -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.e2e: requirements/e2e.txt $(VENV)/.test
+	@$(PIP) install -r requirements/e2e.txt
+	@touch $@
+
+# Superset pins much that edx-platform pins otherwise.
+$(SUPERSET_VENV)/.ready: requirements/superset.txt
+	@echo "Installing Superset into $(SUPERSET_VENV)"
+	@$(PYTHON) -m venv --clear $(SUPERSET_VENV)
+	@$(SUPERSET_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install -r requirements/superset.txt
 	@touch $@

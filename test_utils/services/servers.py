@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from .processes import REPOSITORY, Endpoint, MariaDB, Process, Redis
+from test_utils.processes import REPOSITORY, Endpoint, Process
+
+from .processes import MariaDB, Redis
 
 PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
 

@@ -17,7 +17,8 @@ from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.comparison import Compared, compare
 from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import make_course
-from test_utils.services.processes import ADMIN, Stream, Worker, until
+from test_utils.processes import ADMIN, until
+from test_utils.services.processes import Stream, Worker
 from test_utils.services.servers import SERVERS, Servers
 
 #: Enough for two windows, the longest wait after a failure that these tests meet, and a task on a busy machine.

@@ -21,7 +21,8 @@ from platform_plugin_aspects.management import distribute
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.ranges import Status
 from test_utils.factories import make_course_key
-from test_utils.services.processes import Worker, until
+from test_utils.processes import until
+from test_utils.services.processes import Worker
 
 from .conftest import Demo, Site
 

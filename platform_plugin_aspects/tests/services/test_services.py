@@ -23,8 +23,9 @@ from django.utils import timezone
 
 from platform_plugin_aspects.models import Change
 from test_utils.factories import make_external_id, make_taxonomy, make_user
+from test_utils.processes import POLL_SECS, until
 from test_utils.retirement import retirement_steps
-from test_utils.services.processes import POLL_SECS, Worker, until
+from test_utils.services.processes import Worker
 from test_utils.services.traffic import MODES
 
 from .conftest import Site

@@ -1,0 +1,1 @@
+"""`make e2e`: Superset, the stand-in LMS and Chromium together, as people meet them."""

@@ -1,0 +1,70 @@
+"""Start the site and run the suite marked ``e2e`` on it, or wait.
+
+`python -m test_utils.e2e FOLDER [arguments of pytest]` is called by run.sh. With `--wait` in their place it says where
+everything is, for people and for benchmarks/guest_token.py, and waits for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import django
+import pytest
+
+from .site import COURSE, COURSE_BOARD, LEARNER, TEAM, Site
+
+SUITE = "platform_plugin_aspects/tests/e2e"
+SITE = pytest.StashKey[Site]()
+
+
+class Plugin:
+    """Leaves the site in ``config.stash[SITE]``."""
+
+    def __init__(self, site: Site):
+        self.site = site
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[SITE] = self.site
+
+
+def main(folder: Path, arguments: list[str]) -> int:
+    """Return pytest's exit code."""
+    site = Site(folder)
+    # As an interrupt, so that the processes are ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    site.configure()
+    django.setup()
+    try:
+        site.start()
+        if arguments == ["--wait"]:
+            print(json.dumps(addresses(site), indent=2), flush=True)
+            with suppress(KeyboardInterrupt):
+                signal.pause()
+            return 0
+        options = ["-m", "e2e", "--ds", "cms.envs.standin", "-p", "no:cacheprovider", SUITE, *arguments]
+        return int(pytest.main(options, plugins=[Plugin(site)]))
+    finally:
+        site.kill()
+
+
+def addresses(site: Site) -> dict[str, str]:
+    """Where everything is, and the passwords of this run."""
+    username, password = site.superset.service_account
+    return {
+        "superset_url": site.superset.url,
+        "superset_admin_password": site.superset.admin_password,
+        "superset_username": username,
+        "superset_password": password,
+        "guest_token_secret": site.superset.guest_token_secret,
+        "dashboard_uuid": COURSE_BOARD,
+        "instructor_page": f"{site.lms.url}/courses/{COURSE}/instructor",
+        **{f"password_of_{name}": site.passwords[name] for name in (*TEAM, LEARNER)},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))

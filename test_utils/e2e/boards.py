@@ -1,0 +1,130 @@
+"""What is in Superset: a dataset over the enrollments, charts, and the dashboards that the plugin embeds."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from .superset import Superset, SupersetApi
+
+#: The latest row of each enrollment, with the columns that the plugin's row-level clauses name.
+DATASET_SQL = """
+SELECT extract(course_key, '^(?:course-v1:|ccx-v1:)?([^+/]+)') AS org, course_key, username, mode, is_active
+FROM event_sink.course_enrollment
+ORDER BY time_last_dumped DESC
+LIMIT 1 BY id
+"""
+COUNT = "count"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart over the dataset: ``viz_type`` and ``params`` are Superset's names, ``query`` what it asks for."""
+
+    name: str
+    viz_type: str
+    params: Mapping[str, Any]
+    query: Mapping[str, Any]
+
+
+COUNTS = Chart(
+    "Enrollments by course and mode",
+    "table",
+    {"query_mode": "aggregate", "groupby": ["course_key", "mode"], "metrics": [COUNT], "row_limit": 1000},
+    {"columns": ["course_key", "mode"], "metrics": [COUNT], "orderby": [[COUNT, False]]},
+)
+TOTAL = Chart("Enrollments", "big_number_total", {"metric": COUNT}, {"columns": [], "metrics": [COUNT]})
+MODES = Chart(
+    "Modes",
+    "echarts_timeseries_bar",
+    {"x_axis": "mode", "metrics": [COUNT], "groupby": [], "x_axis_sort_asc": True, "truncate_metric": True},
+    {"columns": ["mode"], "metrics": [COUNT], "orderby": [[COUNT, False]]},
+)
+LEARNERS = Chart(
+    "Learners",
+    "table",
+    {"query_mode": "raw", "all_columns": ["username", "course_key", "mode"], "row_limit": 1000},
+    {"columns": ["username", "course_key", "mode"], "metrics": [], "orderby": []},
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A dashboard: its title, the UUID with which it is embedded, its charts from top to bottom."""
+
+    title: str
+    uuid: str
+    charts: Sequence[Chart]
+
+
+def fill(superset: Superset, clickhouse_url: str, boards: Sequence[Board], allowed_domains: Sequence[str]) -> None:
+    """Make the boards in an empty Superset. ``clickhouse_url`` is SQLAlchemy's; ``allowed_domains`` may embed them."""
+    api = superset.api()
+    database = api.post("database/", database_name="ClickHouse", sqlalchemy_uri=clickhouse_url)["id"]
+    dataset = api.post("dataset/", database=database, table_name="enrollments", sql=DATASET_SQL)["id"]
+    for board in boards:
+        dashboard = api.post("dashboard/", dashboard_title=board.title, published=True)["id"]
+        charts = [_make_chart(api, chart, dataset, dashboard) for chart in board.charts]
+        api.put(f"dashboard/{dashboard}", position_json=json.dumps(_layout(board, charts)))
+        embedded = api.post(f"dashboard/{dashboard}/embedded", allowed_domains=list(allowed_domains))["result"]["uuid"]
+        _know_as(superset, embedded, board.uuid)
+
+
+def _make_chart(api: SupersetApi, chart: Chart, dataset: int, dashboard: int) -> int:
+    form = {"viz_type": chart.viz_type, "datasource": f"{dataset}__table", **chart.params}
+    # A guest may ask for what the chart was saved with, nothing else.
+    context = {"datasource": {"id": dataset, "type": "table"}, "queries": [chart.query], "form_data": form}
+    return api.post(
+        "chart/",
+        slice_name=chart.name,
+        viz_type=chart.viz_type,
+        datasource_id=dataset,
+        datasource_type="table",
+        params=json.dumps(form),
+        query_context=json.dumps(context),
+        dashboards=[dashboard],
+    )["id"]
+
+
+def _layout(board: Board, charts: Sequence[int]) -> dict[str, Any]:
+    """Superset's ``position_json``: the charts, each over the whole width."""
+    rows = [f"ROW-{chart}" for chart in charts]
+    layout: dict[str, Any] = {
+        "DASHBOARD_VERSION_KEY": "v2",
+        "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
+        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": rows, "parents": ["ROOT_ID"]},
+        "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": board.title}},
+    }
+    for row, chart, of in zip(rows, charts, board.charts, strict=True):
+        parents = ["ROOT_ID", "GRID_ID"]
+        meta = {"chartId": chart, "sliceName": of.name, "width": 12, "height": 40}
+        layout |= {
+            row: {
+                "type": "ROW",
+                "id": row,
+                "children": [f"CHART-{chart}"],
+                "parents": parents,
+                "meta": {"background": "BACKGROUND_TRANSPARENT"},
+            },
+            f"CHART-{chart}": {
+                "type": "CHART",
+                "id": f"CHART-{chart}",
+                "children": [],
+                "parents": [*parents, row],
+                "meta": meta,
+            },
+        }
+    return layout
+
+
+def _know_as(superset: Superset, made: str, known: str) -> None:
+    """Embed with a known UUID: the API only makes new ones, so operators import theirs past it."""
+    with sqlite3.connect(superset.metadata, timeout=30) as database:
+        change = "UPDATE embedded_dashboards SET uuid = ? WHERE uuid = ?"
+        count = database.execute(change, (UUID(known).bytes, UUID(made).bytes)).rowcount
+    database.close()
+    assert count == 1, f"Superset has no embedded dashboard {made}"

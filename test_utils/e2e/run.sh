@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The suite with a browser: Superset, the stand-in LMS and the ClickHouse endpoint, all private to this run, on free ports
+# of 127.0.0.1, and Chromium.
+#
+# What is missing comes from apt, which needs root. The `python` that is first in PATH runs everything; SUPERSET_VENV names
+# Superset's virtual environment (`make e2e` makes both). Arguments are pytest's, or --wait. Screenshots and logs are kept in
+# .e2e.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+suite=e2e
+source test_utils/suite.sh
+
+need 'command -v chromium' chromium
+need 'command -v chromedriver' chromium-driver
+need '[ -n "$(fc-list :lang=ar)" ]' fonts-dejavu-core
+install_missing
+
+run python -m test_utils.e2e "$folder" "$@"

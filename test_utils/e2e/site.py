@@ -1,0 +1,162 @@
+"""The site: ClickHouse, Superset with its boards, and the stand-in LMS with its courses and people."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import requests
+
+from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process, free_port
+
+from .boards import COUNTS, LEARNERS, MODES, TOTAL, Board, fill
+from .superset import Superset
+
+PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
+
+#: Course -> (what its learners' usernames begin with, {mode: learners}). No two courses share a mode.
+COURSES = {
+    "course-v1:Sky+Stars+2026": ("star", {"audit": 5, "verified": 3}),
+    "course-v1:Sky+Moons+2026": ("moon", {"honor": 4}),
+    "course-v1:Sea+Stars+2026": ("fish", {"professional": 6}),
+}
+#: The course of most tests.
+COURSE = next(iter(COURSES))
+#: On the course team of COURSE: username -> language of the account.
+TEAM = {"estelle": "en", "najma": "ar"}
+#: A learner in COURSE with a password, who is in its numbers too.
+LEARNER = "star_0"
+
+LOCALES = ("en", "ar", "es-419")
+TITLES = {"en": "Course Dashboard", "ar": "لوحة معلومات المقرر", "es-419": "Panel del curso"}
+COURSE_BOARD = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
+LEARNER_BOARD = "abae8a25-1ba4-4653-81bd-d3937a162a11"
+
+
+def localized(uuid: str, language: str) -> str:
+    """The UUID of a board's translation in Aspects."""
+    return str(uuid5(uuid5(UUID(uuid), "superset"), language.lower().replace("-", "_")))
+
+
+COURSE_CHARTS = (COUNTS, TOTAL, MODES)
+BOARDS = (
+    Board("Course Dashboard (source)", COURSE_BOARD, COURSE_CHARTS),
+    *(Board(TITLES[language], localized(COURSE_BOARD, language), COURSE_CHARTS) for language in LOCALES),
+    Board("Individual Learner Dashboard", LEARNER_BOARD, (LEARNERS,)),
+)
+INSTRUCTOR_DASHBOARDS = [
+    {"name": "Course Dashboard", "slug": "course-dashboard", "uuid": COURSE_BOARD, "allow_translations": True},
+    {
+        "name": "Individual Learner Dashboard",
+        "slug": "individual-learner",
+        "uuid": LEARNER_BOARD,
+        "allow_translations": False,
+    },
+]
+
+
+class Lms(Process):
+    """The stand-in LMS under ``runserver``."""
+
+    def __init__(self, folder: Path):
+        port = free_port()
+        command = [sys.executable, "manage.py", "lms", "runserver", "--noreload", f"127.0.0.1:{port}"]
+        super().__init__("lms", folder, command)
+        # Another site than Superset's 127.0.0.1, as in production.
+        self.url = f"http://localhost:{port}"
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/heartbeat", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+
+class Site:
+    """All of it, in ``folder``. ``configure`` comes before Django is set up, ``start`` after that."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.passwords = {name: secrets.token_urlsafe() for name in (*TEAM, LEARNER, "ch_cms", "ch_report")}
+        self.clickhouse = Endpoint(folder)
+        users = {
+            ADMIN[0]: [ADMIN[1], "all"],
+            "ch_cms": [self.passwords["ch_cms"], {"event_sink": ["SELECT", "INSERT", "ALTER DELETE"]}],
+            "ch_report": [self.passwords["ch_report"], {"event_sink": ["SELECT"]}],
+        }
+        self.clickhouse.command += ["--users", json.dumps(users)]
+        self.lms = Lms(folder)
+        self.superset = Superset(folder, frame_ancestors=[self.lms.url])
+        self.processes: tuple[Process, ...] = (self.clickhouse, self.superset, self.lms)
+        self.last_settings = folder / "settings.json"
+
+    def configure(self) -> None:
+        """Write the operator's settings, and name them in the environment of this process and of the LMS."""
+        username, password = self.superset.service_account
+        tokens = {
+            "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {
+                "url": self.clickhouse.url,
+                "username": "ch_cms",
+                "password": self.passwords["ch_cms"],
+                "database": "event_sink",
+            },
+            "EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED": True,
+            "SUPERSET_CONFIG": {"service_url": self.superset.url, "username": username, "password": password},
+            "SUPERSET_DASHBOARD_LOCALES": LOCALES,
+            "ASPECTS_INSTRUCTOR_DASHBOARDS": INSTRUCTOR_DASHBOARDS,
+            "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS": False,
+        }
+        (self.folder / "env-tokens.json").write_text(json.dumps(tokens))
+        self.change_settings()
+        environment = {
+            "DJANGO_SETTINGS_MODULE": "cms.envs.standin",
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(PLATFORM)]),
+            "STANDIN_DATA_DIR": str(self.folder / "standin"),
+            "STANDIN_COURSES_DIR": str(self.folder / "courses"),
+            "STANDIN_ENV_TOKENS": str(self.folder / "env-tokens.json"),
+            "STANDIN_TUTOR_SETTINGS": str(self.last_settings),
+        }
+        os.environ.update(environment)
+        sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+        self.lms.environment |= environment
+
+    def change_settings(self, **settings: Any) -> None:
+        """Write what the LMS shall use, from its next start, in place of the operator's settings."""
+        self.last_settings.write_text(json.dumps(settings))
+
+    @contextmanager
+    def settings(self, **settings: Any) -> Iterator[None]:
+        """The LMS with other settings."""
+        for values in (settings, {}):
+            self.lms.stop()
+            self.change_settings(**values)
+            self.lms.start()
+            if values:
+                yield
+
+    def start(self) -> None:
+        """Start everything, with the courses' enrollments in ClickHouse and the boards in Superset."""
+        from .people import enroll_and_dump
+
+        self.clickhouse.start()
+        enroll_and_dump(self.passwords)
+        self.lms.launch()
+        self.superset.prepare()
+        self.superset.start()
+        self.superset.make_service_account()
+        address = self.clickhouse.url.partition("//")[2]
+        clickhouse_url = f"clickhousedb://ch_report:{self.passwords['ch_report']}@{address}/event_sink"
+        fill(self.superset, clickhouse_url, BOARDS, allowed_domains=[self.lms.url])
+        self.lms.wait_until_ready()
+
+    def kill(self) -> None:
+        """End every process."""
+        for process in reversed(self.processes):
+            process.kill()

@@ -1,0 +1,131 @@
+"""Superset as a process: on SQLite, in the environment of its own that `make e2e` makes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from test_utils.processes import REPOSITORY, Process, free_port
+
+#: Superset's virtual environment; `make e2e` names it.
+VENV = Path(os.environ.get("SUPERSET_VENV") or REPOSITORY / ".venv-superset").resolve()
+CONFIG = Path(__file__).parent / "superset_config.py"
+ADMIN_USERNAME = "admin"
+TIMEOUT_SECS = 60
+# As an operator sets it up.
+PREPARE = (
+    ("db", "upgrade"),
+    ("fab", "create-admin", "--firstname", "Ada", "--lastname", "Min", "--email", "admin@example.invalid"),
+    ("init",),
+)
+
+
+class Superset(Process):
+    """Superset on a free port, with secrets of this run; ``frame_ancestors`` may show its dashboards."""
+
+    def __init__(self, folder: Path, frame_ancestors: Sequence[str] = ("*",)):
+        self.port = free_port()
+        self.admin_password = secrets.token_urlsafe()
+        self.service_account = ("aspects", secrets.token_urlsafe())
+        self.guest_token_secret = secrets.token_urlsafe(32)
+        self.metadata = folder / "superset" / "metadata.sqlite"
+        command = [VENV / "bin" / "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"]
+        command += ["--timeout", "120", "--bind", f"127.0.0.1:{self.port}", "superset.app:create_app()"]
+        environment = {
+            "E2E_SECRET_KEY": secrets.token_urlsafe(32),
+            "E2E_METADATA": f"sqlite:///{self.metadata}",
+            "E2E_GUEST_TOKEN_SECRET": self.guest_token_secret,
+            "E2E_FRAME_ANCESTORS": " ".join(frame_ancestors),
+            "FLASK_APP": "superset",
+            # Nothing of the stand-in platform's.
+            "PYTHONPATH": "",
+            "SUPERSET_CONFIG_PATH": str(CONFIG),
+            "SUPERSET_HOME": str(self.metadata.parent),
+        }
+        super().__init__("superset", folder, command, environment)
+
+    @property
+    def url(self) -> str:
+        """Its base URL, as browsers and the plugin know it."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def prepare(self) -> None:
+        """Make its database anew, with the account of an administrator."""
+        shutil.rmtree(self.metadata.parent, ignore_errors=True)
+        self.metadata.parent.mkdir(parents=True)
+        account = ("--username", ADMIN_USERNAME, "--password", self.admin_password)
+        for arguments in PREPARE:
+            command = [VENV / "bin" / "superset", *arguments, *(account if "create-admin" in arguments else ())]
+            done = subprocess.run(
+                command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"superset {arguments[0]} failed: {done.stdout[-2000:]}{done.stderr[-5000:]}"
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}health", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def api(self) -> SupersetApi:
+        """Superset's API as its administrator."""
+        return SupersetApi(self.url, ADMIN_USERNAME, self.admin_password)
+
+    def make_service_account(self) -> None:
+        """Make the plugin's account, which may grant guest tokens and nothing else."""
+        api = self.api()
+        resource = api.find("security/resources/", "name", "eq", "SecurityRestApi")[0]
+        permissions = api.find("security/permissions-resources/", "view_menu", "rel_o_m", resource)
+        role = api.post("security/roles/", name="Guest tokens")["id"]
+        api.post(f"security/roles/{role}/permissions", permission_view_menu_ids=permissions)
+        username, password = self.service_account
+        api.post(
+            "security/users/",
+            username=username,
+            password=password,
+            first_name="Open",
+            last_name="edX",
+            email=f"{username}@example.invalid",
+            active=True,
+            roles=[role],
+        )
+
+
+class SupersetApi:
+    """Superset's REST API in a session of one account."""
+
+    def __init__(self, url: str, username: str, password: str):
+        self.url = f"{url}api/v1/"
+        self.session = requests.Session()
+        account = {"username": username, "password": password, "provider": "db", "refresh": True}
+        token = self.post("security/login", **account)["access_token"]
+        self.session.headers["Authorization"] = f"Bearer {token}"
+        self.session.headers["X-CSRFToken"] = self.get("security/csrf_token/")["result"]
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """The answer to GET; AssertionError when it is an error."""
+        return self._answer(self.session.get(self.url + path, params=params, timeout=TIMEOUT_SECS))
+
+    def find(self, path: str, column: str, operation: str, value: Any) -> list[int]:
+        """The ids of what a list holds, with one filter of Superset's."""
+        return self.get(path, q=f"(filters:!((col:{column},opr:{operation},value:{value})))")["ids"]
+
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """The answer to POST; AssertionError when it is an error."""
+        return self._answer(self.session.post(self.url + path, json=body, timeout=TIMEOUT_SECS))
+
+    def put(self, path: str, **body: Any) -> dict[str, Any]:
+        """The answer to PUT; AssertionError when it is an error."""
+        return self._answer(self.session.put(self.url + path, json=body, timeout=TIMEOUT_SECS))
+
+    @staticmethod
+    def _answer(response: requests.Response) -> dict[str, Any]:
+        assert response.ok, f"{response.request.method} {response.url}: {response.status_code} {response.text[:2000]}"
+        return response.json()
