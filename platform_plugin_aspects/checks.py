@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from platform_plugin_aspects import edx_platform, signals
 from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
 from platform_plugin_aspects.sinks.registry import extra_sinks, sinks
+from platform_plugin_aspects.superset import dashboards
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
@@ -100,3 +101,15 @@ def check_filter_steps(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
         )
         for path in sorted(set(re.findall(r"platform_plugin_superset[.\w]*", configured)))
     ]
+
+
+@register
+def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E005: the settings that list dashboards and their languages can be meant."""
+    found: list[CheckMessage] = []
+    for read in (dashboards.instructor_dashboards, dashboards.in_context_dashboards, dashboards.locales):
+        try:
+            read()
+        except SupersetMisconfigured as error:
+            found.append(Error(str(error), hint="Correct the setting.", id="platform_plugin_aspects.E005"))
+    return found

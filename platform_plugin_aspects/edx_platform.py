@@ -109,16 +109,57 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
         yield course, detached
 
 
-def course_of(object_id: str) -> CourseKey | None:
-    """The course of a piece of content, given its course or usage key as text; None for anything else."""
-    for parse in (CourseKey.from_string, lambda text: UsageKey.from_string(text).context_key):
+def content_key(text: str) -> CourseKey | UsageKey | None:
+    """The course or usage key of a course run's content, without branch and version; None for anything else.
+
+    Libraries have keys of the same kinds; old-style usage keys (``i4x://``) do not say which run is meant.
+    """
+    for kind in (CourseKey, UsageKey):
         try:
-            key = parse(object_id)
+            key: Any = kind.from_string(text)
         except InvalidKeyError:
             continue
-        # Libraries have keys of the same kinds.
-        return key if isinstance(key, CourseKey) and key.is_course else None
+        course_key = course_of_key(key)
+        return key.for_branch(None) if course_key.is_course and course_key.run else None
     return None
+
+
+def course_of_key(key: CourseKey | UsageKey) -> Any:
+    """The key of the course, or library, that a course or usage key is of."""
+    return key.context_key if isinstance(key, UsageKey) else key
+
+
+def course_of(object_id: str) -> CourseKey | None:
+    """The course of a piece of content, given its course or usage key as text; None for anything else."""
+    key = content_key(object_id)
+    return None if key is None else course_of_key(key)
+
+
+def course_exists(course_key: CourseKey) -> bool:
+    """Whether the platform has this course run or custom course."""
+    return bool(_course_overview().course_exists(course_key))
+
+
+def course_runs(course_key: CourseKey) -> list[CourseKey]:
+    """The runs and custom courses (CCX) of the same organisation and course number that have an overview, by key."""
+    keys = _course_overview().objects.filter(org=course_key.org).order_by("id").values_list("id", flat=True)
+    return [key for key in keys if (key.org, key.course) == (course_key.org, course_key.course)]
+
+
+def _course_overview() -> Any:
+    return import_string("openedx.core.djangoapps.content.course_overviews.models.CourseOverview")
+
+
+def has_studio_read_access(user: Any, course_key: CourseKey) -> bool:
+    """Studio's own rule for seeing a course."""
+    return bool(import_string("common.djangoapps.student.auth.has_studio_read_access")(user, course_key))
+
+
+def preferred_language(user: Any) -> str | None:
+    """The code of the language that the user chose in the account's settings, e.g. "es-419"."""
+    preference = import_string("openedx.core.djangoapps.user_api.models.UserPreference")
+    code: str | None = preference.get_value(user, "pref-lang")
+    return code
 
 
 def block_key_prefix(course_key: CourseKey) -> str | None:

@@ -155,6 +155,12 @@ def plugin_settings(settings: Any) -> None:
     #   carries.
     settings.ASPECTS_SUPERSET_SDK_URL = ""
 
+    # .. setting_name: ASPECTS_API_THROTTLE_RATE
+    # .. setting_default: "2000/hour"
+    # .. setting_description: How many requests per user the dashboards' endpoints answer, as Django REST framework
+    #   writes rates: a number per second, minute, hour or day. None: any number.
+    settings.ASPECTS_API_THROTTLE_RATE = "2000/hour"
+
     # .. setting_name: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS
     # .. setting_default: True
     # .. setting_description: Studio shows metrics beside the content (Sumac and later). False keeps those dashboards

@@ -48,7 +48,7 @@ class SupersetRefused(SupersetError):
 
 
 class SupersetMisconfigured(SupersetError):
-    """SUPERSET_CONFIG must be corrected."""
+    """SUPERSET_CONFIG, or a setting of the dashboards, must be corrected."""
 
     code = "superset_misconfigured"
     status = 502

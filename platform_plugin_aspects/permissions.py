@@ -1,0 +1,32 @@
+"""Who may see the reports of a course: those who may see its instructor dashboard, or in Studio the course itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from opaque_keys.edx.keys import CourseKey
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from platform_plugin_aspects import edx_platform
+
+
+def may_see_reports(user: Any, course_key: CourseKey) -> bool:
+    """Whether the user may see the reports of a course, by the rules of the service (LMS or CMS) that is asked.
+
+    The answer does not say whether there is such a course. Inactive users, whom the platform lets log in, may not.
+    """
+    if not user.is_active:
+        return False
+    if settings.SERVICE_VARIANT == "lms":
+        return bool(user.has_perm("instructor.dashboard", course_key))
+    return edx_platform.has_studio_read_access(user, course_key)
+
+
+class MaySeeReports(BasePermission):
+    """``may_see_reports`` of the course that the view's ``course_key`` names."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Allow whom the rule allows."""
+        return may_see_reports(request.user, view.course_key)
