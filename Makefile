@@ -1,5 +1,5 @@
 # `make` says what there is. Every target makes the virtual environment it needs, once, and again when the
-# compiled requirements change.
+# compiled requirements change; likewise npm's packages, which only what concerns the browser needs.
 
 VENV ?= .venv
 SUPERSET_VENV ?= .venv-superset
@@ -25,6 +25,9 @@ PIP := $(RUN) -m pip -qq --disable-pip-version-check --no-input
 
 PACKAGE := platform_plugin_aspects
 SOURCES := $(shell find $(PACKAGE) -type f -not -name '*.pyc' -not -path '*/tests/*')
+STATIC := $(PACKAGE)/static/$(PACKAGE)
+BUNDLE := $(STATIC)/dist/aspects-dashboards.js
+NPM := node_modules/.package-lock.json
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
 TEXTS := README.rst CHANGELOG.rst $(wildcard docs/*.rst docs/*/*.rst)
 
@@ -37,8 +40,14 @@ demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what a
 	@$(RUN) -m test_utils.demo
 
 .PHONY: test
-test: $(VENV)/.test ## Run the tests, with coverage
+test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage
+	@npm test --silent
 	@$(RUN) -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+.PHONY: bundle
+bundle: $(BUNDLE) ## Build the browser's part, with Superset's embedding SDK inside
+$(BUNDLE): build.mjs $(wildcard $(STATIC)/js/*.js) $(NPM)
+	@npm run --silent build
 
 .PHONY: services
 services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two Celery workers (installs from apt)
@@ -56,7 +65,8 @@ benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 10000
 quality: lint types migrations texts pins wheel ## Check style, types, migrations, texts, pins and the wheel
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Run ruff (lint and format)
+lint: $(VENV)/.dev $(NPM) ## Run ruff, eslint and prettier (lint and format)
+	@npm run --silent lint
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 
@@ -83,7 +93,7 @@ $(VENV)/.pins: requirements/base.in requirements/edx-platform-pins.txt test_util
 
 .PHONY: wheel
 wheel: $(VENV)/.wheel ## Build sdist and wheel, check what they hold, load the wheel in an empty environment
-$(VENV)/.wheel: $(SOURCES) $(PACKAGING) test_utils/checks/wheel.py test_utils/checks/plugin_host.py | $(VENV)/.dev
+$(VENV)/.wheel: $(SOURCES) $(BUNDLE) $(PACKAGING) test_utils/checks/wheel.py test_utils/checks/plugin_host.py | $(VENV)/.dev
 	@# SOURCES.txt too: setuptools would pack what an earlier MANIFEST.in named.
 	@rm -rf $(BUILD) dist *.egg-info/SOURCES.txt
 	@$(RUN) -m build --no-isolation --outdir dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
@@ -103,8 +113,8 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
-	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist *.egg-info .demo .e2e .services .standin .tox .coverage .coverage.* htmlcov \
-	  .hypothesis .mypy_cache .pytest_cache
+	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
+	  .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # One environment: .test holds what demo, test and services need, .dev adds the tools; both name the same versions.
@@ -132,4 +142,10 @@ $(SUPERSET_VENV)/.ready: requirements/superset.txt
 	@echo "Installing Superset into $(SUPERSET_VENV)"
 	@$(PYTHON) -m venv --clear $(SUPERSET_VENV)
 	@$(SUPERSET_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install -r requirements/superset.txt
+	@touch $@
+
+$(NPM): package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "npm not found: install Node.js 20 or later" >&2; exit 1; }
+	@echo "Installing into node_modules"
+	@npm ci --loglevel=error
 	@touch $@

@@ -22,13 +22,16 @@ PACKAGE = "platform_plugin_aspects"
 CONFIG_CLASS = f"{PACKAGE}.apps:PlatformPluginAspectsConfig"
 #: Of the sdist: what setup.py reads, and what people expect.
 SDIST_FILES = {"setup.py", "requirements/base.in", "README.rst", "LICENSE", "CHANGELOG.rst", "pyproject.toml"}
+#: Not in the repository: built by npm. The bundle carries other people's code.
+BUNDLE = f"{PACKAGE}/static/{PACKAGE}/dist/aspects-dashboards.js"
+BUILT_FILES = {BUNDLE, f"{BUNDLE}.LICENSES.txt"}
 PLUGIN_HOST = Path(__file__).with_name("plugin_host.py")
 
 
 def source_files() -> set[str]:
     """Return every file of the package that a user needs: all but the tests and what Python compiled."""
     paths = (path for path in Path(PACKAGE).rglob("*") if path.is_file())
-    return {
+    return BUILT_FILES | {
         path.as_posix()
         for path in paths
         if path.suffix not in {".pyc", ".pyo"} and not {"tests", "__pycache__"} & set(path.parts)

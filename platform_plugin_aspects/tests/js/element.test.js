@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { add, answer, BOARDS, hangUp, MESSAGES, open, Server, until } from "./page.js";
+
+const ONE = { dashboards: BOARDS.slice(0, 1) };
+
+const loaded = (root) =>
+  until(() => !root.querySelector("section:not([hidden]) .skeleton") && root.querySelector("iframe"));
+const failure = (root) => until(() => root.querySelector("[role=alert] p")?.textContent);
+
+function press(root, key) {
+  const { KeyboardEvent } = root.ownerDocument.defaultView;
+  root.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  return root.activeElement.textContent;
+}
+
+test("one dashboard needs no tabs", async () => {
+  const { root, superset } = await open([ONE]);
+  await loaded(root);
+
+  assert.equal(root.querySelector("[role=tablist]"), null);
+  assert.equal(root.querySelector("section").getAttribute("aria-label"), "Course");
+  assert.equal(root.querySelector("iframe").title, "Course");
+  const [board] = superset.boards;
+  assert.equal(board.id, "uuid-0");
+  assert.equal(board.supersetDomain, "http://superset.invalid/");
+  assert.equal(board.token, "a token");
+  assert.equal(board.referrerPolicy, "strict-origin-when-cross-origin");
+});
+
+test("no dashboard: a word", async () => {
+  const { root } = await open([{ dashboards: [] }]);
+  assert.equal(root.querySelector(".message").textContent, MESSAGES.empty);
+});
+
+test("tabs name and show their panels", async () => {
+  const { root } = await open([{}]);
+  const tabs = [...root.querySelectorAll("[role=tab]")];
+  const panels = [...root.querySelectorAll("[role=tabpanel]")];
+
+  assert.equal(root.querySelector("[role=tablist]").getAttribute("aria-label"), MESSAGES.tabs);
+  assert.deepEqual(
+    tabs.map((tab) => tab.textContent),
+    BOARDS.map((board) => board.name),
+  );
+  tabs.forEach((tab, index) => {
+    assert.equal(tab.getAttribute("aria-controls"), panels[index].id);
+    assert.equal(panels[index].getAttribute("aria-labelledby"), tab.id);
+  });
+  tabs[1].click();
+  assert.deepEqual(
+    tabs.map((tab) => tab.getAttribute("aria-selected")),
+    ["false", "true", "false"],
+  );
+  assert.deepEqual(
+    tabs.map((tab) => tab.tabIndex),
+    [-1, 0, -1],
+  );
+  assert.deepEqual(
+    panels.map((panel) => panel.hidden),
+    [true, false, true],
+  );
+});
+
+test("a board loads when its tab is first opened, and stays", async () => {
+  const { root, superset } = await open([{}]);
+  const tabs = root.querySelectorAll("[role=tab]");
+  await loaded(root);
+  assert.deepEqual(
+    superset.boards.map((board) => board.id),
+    ["uuid-0"],
+  );
+
+  tabs[2].click();
+  await until(() => superset.boards.length === 2);
+  assert.equal(superset.boards[1].id, "uuid-2");
+
+  tabs[0].click();
+  tabs[1].click();
+  await until(() => superset.boards.length === 3);
+  assert.equal(superset.boards[2].id, "uuid-1");
+  assert.ok(superset.boards.every((board) => board.mounted));
+});
+
+test("keys move the focus along the tabs, around their ends, and open nothing", async () => {
+  const { root } = await open([{}]);
+  root.querySelector("[role=tab]").focus();
+
+  const keys = ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "Home", "End", "ArrowLeft"];
+  assert.deepEqual(
+    keys.map((key) => press(root, key)),
+    ["Learners", "At risk", "Course", "At risk", "Course", "At risk", "Learners"],
+  );
+  assert.equal(press(root, "x"), "Learners");
+  assert.equal(root.activeElement.tabIndex, 0);
+  assert.equal(root.querySelectorAll("[tabindex='0']").length, 1);
+  assert.equal(root.querySelector("[aria-selected=true]").textContent, "Course");
+});
+
+test("right to left, the arrow keys change places", async () => {
+  const prepare = (window) => {
+    window.getComputedStyle = () => ({ direction: "rtl" });
+  };
+  const { root } = await open([{}], { prepare });
+  root.querySelector("[role=tab]").focus();
+  assert.equal(press(root, "ArrowLeft"), "Learners");
+  assert.equal(press(root, "ArrowRight"), "Course");
+});
+
+test("the link to Superset is there when it is wanted", async () => {
+  const link = { url: "http://superset.invalid/login/openedxsso", text: "View" };
+  const { elements } = await open([{ link }, {}]);
+  const found = elements.map((element) => element.shadowRoot.querySelector("a"));
+  assert.equal(found[0].href, link.url);
+  assert.equal(found[0].textContent, "View");
+  assert.equal(found[0].rel, "noopener");
+  assert.equal(found[1], null);
+});
+
+test("names and messages are text", async () => {
+  const name = "<img src=x onerror=alert(1)>";
+  const { root } = await open([{ dashboards: [BOARDS[0], { name, uuid: "uuid-x" }] }]);
+  assert.equal(root.querySelectorAll("[role=tab]")[1].textContent, name);
+  assert.equal(root.querySelector("img"), null);
+});
+
+for (const [what, reply, message] of [
+  ["our own error", answer(503, { detail: "Come back later", code: "superset_unavailable" }), "Come back later"],
+  ["a session that has ended", answer(401, { detail: "x", code: "not_authenticated" }), MESSAGES.session_expired],
+  ["the login page", answer(302, "", { Location: "/login" }), MESSAGES.session_expired],
+  ["no permission", answer(403, { detail: "x", code: "permission_denied" }), MESSAGES.forbidden],
+  ["another's error page", answer(502, "<h1>Bad gateway at 10.0.0.1</h1>"), MESSAGES.failed],
+  ["another's JSON", answer(500, { detail: "Traceback" }), MESSAGES.failed],
+  ["no token", answer(200, {}), MESSAGES.failed],
+  ["JSON null", answer(200, null), MESSAGES.failed],
+  ["a server that is gone", hangUp, MESSAGES.offline],
+]) {
+  test(`${what}: a message, and a button that tries again`, async () => {
+    const server = await new Server().start();
+    server.answers.unshift(reply);
+    const { root, superset } = await open([ONE], { server });
+
+    assert.equal(await failure(root), message);
+    assert.equal(root.querySelector("iframe"), null);
+    assert.equal(root.querySelector(".notice").hidden, true);
+    root.querySelector("[role=alert] button").click();
+    assert.equal(root.activeElement, root.querySelector("section"));
+    await loaded(root);
+    assert.equal(root.querySelector("[role=alert]"), null);
+    assert.equal(superset.boards.length, 1);
+  });
+}
+
+test("a frame that does not answer: a message, and a button that tries again", async () => {
+  const { root, superset } = await open([ONE], {
+    prepare: (window) => Object.assign(window.superset, { answers: false, haste: 200 }),
+  });
+
+  assert.equal(await failure(root), MESSAGES.unanswered);
+  assert.equal(superset.boards[0].mounted, false);
+  assert.equal(root.querySelector("iframe"), null);
+  Object.assign(superset, { answers: true, haste: 1 });
+  root.querySelector("[role=alert] button").click();
+  await loaded(root);
+  assert.equal(superset.boards[1].mounted, true);
+});
+
+test("a token that never comes: a message", async () => {
+  const server = await new Server().start();
+  server.answers = [() => {}];
+  const { root } = await open([ONE], { server, prepare: (window) => (window.superset.haste = 200) });
+  assert.equal(await failure(root), MESSAGES.unanswered);
+});
+
+test("a renewal that fails leaves the board, with a notice until one succeeds", async () => {
+  const { root, server, superset } = await open([ONE]);
+  await loaded(root);
+  const [board] = superset.boards;
+  const notice = root.querySelector(".notice");
+
+  server.answers.unshift(answer(401, {}));
+  await assert.rejects(board.fetchGuestToken());
+  assert.equal(notice.hidden, false);
+  assert.equal(notice.textContent, MESSAGES.session_expired);
+  assert.ok(root.querySelector("iframe"));
+  assert.equal(root.querySelector("[role=alert]"), null);
+
+  assert.equal(await board.fetchGuestToken(), "a token");
+  assert.equal(notice.hidden, true);
+});
+
+test("an element that is taken away takes its boards along, and may come back", async () => {
+  const { window, root, elements, superset } = await open([{}]);
+  await loaded(root);
+  elements[0].remove();
+  assert.equal(superset.boards[0].mounted, false);
+
+  window.document.body.append(elements[0]);
+  await until(() => superset.boards.length === 2);
+  assert.equal(superset.boards[1].mounted, true);
+});
+
+test("an element that is taken away while it loads leaves nothing behind", async () => {
+  const server = await new Server().start();
+  let release;
+  server.answers.unshift((response) => {
+    release = () => answer(200, { guestToken: "late" })(response);
+  });
+  const { elements, superset } = await open([ONE], { server });
+  await until(() => release);
+  elements[0].remove();
+  release();
+  await until(() => superset.boards[0]?.mounted === false);
+});
+
+test("elements of one page are independent of each other", async () => {
+  const { elements, superset } = await open([ONE, { dashboards: BOARDS.slice(1, 2), guestTokenUrl: "/token" }], {
+    scripts: 2,
+  });
+  await Promise.all(elements.map((element) => loaded(element.shadowRoot)));
+  elements[0].remove();
+  assert.deepEqual(superset.boards.map((board) => [board.id, board.mounted]).sort(), [
+    ["uuid-0", false],
+    ["uuid-1", true],
+  ]);
+});
+
+test("an element that comes after the script works too", async () => {
+  const { window, superset } = await open([]);
+  add(window, ONE);
+  await until(() => superset.boards.length);
+});
+
+test("a section that the page does not show loads nothing until it does", async () => {
+  const { window, server, root } = await open([ONE], {
+    prepare: (window) => window.addEventListener("DOMContentLoaded", () => (window.document.body.hidden = true)),
+  });
+  assert.ok(root.querySelector("section"));
+  assert.equal(server.tokens, 0);
+  window.document.body.hidden = false;
+  await loaded(root);
+});
+
+test("the script adds nothing to the page's globals", async () => {
+  let before;
+  const { window } = await open([{ ...ONE, sdkUrl: "" }], { prepare: (window) => (before = Object.keys(window)) });
+  assert.deepEqual(
+    Object.keys(window).filter((name) => !before.includes(name)),
+    [],
+  );
+});
+
+test("with an AMD loader on the page, the SDK comes through it", async () => {
+  const prepare = (window) => {
+    window.define = (_dependencies, factory) => (window.defined = factory);
+    window.define.amd = {};
+    window.require = ([url], resolve, reject) => {
+      const script = window.document.createElement("script");
+      script.src = url;
+      script.addEventListener("load", () => resolve(window.defined()));
+      script.addEventListener("error", reject);
+      window.document.head.append(script);
+    };
+  };
+  const { window, root, superset } = await open([ONE], { prepare });
+  await loaded(root);
+  assert.equal(superset.boards.length, 1);
+  assert.equal(window.supersetEmbeddedSdk, undefined);
+});
+
+test("an SDK that cannot be loaded: a message", async () => {
+  const { root } = await open([{ ...ONE, sdkUrl: "http://127.0.0.1:1/sdk.js" }]);
+  assert.equal(await failure(root), MESSAGES.unanswered);
+});

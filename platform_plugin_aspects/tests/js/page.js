@@ -1,0 +1,132 @@
+// A page with the built script, served over HTTP with the guest tokens, in jsdom.
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { after } from "node:test";
+import { JSDOM } from "jsdom";
+
+const BUNDLE = new URL("../../static/platform_plugin_aspects/dist/aspects-dashboards.js", import.meta.url);
+const SDK = new URL("sdk.js", import.meta.url);
+export const MESSAGES = {
+  tabs: "Dashboards",
+  empty: "Nothing to show",
+  loading: "Loading",
+  unanswered: "It did not load",
+  failed: "It failed",
+  offline: "Nobody there",
+  session_expired: "Log in again",
+  forbidden: "Not for you",
+  retry: "Try again",
+};
+export const BOARDS = ["Course", "Learners", "At risk"].map((name, index) => ({ name, uuid: `uuid-${index}` }));
+
+/** Answers of the token's address, oldest first: the last one stays. Each is what `answer` makes. */
+export class Server {
+  tokens = 0;
+  answers = [answer(200, { guestToken: "a token" })];
+
+  async start() {
+    const files = { "/bundle.js": await readFile(BUNDLE), "/sdk.js": await readFile(SDK) };
+    this.http = createServer((request, response) => {
+      if (request.url === "/token") {
+        this.tokens += 1;
+        (this.answers.length > 1 ? this.answers.shift() : this.answers[0])(response);
+      } else if (request.url in files) {
+        response.setHeader("Content-Type", "text/javascript").end(files[request.url]);
+      } else {
+        response.setHeader("Content-Type", "text/html").end("<!doctype html>");
+      }
+    });
+    await new Promise((resolve) => this.http.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${this.http.address().port}`;
+    return this;
+  }
+}
+
+/** An answer with this status: JSON for an object, HTML for text. */
+export function answer(status, body, headers = {}) {
+  return (response) => {
+    const json = typeof body !== "string";
+    response.writeHead(status, { "Content-Type": json ? "application/json" : "text/html", ...headers });
+    response.end(json ? JSON.stringify(body) : body);
+  };
+}
+
+/** No answer at all. */
+export function hangUp(response) {
+  response.destroy();
+}
+
+/** Open a page with one element for each configuration; what is missing in one has a default. */
+export async function open(configs, { server = null, prepare = () => {}, scripts = 1 } = {}) {
+  server ??= await new Server().start();
+  const { window } = await JSDOM.fromURL(`${server.url}/`, {
+    resources: "usable",
+    runScripts: "dangerously",
+    beforeParse(window) {
+      const { setTimeout } = window;
+      window.setTimeout = (action, milliseconds) => setTimeout(action, milliseconds / window.superset.haste);
+      // jsdom has neither; it lays nothing out, so everything is in view that is not hidden.
+      window.fetch = (url, options) => fetch(new URL(url, server.url), options);
+      window.IntersectionObserver = class {
+        constructor(callback) {
+          this.callback = callback;
+        }
+        observe(target) {
+          this.watch = setInterval(() => {
+            if (target.isConnected && !target.hidden && !target.closest("[hidden]")) {
+              this.callback([{ isIntersecting: true, target }]);
+            }
+          }, 1);
+        }
+        disconnect() {
+          clearInterval(this.watch);
+        }
+      };
+      // `haste`: how much faster time goes.
+      window.superset = { boards: [], answers: true, haste: 1 };
+      prepare(window);
+    },
+  });
+  after(() => {
+    window.close();
+    server.http.closeAllConnections();
+    server.http.close();
+  });
+  const elements = configs.map((config) => add(window, config));
+  for (let count = 0; count < scripts; count += 1) {
+    const script = window.document.createElement("script");
+    script.src = "/bundle.js";
+    window.document.head.append(script);
+    await new Promise((resolve) => script.addEventListener("load", resolve));
+  }
+  return { window, server, elements, superset: window.superset, root: elements[0]?.shadowRoot };
+}
+
+/** Add an element to the page. */
+export function add(window, config) {
+  const element = window.document.createElement("aspects-dashboards");
+  element.dataset.config = JSON.stringify({
+    supersetUrl: "http://superset.invalid/",
+    guestTokenUrl: "/token",
+    dashboards: BOARDS,
+    link: null,
+    sdkUrl: "/sdk.js",
+    stylesheetUrl: "/dashboards.css",
+    messages: MESSAGES,
+    ...config,
+  });
+  window.document.body.append(element);
+  return element;
+}
+
+/** Wait until `condition` brings something that is true, and return that. */
+export async function until(condition) {
+  for (;;) {
+    const found = condition();
+    if (found) {
+      return found;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
