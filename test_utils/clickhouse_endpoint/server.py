@@ -6,9 +6,7 @@ import base64
 import binascii
 import json
 import logging
-import socket
 import ssl
-import struct
 import tempfile
 import threading
 import uuid
@@ -16,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
+
+from test_utils.http_endpoint import Handler, HttpEndpoint
 
 from . import bodies, sql
 from .bodies import Disconnected
@@ -54,7 +53,6 @@ _CONTENT_TYPES = {
     "Native": "application/octet-stream",
 }
 _PLAIN = {"Content-Type": "text/plain; charset=UTF-8"}
-_RESET = struct.pack("ii", 1, 0)  # linger for no time: close() then sends RST instead of FIN
 
 
 @dataclass(frozen=True)
@@ -201,11 +199,7 @@ class _Incoming:
             self.data.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
+class _Handler(Handler):
     @property
     def endpoint(self) -> ClickHouseEndpoint:
         return self.server.endpoint
@@ -389,82 +383,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut(self, incoming: _Incoming) -> None:
         incoming.log(0, 0)
-        self.close_connection = True
-        self.server.reset(self.connection)
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError as error:  # reset between two requests, or a TLS handshake that failed
-            logger.debug("Connection closed: %s", error)
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except OSError:
-            self.rfile.close()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        logger.debug(format, *args)
+        self.cut()
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], endpoint: ClickHouseEndpoint):
-        self.endpoint = endpoint
-        self._connections: set[socket.socket] = set()
-        self._to_reset: set[socket.socket] = set()
-        super().__init__(address, _Handler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self.endpoint.tls is not None:
-            # The handshake happens in the connection's own thread, with the first read.
-            connection = self.endpoint.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        return connection, address
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def reset(self, connection: socket.socket) -> None:
-        """Let the connection end with a RST as soon as it is closed."""
-        self._to_reset.add(connection)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        if request in self._to_reset:
-            self._to_reset.discard(request)
-            try:
-                request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            except OSError:
-                logger.debug("Connection was gone before it could be reset")
-            request.close()
-        else:
-            super().shutdown_request(request)
-
-    def cut_connections(self) -> None:
-        for connection in list(self._connections):
-            self.reset(connection)
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                logger.debug("Connection was gone before it could be cut")
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.exception("Unexpected error while serving %s", client_address)
-
-
-class ClickHouseEndpoint:
+class ClickHouseEndpoint(HttpEndpoint[Request]):
     """ClickHouse's HTTP interface over the embedded engine at `path`, with users, grants and faults. A
     context manager.
 
-    `port` 0 takes a free one and keeps it over restart(). `users`: {name: (password, grants)}, grants being
-    "all" or {database: privileges}; a database may end in `*`. `tls`: (certificate file, key file) or an
-    ssl.SSLContext. `path` can be used by clickhouse-connect in the same process at the same time: see `dsn`.
+    `users`: {name: (password, grants)}, grants being "all" or {database: privileges}; a database may end in `*`.
+    `path` can be used by clickhouse-connect in the same process at the same time: see `dsn`.
     """
+
+    handler = _Handler
 
     def __init__(
         self,
@@ -474,67 +404,17 @@ class ClickHouseEndpoint:
         host: str = "127.0.0.1",
         tls: tuple[str | Path, str | Path] | ssl.SSLContext | None = None,
     ):
-        self.host = host
-        self.port = port
+        super().__init__(port, host, tls)
         self.users = dict(users)
         self.faults = Faults()
-        self.tls = _tls_context(*tls) if isinstance(tls, tuple) else tls
         self.engine = Engine(path)
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
-        self._requests: list[Request] = []
         self._sessions: set[str] = set()
-        self._busy = 0
-        self._idle = threading.Condition()
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+        self._sessions_lock = threading.Lock()
 
     @property
     def dsn(self) -> str:
         """The same engine without HTTP, for clickhouse-connect in this process."""
         return f"chdb://{self.engine.path}"
-
-    def __enter__(self) -> ClickHouseEndpoint:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Listen. Raises OSError if the port is taken."""
-        if self._server is not None:
-            return
-        self._server = _Server((self.host, self.port), self)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
-            name="clickhouse-endpoint",
-            daemon=True,
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Like a server that goes away: the port is closed, open connections are reset, nothing more is
-        answered.
-
-        A statement that runs already runs to its end.
-        """
-        if self._server is None or self._thread is None:
-            return
-        server, self._server = self._server, None
-        server.shutdown()
-        self._thread.join()
-        server.server_close()
-        server.cut_connections()
-
-    def restart(self) -> None:
-        """Stop, and listen on the same port again."""
-        self.stop()
-        self.start()
 
     def close(self) -> None:
         """Stop, wait for running statements, and give the engine up."""
@@ -569,36 +449,6 @@ class ClickHouseEndpoint:
         """Take all faults back; requests held by "slow" go on at once."""
         self.faults.heal()
 
-    @property
-    def requests(self) -> list[Request]:
-        """What was asked since the last clear(), in the order of the answers."""
-        return list(self._requests)
-
-    def log(self, request: Request) -> None:
-        self._requests.append(request)
-
-    def clear(self) -> None:
-        """Forget the requests."""
-        self._requests.clear()
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Counts a request that is being served, for wait_until_idle()."""
-        with self._idle:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._busy -= 1
-                self._idle.notify_all()
-
-    def wait_until_idle(self, timeout: float = 60) -> None:
-        """Wait for the requests that are being served, abandoned ones included. Raises TimeoutError."""
-        with self._idle:
-            if not self._idle.wait_for(lambda: self._busy == 0, timeout):
-                raise TimeoutError(f"{self._busy} requests are still being served after {timeout} s.")
-
     @contextmanager
     def http_session(self, session_id: str) -> Iterator[None]:
         """Hold a session for one request. Raises ClickHouseError 373 while another request has it.
@@ -606,7 +456,7 @@ class ClickHouseEndpoint:
         Sessions keep no state here: neither SET nor temporary tables outlive their request.
         """
         if session_id:
-            with self._idle:
+            with self._sessions_lock:
                 if session_id in self._sessions:
                     raise ClickHouseError(373, f"Session {session_id} is locked by a concurrent client")
                 self._sessions.add(session_id)
@@ -614,9 +464,3 @@ class ClickHouseEndpoint:
             yield
         finally:
             self._sessions.discard(session_id)
-
-
-def _tls_context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
