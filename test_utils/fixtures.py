@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from test_utils.clickhouse_endpoint import ALL, READ_WRITE, ClickHouseEndpoint
+from test_utils.superset_endpoint import SupersetEndpoint
 
 # As DEFAULT_USERS of the endpoint, but the plugin's user may write to the databases of clickhouse_database too.
 USERS = {
@@ -77,6 +78,24 @@ def clickhouse_database(clickhouse_endpoint: ClickHouseEndpoint) -> Iterator[str
     clickhouse_endpoint.engine.query(f"CREATE DATABASE {name}")
     yield name
     clickhouse_endpoint.engine.query(f"DROP DATABASE {name} SYNC")
+
+
+@pytest.fixture(scope="session")
+def superset_server() -> Iterator[SupersetEndpoint]:
+    """The Superset of this process; tests take superset_endpoint."""
+    with SupersetEndpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def superset_endpoint(superset_server: SupersetEndpoint, settings: Any) -> Iterator[SupersetEndpoint]:
+    """Superset's security API as the configured Superset: listening, as just set up, without embedded dashboards."""
+    superset_server.start()
+    superset_server.reset()
+    settings.SUPERSET_CONFIG = superset_server.config()
+    yield superset_server
+    superset_server.release()
+    superset_server.wait_until_idle()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,357 @@
+"""A small HTTP endpoint that answers as Superset 6.1's security API does to a service account that wants guest tokens.
+
+Every status and body below was seen on a running Superset. The tokens are real JWTs. What it does not have: dashboards
+to look at, roles (an account has permissions), and primary keys or slugs in place of embedded UUIDs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+
+from test_utils.http_endpoint import Handler, HttpEndpoint
+
+API = "/api/v1/security/"
+GRANT, READ = "can_grant_guest_token", "can_read"
+CSRF_SECS = 7 * 24 * 3600
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it was answered, for assertions. `status` is 0 where the connection was cut."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    status: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; `body` is sent as JSON unless it is text."""
+
+    status: int
+    body: Any = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Refused(Exception):
+    """The request is answered with an error."""
+
+    def __init__(self, status: int, body: Any):
+        self.reply = Reply(status, body)
+
+
+def _message(status: int, message: Any) -> _Refused:
+    return _Refused(status, {"message": message})
+
+
+def _bad_jwt(status: int, message: str) -> _Refused:
+    return _Refused(status, {"msg": message})
+
+
+def _error(status: HTTPStatus, message: str) -> _Refused:
+    issue = {"code": 1011, "message": "Issue 1011 - Superset encountered an unexpected error."}
+    return _Refused(
+        status,
+        {
+            "errors": [
+                {
+                    "message": f"{status} {status.phrase}: {message}",
+                    "error_type": "GENERIC_BACKEND_ERROR",
+                    "level": "error",
+                    "extra": {"issue_codes": [issue]},
+                }
+            ]
+        },
+    )
+
+
+class _Handler(Handler):
+    @property
+    def endpoint(self) -> SupersetEndpoint:
+        return self.server.endpoint
+
+    def do_GET(self) -> None:
+        with self.endpoint.serving():
+            self._serve()
+
+    do_POST = do_GET
+
+    def _serve(self) -> None:
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            self.body = json.loads(text) if text else None
+        except ValueError:
+            self.body = None
+        self.endpoint.wait_while_held(self.path)
+        reply = self.endpoint.planned_reply(self.path)
+        if reply is not None and not reply.status:
+            self._log(0)
+            self.cut()
+            return
+        if reply is None:
+            try:
+                reply = self._answer()
+            except _Refused as refused:
+                reply = refused.reply
+        content, kind = (reply.body, HTML) if isinstance(reply.body, str) else (json.dumps(reply.body), JSON)
+        self._log(reply.status)
+        self.send_response_only(reply.status)
+        for name, value in {
+            "Content-Type": kind,
+            **reply.headers,
+            "Content-Length": str(len(content.encode())),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content.encode())
+
+    def _log(self, status: int) -> None:
+        self.endpoint.log(Request(self.command, self.path, dict(self.headers), self.body, status))
+
+    def _answer(self) -> Reply:
+        routes: dict[str, tuple[str, Callable[[], Reply]]] = {
+            f"{API}login": ("POST", self._login),
+            f"{API}refresh": ("POST", self._refresh),
+            f"{API}csrf_token/": ("GET", self._csrf_token),
+            f"{API}guest_token/": ("POST", self._guest_token),
+        }
+        if f"{self.path}/" in routes:
+            location = f"{self.endpoint.url}{self.path}/"
+            return Reply(308, "<!doctype html><title>Redirecting...</title>", {"Location": location})
+        if self.path not in routes:
+            return Reply(404, "<!doctype html><title>404: Not found</title>")
+        method, answer = routes[self.path]
+        if self.command != method:
+            raise _error(HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed for the requested URL.")
+        return answer()
+
+    def _login(self) -> Reply:
+        if self.body is None:
+            raise _message(400, "Request payload is not JSON")
+        missing = {"username", "password"} - set(self.body)
+        if missing:
+            raise _message(400, {name: ["Missing data for required field."] for name in sorted(missing)})
+        if "provider" not in self.body:
+            raise _message(500, "Fatal error")
+        password, _permissions = self.endpoint.accounts.get(self.body["username"], (None, ()))
+        if self.body["password"] != password:
+            raise _message(401, "Not authorized")
+        tokens = {"access_token": self.endpoint.bearer_token("access", self.body["username"])}
+        if self.body.get("refresh"):
+            tokens["refresh_token"] = self.endpoint.bearer_token("refresh", self.body["username"])
+        return Reply(200, tokens)
+
+    def _refresh(self) -> Reply:
+        return Reply(200, {"access_token": self.endpoint.bearer_token("access", self._account("refresh"))})
+
+    def _csrf_token(self) -> Reply:
+        self._permit(READ)
+        csrf = uuid.uuid4().hex
+        cookie = f"session={self.endpoint.sign({'csrf': csrf})}; HttpOnly; Path=/; SameSite=Lax"
+        token = self.endpoint.sign({"csrf": csrf, "at": self.endpoint.now()})
+        return Reply(200, {"result": token}, {"Set-Cookie": cookie})
+
+    def _guest_token(self) -> Reply:
+        if not self.endpoint.csrf_exempt:
+            self._check_csrf()
+        self._permit(GRANT)
+        body = self.body
+        if body is None or "user" not in body:
+            raise _message(500, "Fatal error")
+        missing = {"resources", "rls"} - set(body)
+        if missing:
+            raise _message(400, {name: ["Missing data for required field."] for name in sorted(missing)})
+        if any(resource["id"].lower() not in self.endpoint.dashboards for resource in body["resources"]):
+            raise _message(400, "EmbeddedDashboard not found.")
+        now = self.endpoint.now()
+        claims = {
+            "user": body["user"],
+            "resources": body["resources"],
+            "rls_rules": body["rls"],
+            "iat": now,
+            "exp": now + self.endpoint.guest_token_secs,
+            "aud": self.endpoint.guest_token_audience,
+            "type": "guest",
+        }
+        return Reply(200, {"token": jwt.encode(claims, self.endpoint.guest_token_secret, "HS256")})
+
+    def _check_csrf(self) -> None:
+        """Before authentication, as Superset does."""
+        bad = HTTPStatus.BAD_REQUEST
+        header = self.headers.get("X-CSRFToken")
+        if not header:
+            raise _error(bad, "The CSRF token is missing.")
+        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("session")
+        session = self.endpoint.read_signed(cookie.value) if cookie else None
+        if session is None:
+            raise _error(bad, "The CSRF session token is missing.")
+        token = self.endpoint.read_signed(header)
+        if token is None:
+            raise _error(bad, "The CSRF token is invalid.")
+        if token["at"] + CSRF_SECS < self.endpoint.now():
+            raise _error(bad, "The CSRF token has expired.")
+        if token["csrf"] != session["csrf"]:
+            raise _error(bad, "The CSRF tokens do not match.")
+        if self.endpoint.tls is not None:
+            referrer = self.headers.get("Referer")
+            if not referrer:
+                raise _error(bad, "The referrer header is missing.")
+            if urlsplit(referrer)[:2] != urlsplit(self.endpoint.url)[:2]:
+                raise _error(bad, "The referrer does not match the host.")
+
+    def _permit(self, permission: str) -> None:
+        if permission not in self.endpoint.accounts[self._account("access")][1]:
+            raise _message(403, "Forbidden")
+
+    def _account(self, kind: str) -> str:
+        """The account of the bearer token."""
+        header = self.headers.get("Authorization")
+        if header is None:
+            raise _bad_jwt(401, "Missing Authorization Header")
+        scheme, _, token = header.partition(" ")
+        if scheme != "Bearer":
+            raise _bad_jwt(
+                401, "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"
+            )
+        if token.count(".") < 2:
+            raise _bad_jwt(422, "Not enough segments")
+        claims = self.endpoint.read_signed(token)
+        if claims is None:
+            raise _bad_jwt(422, "Signature verification failed")
+        if claims["exp"] <= self.endpoint.now():
+            raise _bad_jwt(401, "Token has expired")
+        if claims.get("type") != kind:
+            wanted = "refresh" if kind == "refresh" else "non-refresh"
+            raise _bad_jwt(422, f"Only {wanted} tokens are allowed")
+        return str(claims["sub"])
+
+
+class SupersetEndpoint(HttpEndpoint[Request]):
+    """Superset's security API, with a clock that can be put forward, planned replies and requests that are held.
+
+    `accounts`: {username: (password, permissions)}. `dashboards`: embedded UUIDs in lower case.
+    """
+
+    handler = _Handler
+
+    def __init__(self, port: int = 0, tls: tuple[str | Path, str | Path] | None = None):
+        super().__init__(port, tls=tls)
+        self.dashboards: set[str] = set()
+        self.guest_token_secret = "guest-token-secret-0123456789-abcdef"
+        self.reset()
+
+    def reset(self) -> None:
+        """As just set up: the default account and configuration, without requests, planned replies and held ones."""
+        self.clear()
+        self.accounts: dict[str, tuple[str, set[str]]] = {"superset": ("s3cret-password", {GRANT, READ})}
+        self.csrf_exempt = False
+        self.access_token_secs = 900.0
+        self.guest_token_secs = 300.0
+        self.guest_token_audience = "http://0.0.0.0:8080/"
+        self.dashboards.clear()
+        self.change_secret_key()
+        self._ahead = 0.0
+        self._planned: list[tuple[str, Reply]] = []
+        self._lock = threading.Lock()
+        self._held = ""
+        self._released = threading.Event()
+        self._arrived = threading.Semaphore(0)
+
+    def config(self, **more: Any) -> dict[str, Any]:
+        """SUPERSET_CONFIG for this endpoint."""
+        password, _permissions = self.accounts["superset"]
+        return {"service_url": self.url, "username": "superset", "password": password, **more}
+
+    def paths(self) -> list[str]:
+        """The last words of the paths that were asked for, in order: login, csrf_token, guest_token."""
+        return [request.path.removeprefix(API).strip("/") for request in self.requests]
+
+    # Time and secrets
+
+    def now(self) -> float:
+        """The server's time."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Put the server's clock forward."""
+        self._ahead += seconds
+
+    def change_secret_key(self) -> None:
+        """What the server signed before is no longer good."""
+        self._secret_key = uuid.uuid4().hex
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self._secret_key, "HS256")
+
+    def read_signed(self, token: str) -> dict[str, Any] | None:
+        """The claims of what the server signed, else None. Whether they have expired is for its own clock to say."""
+        try:
+            return jwt.decode(token, self._secret_key, ["HS256"], options={"verify_exp": False})
+        except jwt.PyJWTError:
+            return None
+
+    def bearer_token(self, kind: str, username: str) -> str:
+        seconds = self.access_token_secs if kind == "access" else 30 * 24 * 3600
+        return self.sign({"type": kind, "sub": username, "jti": uuid.uuid4().hex, "exp": self.now() + seconds})
+
+    def read_guest_token(self, token: str) -> dict[str, Any]:
+        """The claims of a guest token that the server accepts. Raises jwt.PyJWTError or KeyError for any other."""
+        by_our_clock = {"verify_exp": False, "verify_iat": False}
+        claims: dict[str, Any] = jwt.decode(
+            token, self.guest_token_secret, ["HS256"], audience=self.guest_token_audience, options=by_our_clock
+        )
+        if not claims.get("iat", 0) <= self.now() < claims.get("exp", math.inf):
+            raise jwt.InvalidTokenError("The token is not valid now")
+        if claims["type"] != "guest" or None in (claims["user"], claims["resources"], claims["rls_rules"]):
+            raise jwt.InvalidTokenError("This is not a guest token.")
+        return claims
+
+    # What goes wrong
+
+    def plan(self, path: str, *replies: Reply) -> None:
+        """Answer the next requests whose path contains `path` so; a status of 0 resets the connection."""
+        with self._lock:
+            self._planned += [(path, reply) for reply in replies]
+
+    def planned_reply(self, path: str) -> Reply | None:
+        with self._lock:
+            planned = next((plan for plan in self._planned if plan[0] in path), None)
+            if planned is not None:
+                self._planned.remove(planned)
+            return planned and planned[1]
+
+    def hold(self, path: str) -> None:
+        """Do not answer requests whose path contains `path` until release()."""
+        self._released.clear()
+        self._held = path
+
+    def wait_while_held(self, path: str) -> None:
+        if self._held and self._held in path:
+            self._arrived.release()
+            self._released.wait()
+
+    def wait_for_held(self) -> None:
+        """Wait for one more request that is held."""
+        assert self._arrived.acquire(timeout=60)
+
+    def release(self) -> None:
+        """Answer the held requests, and hold no more."""
+        self._held = ""
+        self._released.set()
