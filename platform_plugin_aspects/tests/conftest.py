@@ -13,6 +13,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.superset import session
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -21,6 +22,7 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 def _nothing_remembered() -> None:
     cache.clear()
     edx_platform.warn_of_missing_model.cache_clear()
+    session._sessions.clear()
 
 
 @pytest.fixture

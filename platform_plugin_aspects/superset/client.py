@@ -1,0 +1,144 @@
+"""Guest tokens: asked of Superset with the service account, or minted here with the secret that both share.
+
+A guest may read any column of a dashboard's datasets: only the row-level clauses in the token hold back other courses'
+rows. Superset joins them by AND and checks nothing, so they come from ``rls.clauses`` and are never left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import jwt
+from django.core.cache import cache
+
+from platform_plugin_aspects.superset.config import SupersetConfig
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetRefused
+from platform_plugin_aspects.superset.session import ServiceSession, service_session, text_of
+
+GUEST_TOKEN = "api/v1/security/guest_token/"
+#: How long a dashboard that Superset does not know is left out before it is asked for again.
+UNKNOWN_SECS = 300
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownDashboard(SupersetRefused):
+    """Superset has no embedded dashboard with one of the UUIDs."""
+
+
+@dataclass(frozen=True)
+class GuestToken:
+    """A token for the browser, and when it ends by this machine's clock, in seconds since 1970."""
+
+    token: str = field(repr=False)
+    expires_at: float
+
+
+def get_guest_token(username: str, dashboard_uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    """A new token that opens the embedded dashboards with those UUIDs, where all of the ``clauses`` hold.
+
+    Superset refuses a token for several dashboards when it does not know one of them: that one is left out, and an
+    error in the log names it.
+
+    Raises ValueError without clauses, with which Superset would show every row, and SupersetError.
+    """
+    if not clauses:
+        raise ValueError("A guest token without clauses would show the rows of every course")
+    config = SupersetConfig.from_settings()
+    uuids = [_canonical(uuid) for uuid in dashboard_uuids]
+    if config.guest_token_secret:
+        return _mint(config, username, uuids, clauses)
+    return _ask_for_known(service_session(config), username, uuids, clauses)
+
+
+def _canonical(text: str) -> str:
+    # Superset issues a token for anything, but it compares text: other spellings open nothing, and a number would open
+    # the dashboard with that primary key, be it embedded or not.
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise SupersetMisconfigured(f"{text!r} is not the UUID of an embedded dashboard") from None
+
+
+def _guest(username: str, uuids: Sequence[str]) -> dict[str, Any]:
+    return {"user": {"username": username}, "resources": [{"type": "dashboard", "id": uuid} for uuid in uuids]}
+
+
+def _rules(clauses: Sequence[str]) -> list[dict[str, str]]:
+    # Never for one dataset: Superset would then not apply a clause that fails to parse.
+    return [{"clause": clause} for clause in clauses]
+
+
+def _mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    expires_at = time.time() + config.guest_token_lifetime_secs
+    claims = {
+        **_guest(username, uuids),
+        "rls_rules": _rules(clauses),
+        "type": "guest",
+        "aud": config.guest_token_audience,
+        # Superset does not ask for it, and would accept a token without it for ever. No "iat": if our clock were ahead
+        # of its own, Superset would refuse the token.
+        "exp": expires_at,
+    }
+    return GuestToken(jwt.encode(claims, config.guest_token_secret, config.guest_token_algorithm), expires_at)
+
+
+def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
+    unknown = cache.get_many([_unknown_key(uuid) for uuid in uuids])
+    known = [uuid for uuid in uuids if _unknown_key(uuid) not in unknown]
+    try:
+        return _ask(service, username, known, clauses)
+    except UnknownDashboard:
+        missing = [uuid for uuid in known if not _is_known(service, username, uuid, clauses)]
+    if missing:
+        logger.error(
+            "Superset has no embedded dashboard %s: import it there and allow embedding, or correct its UUID in "
+            "ASPECTS_INSTRUCTOR_DASHBOARDS, ASPECTS_IN_CONTEXT_DASHBOARDS or the XBlock. It is left out for %d s.",
+            ", ".join(missing),
+            UNKNOWN_SECS,
+        )
+        cache.set_many({_unknown_key(uuid): True for uuid in missing}, UNKNOWN_SECS)
+    return _ask(service, username, [uuid for uuid in known if uuid not in missing], clauses)
+
+
+def _unknown_key(uuid: str) -> str:
+    return f"platform_plugin_aspects.unknown_dashboard.{uuid}"
+
+
+def _is_known(service: ServiceSession, username: str, uuid: str, clauses: Sequence[str]) -> bool:
+    try:
+        _ask(service, username, [uuid], clauses)
+    except UnknownDashboard:
+        return False
+    return True
+
+
+def _ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    if not uuids:
+        raise SupersetRefused("Superset knows none of the dashboards")
+    response = service.post(GUEST_TOKEN, {**_guest(username, uuids), "rls": _rules(clauses)})
+    if response.status_code == HTTPStatus.BAD_REQUEST and "EmbeddedDashboard" in response.text:
+        raise UnknownDashboard(f"Superset does not know one of the dashboards {', '.join(uuids)}")
+    if response.status_code == HTTPStatus.FORBIDDEN:
+        raise SupersetRefused(
+            'Superset does not let the service account grant guest tokens: it needs "can grant guest token on '
+            'SecurityRestApi"'
+        )
+    token = text_of(response, "token")
+    return GuestToken(token, time.time() + _lifetime(token))
+
+
+def _lifetime(token: str) -> float:
+    """Seconds between a token's two times, which are by Superset's clock."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return float(claims["exp"]) - float(claims["iat"])
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        raise SupersetRefused("Superset sent a guest token that is no JWT with exp and iat") from None

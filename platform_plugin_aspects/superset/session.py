@@ -1,0 +1,155 @@
+"""The service account's session with Superset's REST API.
+
+Logging in takes two requests and the hashing of a password, so each process does it once and goes on with what it got:
+an access token (15 minutes, unless Superset is told otherwise) and a CSRF token with its cookie (a week).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from platform_plugin_aspects.superset.config import SupersetConfig
+from platform_plugin_aspects.superset.errors import (
+    SupersetMisconfigured,
+    SupersetRefused,
+    SupersetTimeout,
+    SupersetUnavailable,
+)
+
+LOGIN = "api/v1/security/login"
+CSRF_TOKEN = "api/v1/security/csrf_token/"
+#: Answers, mostly of proxies, that mean "later".
+UNAVAILABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
+#: An expired access token, and one that is none or was signed with an older key.
+BAD_ACCESS_TOKEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+class ServiceSession:
+    """The service account at one Superset, for all threads of a process.
+
+    Only Superset knows when a login ends, so it is used until Superset refuses it; then one thread logs in again.
+    """
+
+    def __init__(self, config: SupersetConfig):
+        self._config = config
+        self._lock = threading.Lock()
+        self._http: requests.Session | None = None
+
+    def post(self, path: str, body: dict[str, Any]) -> requests.Response:
+        """Superset's answer to the service account, who is logged in for it, and once again if need be.
+
+        Raises SupersetError when there is no answer, or none that Superset's API would give.
+        """
+        http = self._logged_in(None)
+        response = self._send(http, "POST", path, json=body)
+        if _refuses_login(response):
+            response = self._send(self._logged_in(http), "POST", path, json=body)
+        if response.status_code in BAD_ACCESS_TOKEN:
+            raise SupersetRefused(f"{_exchange(response)} right after logging in")
+        if _refuses_login(response):
+            raise SupersetRefused(
+                f"{_exchange(response)}, for want of a CSRF token or a referrer: the service account needs "
+                '"can read on SecurityRestApi", or Superset\'s WTF_CSRF_EXEMPT_LIST the entry '
+                '"superset.security.api.guest_token"; over https, internal_service_url in SUPERSET_CONFIG must be the '
+                "address by which Superset knows itself"
+            )
+        return response
+
+    def _logged_in(self, refused: requests.Session | None) -> requests.Session:
+        """The login of this process; a new one if it is still the ``refused`` one."""
+        current = self._http
+        if current is not None and current is not refused:
+            return current
+        if not self._lock.acquire(timeout=self._config.timeout_secs):
+            raise SupersetTimeout(f"Superset did not log us in within {self._config.timeout_secs} s")
+        try:
+            if self._http is None or self._http is refused:
+                self._http = self._log_in()
+            return self._http
+        finally:
+            self._lock.release()
+
+    def _log_in(self) -> requests.Session:
+        http = requests.Session()
+        # Superset's protection against CSRF wants it over https.
+        http.headers["Referer"] = self._config.internal_service_url
+        account = {"username": self._config.username, "password": self._config.password, "provider": "db"}
+        response = self._send(http, "POST", LOGIN, json=account)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            raise SupersetMisconfigured(f"{_exchange(response)}: correct username and password in SUPERSET_CONFIG")
+        http.auth = _bearer(text_of(response, "access_token"))
+        response = self._send(http, "GET", CSRF_TOKEN)
+        # An account that may not read it does without where Superset exempts guest tokens from CSRF protection.
+        if response.status_code != HTTPStatus.FORBIDDEN:
+            http.headers["X-CSRFToken"] = text_of(response, "result")
+        return http
+
+    def _send(self, http: requests.Session, method: str, path: str, **options: Any) -> requests.Response:
+        url, timeout = self._config.internal_service_url + path, self._config.timeout_secs
+        try:
+            # Neither password nor token are to follow a redirect to somewhere else.
+            response = http.request(method, url, timeout=timeout, allow_redirects=False, **options)
+        except requests.Timeout:
+            raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
+        except requests.exceptions.SSLError as error:
+            raise SupersetMisconfigured(
+                f"{method} {url} failed, Superset's certificate is not trusted: {error}. Correct internal_service_url "
+                "in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE"
+            ) from None
+        except requests.RequestException as error:
+            raise SupersetUnavailable(f"{method} {url} failed: {error}") from None
+        if response.status_code in UNAVAILABLE:
+            raise SupersetUnavailable(_exchange(response))
+        if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
+            raise SupersetTimeout(_exchange(response))
+        if response.is_redirect or response.status_code == HTTPStatus.NOT_FOUND:
+            raise SupersetMisconfigured(f"{_exchange(response)}: correct internal_service_url in SUPERSET_CONFIG")
+        return response
+
+
+def service_session(config: SupersetConfig) -> ServiceSession:
+    """The session of this process at that Superset."""
+    # One inherited through fork would share its sockets with the parent.
+    return _sessions.setdefault((os.getpid(), config), ServiceSession(config))
+
+
+_sessions: dict[tuple[int, SupersetConfig], ServiceSession] = {}
+
+
+def text_of(response: requests.Response, name: str) -> str:
+    """The text called ``name`` in the JSON of a successful answer. Raises SupersetRefused for any other answer."""
+    try:
+        value = response.json()[name]
+    except (ValueError, TypeError, KeyError):
+        value = None
+    if response.status_code != HTTPStatus.OK or not isinstance(value, str):
+        raise SupersetRefused(f"{_exchange(response)}, without {name}")
+    return value
+
+
+def _exchange(response: requests.Response) -> str:
+    """What was asked and how it was answered. Superset's own words stay out: they may quote what was sent."""
+    return f"{response.request.method} {response.request.url} was answered with HTTP {response.status_code}"
+
+
+def _refuses_login(response: requests.Response) -> bool:
+    if response.status_code == HTTPStatus.BAD_REQUEST:
+        return re.search("CSRF|referrer", response.text) is not None
+    return response.status_code in BAD_ACCESS_TOKEN
+
+
+def _bearer(access_token: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Authentication for requests, which would let a .netrc overrule a mere header."""
+
+    def authenticate(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {access_token}"
+        return request
+
+    return authenticate
