@@ -100,6 +100,10 @@ $(VENV)/.wheel: $(SOURCES) $(BUNDLE) $(PACKAGING) test_utils/checks/wheel.py tes
 	@$(RUN) test_utils/checks/wheel.py dist
 	@touch $@
 
+.PHONY: translations
+translations: $(VENV)/.test ## Extract the texts, update the catalogs of translations and compile them
+	@$(RUN) -m test_utils.translations
+
 .PHONY: upgrade
 upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versions
 	@$(RUN) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("Compile on the oldest Python supported: \

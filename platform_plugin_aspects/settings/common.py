@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 #: Of Mako, which renders the legacy instructor dashboard.
 TEMPLATES = str(Path(__file__).resolve().parents[1] / "templates")
 
@@ -129,9 +131,9 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_description: Dashboards of the Reports tab, in order: ``{"name", "slug", "uuid",
     #   "allow_translations"}``.
     settings.ASPECTS_INSTRUCTOR_DASHBOARDS = [
-        _dashboard("Course Dashboard", "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"),
-        _dashboard("Individual Learner Dashboard", "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"),
-        _dashboard("At-Risk Learners Dashboard", "learner-groups", "8661d20c-cee6-4245-9fcc-610daea5fd24"),
+        _dashboard(_("Course Dashboard"), "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"),
+        _dashboard(_("Individual Learner Dashboard"), "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"),
+        _dashboard(_("At-Risk Learners Dashboard"), "learner-groups", "8661d20c-cee6-4245-9fcc-610daea5fd24"),
     ]
 
     # .. setting_name: SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK

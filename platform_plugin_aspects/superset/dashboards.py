@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 import prison
 from django.conf import settings
+from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey, UsageKey
 
 from platform_plugin_aspects import edx_platform
@@ -131,7 +132,7 @@ def _of_type(name: str, kind: Any) -> Any:
 def _dashboard(place: str, entry: Any) -> Dashboard:
     try:
         return Dashboard(
-            name=str(entry["name"]),
+            name=_(str(entry["name"])),
             slug=str(entry["slug"]),
             uuid=str(UUID(entry["uuid"])),
             allow_translations=bool(entry.get("allow_translations")),

@@ -1,0 +1,90 @@
+"""Filter steps that add the dashboards to the instructor dashboard; OPEN_EDX_FILTERS_CONFIG names them.
+
+The pages are the platform's: whatever goes wrong here is logged, and the page is shown without the reports.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from crum import get_current_user
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from opaque_keys.edx.keys import CourseKey
+from openedx_filters import PipelineStep
+
+from platform_plugin_aspects.permissions import may_see_reports
+from platform_plugin_aspects.superset import embedding
+from platform_plugin_aspects.superset.dashboards import instructor_dashboards, language_of, localized
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured
+
+log = logging.getLogger(__name__)
+
+#: Names the section, its template and the tab.
+KEY = "aspects"
+#: Behind the platform's own tabs.
+SORT_ORDER = 120
+
+
+class AddSupersetTab(PipelineStep):
+    """Adds the section "Reports" to the legacy instructor dashboard, for those who may see the course's reports.
+
+    Filter: org.openedx.learning.instructor.dashboard.render.started.v1
+    """
+
+    def run_filter(self, context: dict[str, Any], template_name: str) -> dict[str, Any]:
+        """Return both, the section appended to ``context["sections"]``; ``context["course"]`` is the course block."""
+        with _shown_without_reports_on_error():
+            user, course_key = get_current_user(), context["course"].id
+            if user and may_see_reports(user, course_key):
+                context["sections"].append(_section(user, course_key))
+        return {"context": context, "template_name": template_name}
+
+
+class AddSupersetTabToInstructorDashboard(PipelineStep):
+    """Adds the tab "Reports" to the instructor dashboard's micro-frontend, for those who may see the course's reports.
+
+    The micro-frontend asks the endpoint superset_instructor_dashboard what to show there.
+
+    Filter: org.openedx.learning.instructor.dashboard.tabs.requested.v1
+    """
+
+    def run_filter(self, tabs: list[dict[str, Any]], user: Any, course_key: CourseKey) -> dict[str, Any]:
+        """Return all three, the tab appended to ``tabs``."""
+        with _shown_without_reports_on_error():
+            if user and may_see_reports(user, course_key):
+                # As the platform makes the addresses of its own tabs.
+                url = f"{settings.INSTRUCTOR_MICROFRONTEND_URL}/instructor/{course_key}/{KEY}"
+                tabs = [*tabs, {"tab_id": KEY, "title": _("Reports"), "url": url, "sort_order": SORT_ORDER}]
+        return {"tabs": tabs, "user": user, "course_key": course_key}
+
+
+def _section(user: Any, course_key: CourseKey) -> dict[str, Any]:
+    """The section; templates/instructor_dashboard/aspects.html renders it."""
+    language = language_of(user)
+    config = embedding.embed_config(
+        [localized(dashboard, language) for dashboard in instructor_dashboards()],
+        reverse("platform_plugin_aspects:superset_guest_token", args=[course_key]),
+    )
+    return {
+        "section_key": KEY,
+        "section_display_name": _("Reports"),
+        "template_path_prefix": "/instructor_dashboard/",
+        "course_id": str(course_key),
+        "script_url": embedding.script_url(),
+        "element": embedding.element(config),
+    }
+
+
+@contextmanager
+def _shown_without_reports_on_error() -> Iterator[None]:
+    try:
+        yield
+    except SupersetMisconfigured as error:
+        log.error("The instructor dashboard is shown without reports: %s", error)
+    except Exception:
+        log.exception("The instructor dashboard is shown without reports")
