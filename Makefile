@@ -54,7 +54,7 @@ services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two
 	@PATH="$(abspath $(BIN)):$$PATH" test_utils/services/run.sh
 
 .PHONY: e2e
-e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready ## Run the suite with Superset and Chromium (installs from apt; ARGS=--wait only starts)
+e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Superset and Chromium (installs from apt; ARGS=--wait only starts)
 	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh $(ARGS)
 
 .PHONY: benchmark
