@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 from platform_plugin_aspects import edx_platform, signals
 from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
@@ -14,6 +15,7 @@ from platform_plugin_aspects.sinks.registry import extra_sinks, sinks
 from platform_plugin_aspects.superset import dashboards
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.superset.extra_filters import formats, validate_format
 
 
 @register
@@ -68,6 +70,17 @@ def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register
+def check_extra_filters(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E003: clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
+    try:
+        for template in formats():
+            validate_format(template)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="Correct the template.", id="platform_plugin_aspects.E003")]
+    return []
 
 
 @register

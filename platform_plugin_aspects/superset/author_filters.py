@@ -1,0 +1,147 @@
+"""Filters that course authors type: read, checked against what a filter may be, and written anew.
+
+Nothing of an author's text reaches Superset but names of columns and the values of literals.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.utils.translation import gettext as _
+from sqlglot import Dialect, ErrorLevel, TokenType, exp
+from sqlglot.errors import ParseError, TokenError
+
+from platform_plugin_aspects.superset.literals import column, literal
+
+#: Characters. Clauses travel in a header, and servers take about 8 KiB of one.
+MAX_LENGTH = 2000
+#: AND, OR and NOT within each other. Superset reads the clause with a recursive parser, too.
+MAX_DEPTH = 10
+
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.Like: "LIKE",
+    exp.ILike: "ILIKE",
+}
+_NAME = re.compile(r"[A-Za-z0-9_ ]+")
+_NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+class RefusedFilter(ValueError):
+    """A filter that may not be used; the message is for its author, in the author's language."""
+
+
+def parse_filter(text: str) -> str:
+    """The author's filter as a clause of our own making. Raises RefusedFilter.
+
+    A filter compares columns with literals (``= != <> < <= > >= IN LIKE ILIKE BETWEEN``, ``IS NULL`` and their
+    ``NOT``), joined by AND, OR and NOT, with parentheses.
+    """
+    if len(text) > MAX_LENGTH:
+        raise RefusedFilter(_("The filter is longer than {limit} characters.").format(limit=MAX_LENGTH))
+    try:
+        return _condition(_parse(text))
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _parse(text: str) -> exp.Expr:
+    dialect = Dialect.get_or_raise("clickhouse")
+    try:
+        tokens = dialect.tokenize(text)
+        for token in tokens:
+            if token.comments:
+                raise RefusedFilter(_("The filter has a comment: “{part}”.").format(part=token.comments[0].strip()))
+            if token.token_type is TokenType.SEMICOLON:
+                raise RefusedFilter(_("The filter has a semicolon."))
+        (tree,) = dialect.parser().parse_into(exp.Condition, tokens, text)
+    except TokenError:
+        raise RefusedFilter(_("A quotation mark or a comment in the filter is not closed.")) from None
+    except ParseError as error:
+        found = error.errors[0]
+        part = f"{found['start_context'] or ''}{found['highlight'] or ''}"[-40:]
+        raise RefusedFilter(_("The filter cannot be understood beyond “{part}”.").format(part=part)) from None
+    if tree is None:
+        raise RefusedFilter(_("The filter is empty."))
+    return tree
+
+
+def _condition(node: exp.Expr, depth: int = 0) -> str:
+    if depth > MAX_DEPTH:
+        raise _too_deep()
+    node = node.unnest()
+    match node:
+        case exp.And() | exp.Or():
+            word = "AND" if isinstance(node, exp.And) else "OR"
+            # A chain of a hundred comparisons is a tree as deep as it is long.
+            return f" {word} ".join(f"({_condition(part, depth + 1)})" for part in node.flatten())
+        case exp.Not():
+            return f"NOT ({_condition(node.this, depth + 1)})"
+    sql = _comparison(node)
+    return f"NOT ({sql})" if node.args.get("negate") else sql
+
+
+def _comparison(node: exp.Expr) -> str:
+    """``node`` as SQL; whatever it has beyond what is written here (SYMMETRIC, GLOBAL) makes it refused."""
+    has = {name for name, value in node.args.items() if value} - {"negate"}
+    operator = _OPERATORS.get(type(node))
+    if operator and has == {"this", "expression"}:
+        left, right = node.this.unnest(), node.expression.unnest()
+        if isinstance(left, exp.Column):
+            return f"{_column(left)} {operator} {_value(right)}"
+        return f"{_value(left)} {operator} {_column(right)}"
+    if isinstance(node, exp.In) and has == {"this", "expressions"}:
+        return f"{_column(node.this)} IN ({', '.join(_value(value) for value in node.expressions)})"
+    if isinstance(node, exp.Between) and has == {"this", "low", "high"}:
+        return f"{_column(node.this)} BETWEEN {_value(node.args['low'])} AND {_value(node.args['high'])}"
+    if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+        return f"{_column(node.this)} IS NULL"
+    raise RefusedFilter(
+        _("“{part}” compares no column with values by =, <>, <, <=, >, >=, IN, LIKE, BETWEEN or IS NULL.").format(
+            part=_shown(node)
+        )
+    )
+
+
+def _column(node: exp.Expr) -> str:
+    node = node.unnest()
+    if (
+        isinstance(node, exp.Column)
+        and set(filter(node.args.get, node.args)) == {"this"}
+        and isinstance(node.this, exp.Identifier)
+        and _NAME.fullmatch(node.name)
+    ):
+        return column(node.name)
+    raise RefusedFilter(
+        _("“{part}” is no name of a column (letters, digits, _ and, in quotation marks, spaces).").format(
+            part=_shown(node)
+        )
+    )
+
+
+def _value(node: exp.Expr) -> str:
+    node = node.unnest()
+    sign = ""
+    if isinstance(node, exp.Neg):
+        sign, node = "-", node.this
+    match node:
+        case exp.Literal(is_string=True) if not sign:
+            return literal(node.name)
+        case exp.Literal(is_string=False) if _NUMBER.fullmatch(node.name):
+            return f"{sign}{node.name}"
+        case exp.Boolean() if not sign:
+            return str(node.this).lower()
+    raise RefusedFilter(_("“{part}” is no value: use text in ' ', a number, true or false.").format(part=_shown(node)))
+
+
+def _shown(node: exp.Expr) -> str:
+    return node.sql("clickhouse", unsupported_level=ErrorLevel.IGNORE)[:80]
+
+
+def _too_deep() -> RefusedFilter:
+    return RefusedFilter(_("The filter is nested more than {limit} levels deep.").format(limit=MAX_DEPTH))
