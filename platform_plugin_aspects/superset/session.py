@@ -100,7 +100,7 @@ class ServiceSession:
             raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
         except requests.exceptions.SSLError as error:
             raise SupersetMisconfigured(
-                f"{method} {url} failed, Superset's certificate is not trusted: {error}. Correct internal_service_url "
+                f"{method} {url} failed over TLS: {error}. Correct internal_service_url "
                 "in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE"
             ) from None
         except requests.RequestException as error:
@@ -114,13 +114,13 @@ class ServiceSession:
         return response
 
 
+#: By process and configuration: a session that was inherited through fork would share its sockets with the parent.
+sessions: dict[tuple[int, SupersetConfig], ServiceSession] = {}
+
+
 def service_session(config: SupersetConfig) -> ServiceSession:
     """The session of this process at that Superset."""
-    # One inherited through fork would share its sockets with the parent.
-    return _sessions.setdefault((os.getpid(), config), ServiceSession(config))
-
-
-_sessions: dict[tuple[int, SupersetConfig], ServiceSession] = {}
+    return sessions.setdefault((os.getpid(), config), ServiceSession(config))
 
 
 def text_of(response: requests.Response, name: str) -> str:

@@ -22,7 +22,7 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 def _nothing_remembered() -> None:
     cache.clear()
     edx_platform.warn_of_missing_model.cache_clear()
-    session._sessions.clear()
+    session.sessions.clear()
 
 
 @pytest.fixture

@@ -1,0 +1,229 @@
+"""The guest token of a page: its clauses, whose it is, for how long it is given out again, and what the log says."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects.superset import rls, tokens
+from platform_plugin_aspects.superset.errors import (
+    SupersetError,
+    SupersetMisconfigured,
+    SupersetRefused,
+    SupersetTimeout,
+    SupersetUnavailable,
+)
+from platform_plugin_aspects.superset.tokens import guest_token
+from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
+
+ONE, TWO = str(uuid4()), str(uuid4())
+COURSE = CourseKey.from_string("course-v1:Org+Course+Run")
+ADA = User(pk=815, username="ada.lovelace", email="ada@example.invalid")
+
+
+@pytest.fixture
+def superset(superset_endpoint: SupersetEndpoint) -> SupersetEndpoint:
+    """Superset with two embedded dashboards."""
+    superset_endpoint.dashboards |= {ONE, TWO}
+    return superset_endpoint
+
+
+def tokens_asked_for(superset: SupersetEndpoint) -> int:
+    return superset.paths().count("guest_token")
+
+
+def test_the_token_carries_the_courses_clauses_the_operators_and_the_authors(
+    settings: Any, superset: SupersetEndpoint
+) -> None:
+    settings.SUPERSET_EXTRA_FILTERS_FORMAT = ["username = {user}"]
+    claims = superset.read_guest_token(guest_token(ADA, COURSE, [TWO, ONE, TWO], ["mode = 'audit'"]))
+    assert claims["user"] == {"username": "ada.lovelace"}
+    assert sorted(resource["id"] for resource in claims["resources"]) == sorted([ONE, TWO])
+    wanted = rls.clauses(ADA, COURSE, ["mode = 'audit'"])
+    assert len(wanted) == 4
+    assert [rule["clause"] for rule in claims["rls_rules"]] == wanted
+
+
+def test_a_thousand_page_views_of_one_person_take_one_token(superset: SupersetEndpoint) -> None:
+    assert len({guest_token(ADA, COURSE, [ONE, TWO]) for _ in range(1000)}) == 1
+    assert tokens_asked_for(superset) == 1
+
+
+def test_a_thousand_at_the_same_time_too(superset: SupersetEndpoint) -> None:
+    superset.hold("guest_token")
+    with ThreadPoolExecutor(16) as threads:
+        started = [threads.submit(guest_token, ADA, COURSE, [ONE, TWO]) for _ in range(1000)]
+        superset.wait_for_held()
+        superset.release()
+        assert len({task.result() for task in started}) == 1
+    assert superset.paths() == ["login", "csrf_token", "guest_token"]
+
+
+def test_a_thousand_minted_at_the_same_time_too(settings: Any, superset: SupersetEndpoint) -> None:
+    settings.SUPERSET_CONFIG = superset.config(guest_token_secret=superset.guest_token_secret)
+    with ThreadPoolExecutor(16) as threads:
+        found = set(threads.map(lambda _: guest_token(ADA, COURSE, [ONE, TWO]), range(1000)))
+    assert len(found) == 1
+    assert superset.read_guest_token(found.pop())
+    assert superset.requests == []
+
+
+@pytest.mark.parametrize("is_minted", [False, True])
+def test_a_token_is_given_out_for_half_its_life(is_minted: bool, settings: Any, superset: SupersetEndpoint) -> None:
+    superset.guest_token_secs = 100
+    secret = superset.guest_token_secret if is_minted else None
+    first = _with(settings, superset, guest_token_secret=secret, guest_token_lifetime_secs=100)
+    (ends_at,) = cache._expire_info.values()
+    assert ends_at == pytest.approx(time.time() + 50, abs=5)
+    cache.clear()
+    assert guest_token(ADA, COURSE, [ONE]) != first
+
+
+CHANGES: dict[str, Callable[[Any, SupersetEndpoint], str]] = {
+    "another person": lambda settings, superset: guest_token(User(pk=816, username="grace"), COURSE, [ONE]),
+    "a person of the same name": lambda settings, superset: guest_token(
+        User(pk=816, username=ADA.username), COURSE, [ONE]
+    ),
+    "renamed": lambda settings, superset: guest_token(User(pk=ADA.pk, username="lovelace"), COURSE, [ONE]),
+    "another course": lambda settings, superset: guest_token(
+        ADA, CourseKey.from_string("course-v1:Org+Course+Run2"), [ONE]
+    ),
+    "more dashboards": lambda settings, superset: guest_token(ADA, COURSE, [ONE, TWO]),
+    "other dashboards": lambda settings, superset: guest_token(ADA, COURSE, [TWO]),
+    "a filter": lambda settings, superset: guest_token(ADA, COURSE, [ONE], ["mode = 'audit'"]),
+    "another audience": lambda settings, superset: _with(settings, superset, guest_token_audience="elsewhere"),
+    "minted": lambda settings, superset: _with(settings, superset, guest_token_secret="x" * 32),
+}
+
+
+def _with(settings: Any, superset: SupersetEndpoint, **config: Any) -> str:
+    settings.SUPERSET_CONFIG = superset.config(**config)
+    return guest_token(ADA, COURSE, [ONE])
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_it_is_nobody_elses_and_for_nothing_else(
+    change: Callable[[Any, SupersetEndpoint], str], settings: Any, superset: SupersetEndpoint
+) -> None:
+    first = guest_token(ADA, COURSE, [ONE])
+    assert change(settings, superset) != first
+
+
+def test_another_superset_or_account_makes_another_token(settings: Any, superset: SupersetEndpoint) -> None:
+    first = guest_token(ADA, COURSE, [ONE])
+    superset.accounts["other"] = ("other", {GRANT, READ})
+    assert _with(settings, superset, username="other", password="other") != first
+    with SupersetEndpoint() as elsewhere:
+        elsewhere.dashboards.add(ONE)
+        elsewhere.read_guest_token(_with(settings, elsewhere))
+        assert tokens_asked_for(elsewhere) == 1
+
+
+def test_the_order_of_the_dashboards_does_not_matter(superset: SupersetEndpoint) -> None:
+    assert guest_token(ADA, COURSE, [ONE, TWO]) == guest_token(ADA, COURSE, [TWO, ONE, TWO])
+
+
+def test_the_cache_does_not_tell_whose_the_tokens_are(superset: SupersetEndpoint) -> None:
+    guest_token(ADA, COURSE, [ONE])
+    keys = " ".join(cache._cache)
+    for secret in (ADA.username, "Org", ONE, superset.accounts["superset"][0]):
+        assert secret not in keys
+
+
+# Failures
+
+
+def log_of(caplog: pytest.LogCaptureFixture) -> str:
+    """The one line about a failure."""
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.name == tokens.__name__
+    assert record.exc_info is None
+    return record.getMessage()
+
+
+FAILURES: dict[str, tuple[Reply, type[SupersetError], str]] = {
+    "unavailable": (Reply(503), SupersetUnavailable, "superset_unavailable"),
+    "timeout": (Reply(504), SupersetTimeout, "superset_timeout"),
+    "refused": (Reply(400, {"message": "ada.lovelace"}), SupersetRefused, "superset_refused"),
+    "misconfigured": (Reply(404), SupersetMisconfigured, "superset_misconfigured"),
+}
+
+
+@pytest.mark.parametrize(("reply", "kind", "code"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_one_line_without_secrets_or_names(
+    reply: Reply,
+    kind: type[SupersetError],
+    code: str,
+    superset: SupersetEndpoint,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    superset.plan("guest_token", reply)
+    with pytest.raises(kind):
+        guest_token(ADA, COURSE, [ONE])
+    line = log_of(caplog)
+    assert line.startswith(f"No guest token for the dashboards of {COURSE} ({code}): POST {superset.url}")
+    sent = [str(request.headers) for request in superset.requests]
+    bearer = sent[-1].split("Bearer ")[1].split("'")[0]
+    for secret in (superset.accounts["superset"][0], bearer, "ada", "course_key"):
+        assert secret not in caplog.text.replace(str(COURSE), "")
+
+
+def test_a_failure_is_not_remembered(superset: SupersetEndpoint) -> None:
+    superset.plan("guest_token", Reply(503))
+    with pytest.raises(SupersetUnavailable):
+        guest_token(ADA, COURSE, [ONE])
+    assert superset.read_guest_token(guest_token(ADA, COURSE, [ONE]))
+
+
+def test_a_wrong_configuration(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.SUPERSET_CONFIG = {"service_url": "superset"}
+    with pytest.raises(SupersetMisconfigured):
+        guest_token(ADA, COURSE, [ONE])
+    assert "(superset_misconfigured): service_url in SUPERSET_CONFIG is 'superset'" in log_of(caplog)
+
+
+def test_a_wrong_template(settings: Any, superset: SupersetEndpoint, caplog: pytest.LogCaptureFixture) -> None:
+    settings.SUPERSET_EXTRA_FILTERS_FORMAT = ["a = {nothing}"]
+    with pytest.raises(SupersetMisconfigured):
+        guest_token(ADA, COURSE, [ONE])
+    assert "nothing" in log_of(caplog)
+    assert superset.requests == []
+
+
+def test_a_refused_filter_is_its_authors_matter(superset: SupersetEndpoint, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(rls.RefusedFilter):
+        guest_token(ADA, COURSE, [ONE], ["1=1) OR (1=1"])
+    assert caplog.records == []
+    assert superset.requests == []
+
+
+def test_nobody_waits_for_ever_for_anothers_token(settings: Any, superset: SupersetEndpoint) -> None:
+    settings.SUPERSET_CONFIG = superset.config(timeout_secs=0.3)
+    superset.hold("guest_token")
+    with ThreadPoolExecutor(8) as threads:
+        started = [threads.submit(guest_token, ADA, COURSE, [ONE]) for _ in range(8)]
+        for task in started:
+            with pytest.raises(SupersetTimeout):
+                task.result(timeout=30)
+
+
+def test_one_persons_wait_is_not_anothers(settings: Any, superset: SupersetEndpoint) -> None:
+    guest_token(ADA, COURSE, [ONE])
+    superset.hold("guest_token")
+    waiting = threading.Thread(target=guest_token, args=(ADA, COURSE, [TWO]))
+    waiting.start()
+    superset.wait_for_held()
+    assert guest_token(ADA, COURSE, [ONE])
+    superset.release()
+    waiting.join()
