@@ -1,16 +1,17 @@
-"""Registration with edx-platform: settings and receivers."""
+"""Registration with edx-platform: settings, URLs and receivers."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.apps import AppConfig
-from edx_django_utils.plugins.constants import PluginSettings
+from edx_django_utils.plugins.constants import PluginSettings, PluginURLs
 
 _SETTINGS = {
     kind: {PluginSettings.RELATIVE_PATH: f"settings.{module}"}
     for kind, module in (("common", "common"), ("devstack", "common"), ("production", "production"))
 }
+_URLS = {PluginURLs.NAMESPACE: "platform_plugin_aspects", PluginURLs.REGEX: "", PluginURLs.RELATIVE_PATH: "urls"}
 
 
 class PlatformPluginAspectsConfig(AppConfig):
@@ -26,6 +27,7 @@ class PlatformPluginAspectsConfig(AppConfig):
 
     plugin_app: ClassVar[dict[str, Any]] = {
         PluginSettings.CONFIG: {"lms.djangoapp": _SETTINGS, "cms.djangoapp": _SETTINGS},
+        PluginURLs.CONFIG: {"lms.djangoapp": _URLS, "cms.djangoapp": _URLS},
     }
 
     def ready(self) -> None:

@@ -1,5 +1,7 @@
 """Settings that LMS and CMS share before plugins, operators and Tutor have their say."""
 
+import json
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from openedx.envs.environment import broker_url, caches, courses_dir, databases, eager, tagging_app
@@ -108,6 +110,10 @@ JWT_AUTH = {
     "JWT_DECODE_HANDLER": "edx_rest_framework_extensions.auth.jwt.decoder.jwt_decode_handler",
     "JWT_ISSUERS": [{"ISSUER": f"{LMS_ROOT_URL}/oauth2", "AUDIENCE": "openedx", "SECRET_KEY": SECRET_KEY}],
     "JWT_LEEWAY": 1,
+    # The platform has RSA keys here. While there is no key at all, edx-drf-extensions accepts any signature.
+    "JWT_PUBLIC_SIGNING_JWK_SET": json.dumps(
+        {"keys": [{"kty": "oct", "k": urlsafe_b64encode(SECRET_KEY.encode()).decode().rstrip("=")}]}
+    ),
     "JWT_VERIFY_EXPIRATION": True,
 }
 # Claims of a JWT, which may be stale, change nothing of the user.

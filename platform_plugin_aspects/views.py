@@ -1,0 +1,158 @@
+"""The endpoints that browsers ask for dashboards: which to embed, and the token that opens them."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
+from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
+from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
+from opaque_keys.edx.keys import CourseKey, UsageKey
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import UserRateThrottle
+from rest_framework.views import APIView, exception_handler
+
+from platform_plugin_aspects import edx_platform, serializers
+from platform_plugin_aspects.openapi import answers_with
+from platform_plugin_aspects.permissions import MaySeeReports, may_see_reports
+from platform_plugin_aspects.superset import dashboards, tokens
+from platform_plugin_aspects.superset.config import SupersetConfig
+from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
+
+log = logging.getLogger(__name__)
+
+
+class ReportsThrottle(UserRateThrottle):
+    """So many requests per user, to all endpoints together, as ASPECTS_API_THROTTLE_RATE says."""
+
+    scope = "platform_plugin_aspects"
+
+    def get_rate(self) -> Any:
+        """The setting's value, read when it is used."""
+        return settings.ASPECTS_API_THROTTLE_RATE
+
+
+@method_decorator(cache_control(no_store=True), name="dispatch")
+class ReportsView(APIView):
+    """What the endpoints have in common: who may ask for which course, how often, and what errors look like.
+
+    Permission comes before existence, so that those who may see nothing cannot find out which courses there are.
+    """
+
+    http_method_names = ("get",)
+    authentication_classes = (JwtAuthentication, SessionAuthenticationAllowInactiveUser)
+    permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeReports)
+    throttle_classes = (ReportsThrottle,)
+
+    @cached_property
+    def course_key(self) -> CourseKey:
+        """The course that is asked for; NotFound when the text in the URL is no key of a course."""
+        key = edx_platform.content_key(self.kwargs["course_id"])
+        if not isinstance(key, CourseKey):
+            raise NotFound(_("There is no such course."))
+        return key
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse who may not ask, then NotFound where there is no such course."""
+        super().initial(request, *args, **kwargs)
+        if not edx_platform.course_exists(self.course_key):
+            raise NotFound(_("There is no such course."))
+
+    def get_exception_handler(self) -> Any:
+        """Our own: sites shape errors as they like, and the callers of these endpoints know one shape."""
+        return error_response
+
+
+def error_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """``detail`` for people and ``code`` for programs, where REST framework or Superset's client knows the error."""
+    if isinstance(error, SupersetMisconfigured):
+        log.error("The dashboards cannot be shown: %s", error)
+    if isinstance(error, SupersetError):
+        failure = APIException(error.message, error.code)
+        failure.status_code = error.status
+        error = failure
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data["code"] = response.data["detail"].code
+    return response
+
+
+class GuestTokenView(ReportsView):
+    """What opens the dashboards of one course."""
+
+    @answers_with(serializers.GuestTokenSerializer)
+    def get(self, request: Request, course_id: str) -> Response:
+        """A token for all dashboards of a course, which shows rows of this course only."""
+        token = tokens.guest_token(request.user, self.course_key, dashboards.token_uuids())
+        return Response(serializers.GuestTokenSerializer({"guestToken": token}).data)
+
+
+class InstructorDashboardView(ReportsView):
+    """What the instructor dashboard embeds."""
+
+    @answers_with(serializers.InstructorDashboardSerializer)
+    def get(self, request: Request, course_id: str) -> Response:
+        """The dashboards of a course, in the user's language."""
+        language = dashboards.language_of(request.user)
+        token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
+        answer = {
+            "superset_dashboards": [
+                dashboards.localized(dashboard, language) for dashboard in dashboards.instructor_dashboards()
+            ],
+            "superset_url": SupersetConfig.from_settings().service_url,
+            "superset_guest_token_url": request.build_absolute_uri(token_path),
+            "show_dashboard_link": settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,
+        }
+        return Response(serializers.InstructorDashboardSerializer(answer).data)
+
+
+class InContextDashboardView(ReportsView):
+    """What Studio embeds beside a block or a course."""
+
+    @cached_property
+    def content_key(self) -> CourseKey | UsageKey:
+        """The course or block that is asked for; NotFound when the text in the URL is no key of either."""
+        key = edx_platform.content_key(self.kwargs["content_id"])
+        if key is None:
+            raise NotFound(_("There is no such course."))
+        return key
+
+    @property
+    def course_key(self) -> CourseKey:
+        """The course that is asked for, or whose block is."""
+        course_key: CourseKey = edx_platform.course_of_key(self.content_key)
+        return course_key
+
+    @answers_with(serializers.InContextDashboardSerializer)
+    def get(self, request: Request, content_id: str) -> Response:
+        """The dashboard for a block's type, or for a course, in the user's language, and its filters for each run."""
+        block_key = self.content_key if isinstance(self.content_key, UsageKey) else None
+        dashboard = dashboards.in_context_dashboard(block_key.block_type if block_key else "course")
+        if dashboard is None:
+            raise NotFound(_("There is no dashboard for this kind of content."))
+        others = (run for run in edx_platform.course_runs(self.course_key) if run != self.course_key)
+        runs = [self.course_key, *(run for run in others if may_see_reports(request.user, run))]
+        answer = {
+            "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
+            "supersetUrl": SupersetConfig.from_settings().service_url,
+            "courseRuns": {
+                str(run): {
+                    "native_filters": dashboards.native_filters(
+                        dashboard, run, block_key and run.make_usage_key(block_key.block_type, block_key.block_id)
+                    )
+                }
+                for run in runs
+            },
+            "defaultCourseRun": str(self.course_key),
+        }
+        return Response(serializers.InContextDashboardSerializer(answer).data)
