@@ -274,7 +274,7 @@ def test_what_the_instructor_dashboard_embeds(
     assert answer == {
         "superset_dashboards": [
             {
-                "name": "Course Dashboard",
+                "name": "Panel del curso",
                 "slug": "course-dashboard-es-419",
                 "uuid": "735d0451-0ff9-5157-93db-b748c814550f",
                 "allow_translations": True,
