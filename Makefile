@@ -33,7 +33,7 @@ TEXTS := README.rst CHANGELOG.rst $(wildcard docs/*.rst docs/*/*.rst)
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what arrived in ClickHouse
@@ -60,6 +60,10 @@ e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Supers
 .PHONY: benchmark
 benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
 	@$(RUN) benchmarks/backfill.py $(ARGS)
+
+.PHONY: benchmark-tokens
+benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (ARGS=--help)
+	@$(RUN) benchmarks/guest_token.py $(ARGS)
 
 .PHONY: quality
 quality: lint types migrations texts pins wheel ## Check style, types, migrations, texts, pins and the wheel

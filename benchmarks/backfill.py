@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -42,6 +41,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from report import as_rst, as_text, machine
+
 ROOT = Path(__file__).resolve().parents[1]
 OBJECTS = ("user_profile", "course_enrollment", "external_id")
 STEPS = ("read", "insert", "backfill")
@@ -54,7 +55,6 @@ HEADINGS = (
     *("database", "object", "rows", "rows/s", "µs/row", "processor s", "processor µs/row", "peak MB"),
     *("only read s", "only insert s", "backfill s", "ratio", "per row"),
 )
-Table = list[tuple[str, ...]]
 
 
 class BenchmarkError(Exception):
@@ -200,43 +200,6 @@ def mariadb(folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def machine() -> str:
-    """What the figures were taken on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        cpu = names[0] if names else cpu
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB of memory, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}; source, ClickHouse and client share them"
-    )
-
-
-def as_text(rows: Table) -> str:
-    """The table for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    # Words to the left, figures to the right.
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-
-
-def as_rst(rows: Table) -> str:
-    """The table for the documentation."""
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        lines += [f"   {'*' if not place else ' '} - {cell}".rstrip() for place, cell in enumerate(row)]
-    return "\n".join(lines) + "\n"
-
-
 def run(options: argparse.Namespace, folder: Path) -> list[tuple[Figures, Figures]]:
     """Measure everything; (figures, figures of the same object with the first number) in the order of the table."""
     found = []
@@ -299,10 +262,11 @@ def main() -> None:
         for figures, first in found
         for what in figures.missed(first)
     ]
-    print(machine(), as_text(rows), *missed, sep="\n")
+    taken_on = machine("source, ClickHouse and client")
+    print(taken_on, as_text(rows), *missed, sep="\n")
     if options.table:
         options.table.parent.mkdir(parents=True, exist_ok=True)
-        options.table.write_text(f"{machine()}.\n\n{as_rst(rows)}", encoding="utf-8")
+        options.table.write_text(f"{taken_on}.\n\n{as_rst(rows)}", encoding="utf-8")
     sys.exit(1 if missed else 0)
 
 
