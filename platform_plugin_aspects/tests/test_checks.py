@@ -312,6 +312,12 @@ def test_a_wrong_configuration_is_an_error(config: dict[str, Any], words: str, s
     assert "s3cret" not in message
 
 
+PAGES = (
+    "org.openedx.learning.instructor.dashboard.render.started.v1",
+    "org.openedx.learning.instructor.dashboard.tabs.requested.v1",
+)
+
+
 @pytest.mark.parametrize(
     "of",
     [
@@ -322,10 +328,13 @@ def test_a_wrong_configuration_is_an_error(config: dict[str, Any], words: str, s
     ids=["mapping", "list", "text"],
 )
 def test_steps_are_looked_for_where_they_are(of: Any, settings: Any) -> None:
-    page = "org.openedx.learning.instructor.dashboard.render.started.v1"
-    settings.OPEN_EDX_FILTERS_CONFIG = {page: of(["platform_plugin_aspects.extensions.filters.AddSupersetTab"])}
+    settings.OPEN_EDX_FILTERS_CONFIG = dict.fromkeys(
+        PAGES, of(["platform_plugin_aspects.extensions.filters.AddSupersetTab"])
+    )
     assert checks.check_filter_steps(None) == []
-    settings.OPEN_EDX_FILTERS_CONFIG = {page: of(["platform_plugin_superset.extensions.filters.AddSupersetTab"])}
+    settings.OPEN_EDX_FILTERS_CONFIG = dict.fromkeys(
+        PAGES, of(["platform_plugin_superset.extensions.filters.AddSupersetTab"])
+    )
     (warning,) = checks.check_filter_steps(None)
     assert warning.id == "platform_plugin_aspects.W002"
     assert "names platform_plugin_superset.extensions.filters.AddSupersetTab," in warning.msg

@@ -12,9 +12,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
+from crum import impersonate
+from django.core.checks import run_checks
 from django.core.management import call_command, get_commands, load_command_class
 from django.db.models.signals import post_delete, post_save
 from openedx.core.djangoapps.user_api.models import UserPreference
+from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
 
 import platform_plugin_aspects
 from platform_plugin_aspects import checks, delivery, signals
@@ -22,7 +26,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.sinks.registry import BUILT_IN, tables
 from platform_plugin_aspects.tests.conftest import latest, rows
-from test_utils.factories import make_user
+from test_utils.factories import make_course_key, make_user
 from test_utils.retirement import retire
 
 PACKAGE = Path(platform_plugin_aspects.__file__).parent
@@ -95,15 +99,15 @@ def test_every_make_target_shown_exists(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
 
-def python_blocks() -> list[str]:
-    found = re.findall(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", README, re.MULTILINE)
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^ *\.\. code-block:: {language}\n\n((?: +.*\n|\n)+)", README, re.MULTILINE)
     return [textwrap.dedent(block) for block in found]
 
 
 @pytest.fixture
 def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Iterator[None]:
     """The README's sink at the path, and with the settings, that the README gives."""
-    sink, wanted = python_blocks()
+    sink, wanted = blocks("python")
     module = ModuleType("my_plugin.sinks")
     monkeypatch.setitem(sys.modules, "my_plugin", ModuleType("my_plugin"))
     monkeypatch.setitem(sys.modules, "my_plugin.sinks", module)
@@ -157,3 +161,23 @@ def test_the_sink_of_the_readme_is_an_object_of_the_backfill(
     call_command("dump_data_to_clickhouse", "--object", "user_preference")
     assert len(rows(clickhouse, "user_preference")) == 3
     assert "user_preference: 3 objects written (3 rows in user_preference)" in capsys.readouterr().out
+
+
+def yaml_settings() -> dict[str, Any]:
+    """All that the README writes into env tokens."""
+    return {name: value for block in blocks("yaml") for name, value in yaml.safe_load(block).items()}
+
+
+@pytest.mark.django_db
+def test_the_settings_of_the_readme_bring_the_reports(settings: Any, lms: None) -> None:
+    for name, value in yaml_settings().items():
+        setattr(settings, name, value)
+    user, course_key = make_user(is_staff=True), make_course_key()
+    with impersonate(user):
+        context, _template = InstructorDashboardRenderStarted.run_filter(
+            context={"course": SimpleNamespace(id=course_key), "sections": []}, template_name="any"
+        )
+    tabs, _user, _key = InstructorDashboardTabsRequested.run_filter(tabs=[], user=user, course_key=course_key)
+    assert [section["section_key"] for section in context["sections"]] == ["aspects"]
+    assert [tab["tab_id"] for tab in tabs] == ["aspects"]
+    assert [message for message in run_checks() if message.id.startswith("platform_plugin_aspects")] == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from common.djangoapps.student.roles import CourseStaffRole
-from crum import set_current_user
+from crum import impersonate
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 from opaque_keys.edx.keys import CourseKey
@@ -116,15 +116,13 @@ def test_static_files_are_served(client: Client) -> None:
 
 
 def test_the_workbench_knows_who_is_logged_in(staff: User) -> None:
-    def user() -> Any:
-        return WorkbenchRuntime("student_1").service(NeedsUser, "user").get_current_user()
+    def attributes(user: Any) -> dict[str, Any]:
+        with impersonate(user):
+            return WorkbenchRuntime("student_1").service(NeedsUser, "user").get_current_user().opt_attrs
 
-    set_current_user(AnonymousUser())
-    assert user().opt_attrs == {"edx-platform.is_authenticated": False}
-    set_current_user(staff)
-    assert user().opt_attrs == {
+    assert attributes(AnonymousUser()) == {"edx-platform.is_authenticated": False}
+    assert attributes(staff) == {
         "edx-platform.is_authenticated": True,
         "edx-platform.user_id": staff.id,
         "edx-platform.username": staff.username,
     }
-    set_current_user(None)
