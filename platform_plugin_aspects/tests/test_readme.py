@@ -25,6 +25,7 @@ from platform_plugin_aspects import checks, delivery, signals
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.sinks.registry import BUILT_IN, tables
+from platform_plugin_aspects.superset.rls import parse_filter
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course_key, make_user
 from test_utils.retirement import retire
@@ -181,3 +182,8 @@ def test_the_settings_of_the_readme_bring_the_reports(settings: Any, lms: None) 
     assert [section["section_key"] for section in context["sections"]] == ["aspects"]
     assert [tab["tab_id"] for tab in tabs] == ["aspects"]
     assert [message for message in run_checks() if message.id.startswith("platform_plugin_aspects")] == []
+
+
+def test_the_filter_of_the_readme_is_accepted() -> None:
+    (example,) = re.findall(r"filters that narrow what it shows::\n\n    (.+)\n", README)
+    assert parse_filter(example)
