@@ -108,6 +108,7 @@ def test_the_login_page(client: Client, staff: User) -> None:
     assert f'name="next" value="{target}"' in page
     answer = client.post("/login", {"username": staff.username, "password": "secret", "next": target})
     assert (answer.status_code, client.session["_auth_user_id"]) == (302, str(staff.pk))
+    assert client.get("/login").status_code == 302  # whoever is logged in need not do so again
 
 
 def test_static_files_are_served(client: Client) -> None:

@@ -15,7 +15,7 @@ def heartbeat(request: HttpRequest) -> JsonResponse:
 common_urlpatterns = [
     path("admin/", admin.site.urls),
     path("heartbeat", heartbeat),
-    path("login", LoginView.as_view(), name="login"),
+    path("login", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     # Straight from the apps' folders, which is well enough for a stand-in.
     path("static/<path:path>", serve, {"insecure": True}),
