@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 
+#: Values that tell whether a column's values repeat: so many are seldom all different unless nearly all are.
+LOOKED_AT = 500
+
 
 def convert_each(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
     """``[convert(value) for value in values]``, with one call per distinct value where values repeat."""
-    if len(values) and type(values[0]) is datetime:
-        # Moments seldom repeat, and hashing one costs as much as converting it.
+    first = values[:LOOKED_AT]
+    if len(set(first)) == len(first):
         return list(map(convert, values))
-    distinct = set(values)
-    if len(distinct) * 2 > len(values):
-        return list(map(convert, values))
-    converted = {value: convert(value) for value in distinct}
+    converted = {value: convert(value) for value in set(values)}
     return list(map(converted.__getitem__, values))
 
 
@@ -27,9 +26,9 @@ class Column:
     """A column of a ClickHouse table, and where its values come from.
 
     ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths,
-    then
-    ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String gets
-    ``str(value)`` with null as the empty string, and other types the value as it is. ``default``: a DEFAULT
+    then ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String
+    gets ``str(value)`` with null as the empty string, and other types the value as it is. ``as_text``: the field's
+    value may also come as the database's own text, which spares making Python objects of it. ``default``: a DEFAULT
     expression of the DDL. ``personal``: the values are personal data.
     """
 
@@ -37,6 +36,7 @@ class Column:
     type: str
     source: str | tuple[str, ...] | None = None
     convert: Callable[..., Any] | None = None
+    as_text: bool = False
     default: str = ""
     personal: bool = False
 

@@ -23,7 +23,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, get_client
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
-from platform_plugin_aspects.sinks.formats import iso_utc, stamp_text
+from platform_plugin_aspects.sinks.formats import stamp_text
 
 #: A retirement that began while a batch was read is committed within this time of its beginning, by any measure.
 RETIREMENT_MARGIN = timedelta(hours=1)
@@ -255,19 +255,16 @@ class ModelBaseSink(BaseSink):
         if selection.since is not None:
             queryset = queryset.filter(**{f"{self.date}__gte": selection.since})
         queryset = queryset.order_by("pk")[: selection.limit]
-        keys, *columns = read_columns(queryset, ("pk", *self.paths()), naive=self._naive())
-        return Batch(keys, dict(zip(self.paths(), columns, strict=True)))
+        key = queryset.model._meta.pk.attname
+        paths = tuple(dict.fromkeys([key, *self.paths()]))
+        texts = {path for column in self.columns if column.as_text for path in column.sources} - {key}
+        columns = dict(zip(paths, read_columns(queryset, paths, texts), strict=True))
+        return Batch(columns[key], {path: columns[path] for path in self.paths()})
 
     def bounds(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""
         low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
         return (low, high) if isinstance(low, int) and isinstance(high, int) else None
-
-    @classmethod
-    def _naive(cls) -> set[str]:
-        """Paths of moments that are wanted as ``iso_utc`` only, which takes them for UTC."""
-        other = {path for column in cls.columns if column.convert is not iso_utc for path in column.sources}
-        return {path for column in cls.columns for path in column.sources} - other
 
     def cuts(self, pieces: int, after: Any = None) -> list[Any]:
         """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""

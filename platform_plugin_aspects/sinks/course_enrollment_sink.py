@@ -17,8 +17,8 @@ class CourseEnrollmentSink(ModelBaseSink):
     model = "course_enrollment"
     columns = (
         Column("id", "Int32"),
-        Column("course_key", "String", source="course_id"),
-        Column("created", "String", convert=iso_utc),
+        Column("course_key", "String", source="course_id", as_text=True),
+        Column("created", "String", convert=iso_utc, as_text=True),
         Column("is_active", "Bool"),
         Column("mode", "LowCardinality(String)"),
         Column("username", "String", source="user__username", personal=True),

@@ -6,18 +6,30 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+#: How many characters the text of a moment has in a database, without a fraction and with one.
+TEXT_LENGTHS = frozenset({len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.000000")})
+#: What MySQL may keep where a date was not known; Django reads it as null.
+ZERO_DATES = frozenset({"0000-00-00 00:00:00", "0000-00-00 00:00:00.000000"})
+
 
 def stamp_text(moment: datetime) -> str:
     """``YYYY-MM-DD HH:MM:SS.ffffff+00:00`` in UTC, always six digits: time_last_dumped is compared as text."""
     return _utc(moment).isoformat(sep=" ", timespec="microseconds")
 
 
-def iso_utc(moment: datetime | None) -> str:
-    """ISO 8601 in UTC with a ``Z``, without a fraction when it is zero; null is the empty string."""
-    if moment is None:
+def iso_utc(moment: datetime | str | None) -> str:
+    """ISO 8601 in UTC with a ``Z``, without a fraction when it is zero; null is the empty string.
+
+    Text is that of a database in UTC: ``YYYY-MM-DD HH:MM:SS``, with a fraction of six digits or none.
+    """
+    if moment is None or moment in ZERO_DATES:
         return ""
-    # Naive moments are UTC: see _utc. The offset of the others, +00:00, is the last six characters.
-    return (moment.isoformat() if moment.tzinfo is None else _utc(moment).isoformat()[:-6]) + "Z"
+    if isinstance(moment, str):
+        if len(moment) in TEXT_LENGTHS:
+            return moment.replace(" ", "T").removesuffix(".000000") + "Z"
+        moment = datetime.fromisoformat(moment)
+    # The offset, +00:00, is the last six characters.
+    return _utc(moment).isoformat()[:-6] + "Z"
 
 
 def json_list(values: Any) -> str:
@@ -31,7 +43,7 @@ def or_zero(value: int | None) -> int:
 
 
 def _utc(moment: datetime) -> datetime:
-    # Naive moments are UTC: read_columns may leave them so, and edx-platform's TIME_ZONE is UTC.
+    # Naive moments are UTC, as edx-platform's TIME_ZONE is.
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:

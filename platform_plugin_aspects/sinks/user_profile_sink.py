@@ -72,7 +72,7 @@ class UserProfileSink(ModelBaseSink):
         Column("courseware", "String"),
         Column("language", "String", personal=True),
         Column("location", "String", personal=True),
-        Column("year_of_birth", "String", personal=True),
+        Column("year_of_birth", "String", as_text=True, personal=True),
         Column("gender", "String", personal=True),
         Column("level_of_education", "String", personal=True),
         Column("mailing_address", "String", personal=True),
@@ -81,7 +81,7 @@ class UserProfileSink(ModelBaseSink):
         Column("state", "String", personal=True),
         Column("goals", "String", personal=True),
         Column("bio", "String", personal=True),
-        Column("profile_image_uploaded_at", "String", convert=iso_utc),
+        Column("profile_image_uploaded_at", "String", convert=iso_utc, as_text=True),
         Column("phone_number", "String", personal=True),
     )
     partition_by = "user_id MOD 100"

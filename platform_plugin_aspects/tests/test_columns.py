@@ -11,13 +11,26 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.db import connections
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks import CourseEnrollmentSink, ExternalIdSink, UserProfileSink
+from platform_plugin_aspects.sinks import (
+    CourseEnrollmentSink,
+    CourseOverviewSink,
+    ExternalIdSink,
+    Selection,
+    UserProfileSink,
+)
 from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
 from platform_plugin_aspects.sinks.formats import iso_utc
 from test_utils import factories
+
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+COURSE_KEYS = ("course-v1:Org+Course+2026", "Org/Course/2026", "library-v1:Org+Zoë", "ccx-v1:Org+Course+2026+ccx@7")
 
 
 @pytest.mark.django_db
@@ -46,7 +59,30 @@ def test_values_are_djangos(sink: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_moments_keep_the_time_zone_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+@hypothesis_settings(max_examples=50, deadline=None)
+@given(moment=st.none() | MOMENTS, year=st.none() | st.integers(0, 9999), course=st.sampled_from(COURSE_KEYS))
+@example(moment=datetime(2026, 1, 1, 10, tzinfo=UTC), year=0, course=COURSE_KEYS[0])
+def test_what_the_database_makes_text_of_is_what_python_makes_of_it(
+    moment: datetime | None, year: int | None, course: str
+) -> None:
+    user = factories.make_user(profile={"profile_image_uploaded_at": moment, "year_of_birth": year})
+    enrollment = factories.make_enrollment(user)
+    # Not by saving: an enrollment's course is checked, and ``created`` set, on the way.
+    CourseEnrollment.objects.filter(pk=enrollment.pk).update(created=moment, course_id=CourseKey.from_string(course))
+    for sink, key in ((UserProfileSink(), user.profile.pk), (CourseEnrollmentSink(), enrollment.pk)):
+        read = sink.read(Selection(keys=[key]))
+        fields = sink.manager.filter(pk=key).values(*sink.paths()).get()
+        columns = [column for column in sink.columns if column.as_text]
+        assert columns
+        for column in columns:
+            path = column.sources[0]
+            assert set(map(type, read.columns[path])) <= {str, type(None)}
+            assert column.values(read.columns[path]) == column.values([fields[path]])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("texts", [(), ("profile_image_uploaded_at",)])
+def test_moments_keep_the_time_zone_of_the_database(texts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     connection = connections["default"]
     factories.make_user(profile={"profile_image_uploaded_at": datetime(2026, 1, 2, tzinfo=UTC)})
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
@@ -54,7 +90,7 @@ def test_moments_keep_the_time_zone_of_the_database(monkeypatch: pytest.MonkeyPa
         connection.__dict__.pop(name, None)
     try:
         path = "profile_image_uploaded_at"
-        ((moment,),) = read_columns(UserProfile.objects.all(), (path,))
+        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), texts)
         assert (moment, moment.utcoffset()) == (
             UserProfile.objects.values_list(path, flat=True).get(),
             timedelta(hours=9),
@@ -62,6 +98,16 @@ def test_moments_keep_the_time_zone_of_the_database(monkeypatch: pytest.MonkeyPa
     finally:
         for name in ("timezone", "timezone_name"):
             connection.__dict__.pop(name, None)
+
+
+@pytest.mark.django_db
+def test_a_key_is_no_text_though_its_column_is() -> None:
+    overview = factories.make_overview()
+
+    class Sink(CourseOverviewSink):
+        columns = (Column("course_key", "String", source="id", as_text=True),)
+
+    assert Sink().read(Selection()).keys == [overview.id]
 
 
 @pytest.mark.parametrize(

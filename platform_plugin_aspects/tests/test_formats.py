@@ -152,6 +152,36 @@ def test_iso_utc_says_the_same_moment(moment: datetime) -> None:
     assert ("." in text) == bool(moment.microsecond)
 
 
+@given(moment=st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), digits=st.booleans())
+@example(moment=datetime(2026, 1, 1, 10), digits=True)
+@example(moment=datetime(2026, 1, 1, 10), digits=False)
+def test_iso_utc_of_a_databases_text_is_that_of_the_moment(moment: datetime, digits: bool) -> None:
+    # MySQL's CAST always gives six digits, SQLite's those that Django wrote.
+    text = moment.isoformat(sep=" ", timespec="microseconds" if digits else "auto")
+    assert iso_utc(text) == iso_utc(moment)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # MySQL's zero date, of DATETIME and of DATETIME(6): Django reads null.
+        ("0000-00-00 00:00:00", ""),
+        ("0000-00-00 00:00:00.000000", ""),
+        # SQLite keeps what it was given.
+        ("2026-01-01T10:00:00", "2026-01-01T10:00:00Z"),
+        ("2026-01-01 10:00:00.100", "2026-01-01T10:00:00.100000Z"),
+        ("2026-01-01 10:00:00+02:00", "2026-01-01T08:00:00Z"),
+    ],
+)
+def test_iso_utc_of_other_texts(text: str, expected: str) -> None:
+    assert iso_utc(text) == expected
+
+
+def test_iso_utc_of_no_moment() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        iso_utc("secret")
+
+
 @pytest.mark.parametrize(
     ("column", "values", "expected"),
     [
