@@ -185,5 +185,5 @@ def test_the_settings_of_the_readme_bring_the_reports(settings: Any, lms: None) 
 
 
 def test_the_filter_of_the_readme_is_accepted() -> None:
-    (example,) = re.findall(r"filters that narrow what it shows::\n\n    (.+)\n", README)
+    (example,) = re.findall(r"filters that narrow what it\nshows::\n\n    (.+)\n", README)
     assert parse_filter(example)
