@@ -60,8 +60,9 @@ INSTALLED_APPS = [
     "openedx.core.djangoapps.user_api.apps.UserApiConfig",
     tagging_app(),
     "openedx.core.djangoapps.content_tagging.apps.ContentTaggingConfig",
-    # No part of edx-platform: the LMS shows it, since the stand-in has no courseware.
+    # No parts of edx-platform: the LMS shows them, since the stand-in has no courseware.
     "workbench",
+    "sample_xblocks.basic",
 ]
 
 WORKBENCH = {

@@ -1,0 +1,346 @@
+"""The XBlock, in XBlock's own runtime and in the workbench."""
+
+from __future__ import annotations
+
+import json
+import logging
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from common.djangoapps.student.roles import CourseStaffRole
+from common.djangoapps.xblock_django.user_service import DjangoXBlockUserService
+from django.contrib.auth.models import AnonymousUser, User
+from django.test import Client
+from lxml import etree
+from opaque_keys.edx.keys import CourseKey
+from opaque_keys.edx.locator import LibraryLocator
+from webob import Request, Response
+from workbench.scenarios import init_scenarios
+from xblock.fields import ScopeIds
+from xblock.runtime import DictKeyValueStore, KvsFieldData
+from xblock.test.tools import TestRuntime
+
+from platform_plugin_aspects.superset.rls import clauses, parse_filter
+from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
+from test_utils.factories import make_course_key, make_user
+from test_utils.superset_endpoint import SupersetEndpoint
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms")]
+
+UUID = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
+OTHER_UUID = "abae8a25-1ba4-4653-81bd-d3937a162a11"
+REFUSED = "1=1) OR (1=1"
+WORKBENCH_COURSE = CourseKey.from_string("course-v1:edX+Demo+2020")
+
+
+class Courseware(TestRuntime):
+    """XBlock's runtime, with blocks in a course and, as the platform has it, a user service."""
+
+    def __init__(self, user: Any = None):
+        self.kvs = DictKeyValueStore()
+        services: dict[str, Any] = {"field-data": KvsFieldData(self.kvs)}
+        if user is not None:
+            services["user"] = DjangoXBlockUserService(user)
+        super().__init__(services=services)
+
+    def handler_url(self, block: Any, handler_name: str, *args: Any, **kwargs: Any) -> str:
+        return f"/{block.scope_ids.usage_id}/{handler_name}"
+
+    def block(self, context_key: Any, name: str = "block", **fields: Any) -> SupersetXBlock:
+        """A block with these fields as they are stored, whatever their shape."""
+        usage_key = context_key.make_usage_key("superset", name)
+        block = self.construct_xblock("superset", ScopeIds(None, "superset", usage_key, usage_key))
+        for field, value in fields.items():
+            self.service(block, "field-data").set(block, field, value)
+        return block
+
+
+class Elements(HTMLParser):
+    """The configurations of the elements in a page."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.configs: list[dict[str, Any]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "aspects-dashboards":
+            self.configs.append(json.loads(dict(attrs)["data-config"] or ""))
+
+
+@pytest.fixture
+def course_key() -> CourseKey:
+    return make_course_key()
+
+
+@pytest.fixture
+def staff(course_key: CourseKey) -> User:
+    user = make_user()
+    CourseStaffRole(course_key).add_users(user)
+    return user
+
+
+@pytest.fixture
+def superset(superset_endpoint: SupersetEndpoint) -> SupersetEndpoint:
+    superset_endpoint.dashboards |= {UUID, OTHER_UUID}
+    return superset_endpoint
+
+
+def ask(block: SupersetXBlock, method: str = "GET") -> Response:
+    """The handler's answer, which no cache may keep."""
+    answer = block.runtime.handle(block, "guest_token", Request.blank("/", method=method))
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer
+
+
+def test_staff_see_the_dashboard(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID.upper(), display_name="</script><b>'\"")
+    fragment = block.render("student_view")
+    (config,) = Elements(fragment.content).configs
+    assert config["dashboards"] == [{"uuid": UUID, "name": "</script><b>'\""}]
+    assert config["supersetUrl"] == f"{superset.url}/"
+    assert config["guestTokenUrl"] == f"/{block.scope_ids.usage_id}/guest_token"
+    assert config["link"] is None
+    assert "</script><b>" not in fragment.content
+    assert [resource.data for resource in fragment.resources] == [
+        "/static/platform_plugin_aspects/dist/aspects-dashboards.js"
+    ]
+    assert superset.requests == []
+
+
+def test_the_token_is_for_the_block_alone(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    filters = "mode = 'verified'\n\n  id > 5  "
+    answer = ask(Courseware(staff).block(course_key, dashboard_uuid=UUID.upper(), filters=filters))
+    assert answer.status_code == 200
+    claims = superset.read_guest_token(answer.json["guestToken"])
+    assert claims["resources"] == [{"type": "dashboard", "id": UUID}]
+    assert claims["user"] == {"username": staff.username}
+    expected = clauses(staff, course_key, ["mode = 'verified'", "id > 5"])
+    assert [rule["clause"] for rule in claims["rls_rules"]] == expected
+    assert len(expected) == 4
+
+
+def test_blocks_of_one_page_are_independent(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    runtime = Courseware(staff)
+    blocks = [
+        runtime.block(course_key, "one", dashboard_uuid=UUID, filters="id = 1"),
+        runtime.block(course_key, "two", dashboard_uuid=OTHER_UUID, filters="id = 2"),
+    ]
+    configs = [Elements(block.render("student_view").content).configs[0] for block in blocks]
+    assert configs[0]["guestTokenUrl"] != configs[1]["guestTokenUrl"]
+    claims = [superset.read_guest_token(ask(block).json["guestToken"]) for block in blocks]
+    assert [found["resources"][0]["id"] for found in claims] == [UUID, OTHER_UUID]
+    assert [found["rls_rules"][-1]["clause"] for found in claims] == [parse_filter("id = 1"), parse_filter("id = 2")]
+
+
+def _staff_of_another_course(course_key: CourseKey) -> User:
+    user = make_user()
+    CourseStaffRole(make_course_key()).add_users(user)
+    return user
+
+
+def _inactive_staff(course_key: CourseKey) -> User:
+    user = make_user(is_active=False)
+    CourseStaffRole(course_key).add_users(user)
+    return user
+
+
+@pytest.mark.parametrize(
+    "make_reader",
+    [
+        lambda course_key: make_user(),
+        _staff_of_another_course,
+        _inactive_staff,
+        lambda course_key: AnonymousUser(),
+        lambda course_key: None,
+    ],
+    ids=["learner", "staff of another course", "inactive staff", "anonymous", "no user service"],
+)
+@pytest.mark.parametrize("variant", ["lms", "cms"])
+def test_others_see_a_notice_and_get_no_token(
+    make_reader: Any, variant: str, course_key: CourseKey, superset: SupersetEndpoint, settings: Any
+) -> None:
+    settings.SERVICE_VARIANT = variant
+    block = Courseware(make_reader(course_key)).block(course_key, dashboard_uuid=UUID)
+    fragment = block.render("student_view")
+    assert "The course team sees a dashboard here." in fragment.content
+    assert UUID not in fragment.content
+    assert fragment.resources == []
+    answer = ask(block)
+    assert (answer.status_code, answer.json["code"]) == (403, "permission_denied")
+    assert superset.requests == []
+
+
+def test_the_cms_has_rules_of_its_own(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint, settings: Any
+) -> None:
+    settings.SERVICE_VARIANT = "cms"
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    assert Elements(block.render("student_view").content).configs
+    assert ask(block).status_code == 200
+
+
+def test_a_block_in_a_library_has_no_course(superset: SupersetEndpoint) -> None:
+    block = Courseware(make_user(is_staff=True)).block(LibraryLocator("Org", "lib"), dashboard_uuid=UUID)
+    assert Elements(block.render("student_view").content).configs == []
+    assert ask(block).status_code == 403
+
+
+@pytest.mark.parametrize("uuid", [None, "", "course-dashboard"])
+def test_without_a_dashboard(uuid: str | None, staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=uuid)
+    assert "There is no dashboard yet" in block.render("student_view").content
+    answer = ask(block)
+    assert (answer.status_code, answer.json["code"]) == (400, "no_dashboard")
+    assert superset.requests == []
+
+
+def test_a_stored_filter_that_is_refused_never_reaches_superset(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    answer = ask(Courseware(staff).block(course_key, dashboard_uuid=UUID, filters=f"id = 1\n{REFUSED}"))
+    assert (answer.status_code, answer.json["code"]) == (400, "refused_filter")
+    assert "cannot be understood" in answer.json["detail"]
+    assert superset.requests == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "mode = 'audit'\nid = 1",
+        ["mode = 'audit'", "id = 1"],
+        '["mode = \'audit\'", "id = 1"]',
+        ["mode =\n'audit'", "id = 1"],
+    ],
+)
+def test_filters_that_are_stored_as_a_list_are_read_too(
+    stored: Any, staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters=stored)
+    assert block.filters == "mode = 'audit'\nid = 1"
+
+
+def test_what_only_looks_like_a_list_is_a_filter_that_is_refused(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="[1")
+    assert block.filters == "[1"
+    assert ask(block).status_code == 400
+
+
+def test_superset_is_down(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    superset.stop()
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    assert Elements(block.render("student_view").content).configs
+    answer = ask(block)
+    assert (answer.status_code, answer.json["code"]) == (503, "superset_unavailable")
+    assert "not available at the moment" in answer.json["detail"]
+    assert "127.0.0.1" not in answer.text
+
+
+def test_superset_is_misconfigured(
+    staff: User, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SUPERSET_CONFIG = {"service_url": "nowhere"}
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    with caplog.at_level(logging.ERROR):
+        fragment = block.render("student_view")
+    assert "not set up correctly" in fragment.content
+    assert "nowhere" not in fragment.content
+    assert "service_url in SUPERSET_CONFIG is 'nowhere'" in caplog.text
+    assert ask(block).status_code == 502
+
+
+def test_the_handler_answers_get_only(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    assert ask(Courseware(staff).block(course_key, dashboard_uuid=UUID), "POST").status_code == 405
+    assert superset.requests == []
+
+
+def edit(block: SupersetXBlock, **values: Any) -> Response:
+    """What Studio's editor sends when an author saves."""
+    body = json.dumps({"values": values, "defaults": []}).encode()
+    return block.runtime.handle(block, "submit_studio_edits", Request.blank("/", method="POST", body=body))
+
+
+def test_authors_edit_the_fields(staff: User, course_key: CourseKey) -> None:
+    block = Courseware(staff).block(course_key, filters=["id = 1", "id < 5"])
+    editor = etree.HTML(block.render("studio_view").content)
+    names = editor.xpath("//li/@data-field-name")
+    assert names == ["display_name", "dashboard_uuid", "filters"]
+    assert editor.xpath("//textarea")[0].text == "id = 1\nid < 5"
+
+    assert edit(block, display_name="Ours", dashboard_uuid=f" {UUID}\n", filters="mode = 'audit'").status_code == 200
+    assert (block.display_name, block.dashboard_uuid, block.filters) == ("Ours", UUID, "mode = 'audit'")
+    assert not block.validate().messages
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dashboard_uuid": "course-dashboard"}, "“course-dashboard” is no UUID"),
+        ({"filters": f"id = 1\n{REFUSED}"}, f"Filter “{REFUSED}”: "),
+        ({"filters": [REFUSED]}, f"Filter “{REFUSED}”: "),
+        ({"filters": "id IN (SELECT 1)"}, "Filter “id IN (SELECT 1)”: "),
+    ],
+)
+def test_authors_are_told_what_is_refused(
+    values: dict[str, Any], said: str, staff: User, course_key: CourseKey
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="id = 7")
+    answer = edit(block, **values)
+    assert answer.status_code == 400
+    (message,) = answer.json["error"]["messages"]
+    assert message["type"] == "error"
+    assert said in message["text"]
+    assert (block.dashboard_uuid, block.filters) == (UUID, "id = 7")
+
+
+def test_every_refused_filter_is_named(staff: User, course_key: CourseKey) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid="x", filters=f"{REFUSED}\nid = 1\nnow()")
+    texts = [message.text for message in block.validate().messages]
+    assert len(texts) == 3
+    assert "now()" in texts[2]
+
+
+def test_the_block_survives_export_and_import(staff: User, course_key: CourseKey) -> None:
+    runtime = Courseware(staff)
+    block = runtime.block(course_key, display_name="Ours", dashboard_uuid=UUID, filters="id = 1\nmode <> 'a'")
+    node = etree.Element("superset")
+    block.add_xml_to_node(node)
+    key = course_key.make_usage_key("superset", "copy")
+    text = etree.fromstring(etree.tostring(node))
+    copy = SupersetXBlock.parse_xml(text, runtime, ScopeIds(None, "superset", key, key))
+    assert (copy.display_name, copy.dashboard_uuid, copy.filters) == ("Ours", UUID, "id = 1\nmode <> 'a'")
+
+
+def test_a_list_in_olx_is_read(staff: User, course_key: CourseKey) -> None:
+    key = course_key.make_usage_key("superset", "old")
+    node = etree.fromstring("""<superset filters='["id = 1", "id &lt; 5"]'/>""")
+    block = SupersetXBlock.parse_xml(node, Courseware(staff), ScopeIds(None, "superset", key, key))
+    assert block.filters == "id = 1\nid < 5"
+
+
+# The workbench itself uses what XBlock has deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:xblock.runtime", "ignore::DeprecationWarning:workbench")
+@pytest.mark.parametrize(("scenario", "boards"), [("superset.0", 1), ("superset.1", 2), ("superset.2", 0)])
+def test_the_workbench(client: Client, superset: SupersetEndpoint, scenario: str, boards: int) -> None:
+    superset.dashboards |= set(EXAMPLES)
+    # They stand in the database, of which an earlier test's is gone.
+    init_scenarios()
+    user = make_user()
+    client.force_login(user)
+    page = f"/workbench/scenario/{scenario}/"
+    assert Elements(client.get(page).content.decode()).configs == []
+
+    CourseStaffRole(WORKBENCH_COURSE).add_users(user)
+    configs = Elements(client.get(page).content.decode()).configs
+    assert len(configs) == boards
+    for config in configs:
+        answer = client.get(config["guestTokenUrl"])
+        assert answer.status_code == 200
+        claims = superset.read_guest_token(answer.json()["guestToken"])
+        assert claims["resources"] == [{"type": "dashboard", "id": config["dashboards"][0]["uuid"]}]
+    client.logout()
+    for config in configs:
+        assert client.get(config["guestTokenUrl"]).status_code == 403

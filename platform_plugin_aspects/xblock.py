@@ -1,0 +1,187 @@
+"""An XBlock that shows a Superset dashboard to the course team, in the middle of the course."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from opaque_keys.edx.keys import CourseKey
+from web_fragments.fragment import Fragment
+from webob import Request, Response
+from xblock.core import XBlock
+from xblock.fields import Scope, String
+from xblock.utils.studio_editable import StudioEditableXBlockMixin
+from xblock.validation import Validation, ValidationMessage
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.permissions import may_see_reports
+from platform_plugin_aspects.superset import embedding, tokens
+from platform_plugin_aspects.superset.dashboards import Dashboard
+from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
+from platform_plugin_aspects.superset.rls import RefusedFilter, parse_filter
+
+log = logging.getLogger(__name__)
+
+#: Of the workbench's scenarios: the first two dashboards of Aspects.
+EXAMPLES = ("c0e64194-33d1-4d5a-8c10-4f51530c5ee9", "abae8a25-1ba4-4653-81bd-d3937a162a11")
+
+
+class Lines(String):
+    """Text, one entry a line; a list of texts, as itself or as JSON, is read as its lines."""
+
+    def from_json(self, value: Any) -> Any:
+        """The lines as one text."""
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return super().from_json(value)
+        if isinstance(value, list):
+            value = "\n".join(" ".join(str(entry).splitlines()) for entry in value)
+        return super().from_json(value)
+
+    enforce_type = from_json
+
+
+@XBlock.wants("user")
+class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
+    """A dashboard of Superset, for those who may see the course's reports; others see a short notice."""
+
+    display_name = String(
+        display_name=gettext_lazy("Display name"),
+        help=gettext_lazy("The heading of this component."),
+        default=gettext_lazy("Dashboard"),
+        scope=Scope.settings,
+    )
+    dashboard_uuid = String(
+        display_name=gettext_lazy("Dashboard UUID"),
+        help=gettext_lazy("The UUID under which Superset embeds the dashboard."),
+        default="",
+        scope=Scope.settings,
+    )
+    filters = Lines(
+        display_name=gettext_lazy("Filters"),
+        help=gettext_lazy(
+            "Comparisons of columns, one a line, that narrow down what the dashboard shows, "
+            "such as: enrollment_mode IN ('verified', 'honor')"
+        ),
+        default="",
+        scope=Scope.settings,
+        multiline_editor=True,
+    )
+    editable_fields = ("display_name", "dashboard_uuid", "filters")
+
+    def student_view(self, context: dict[str, Any] | None = None) -> Fragment:
+        """The dashboard, or why there is none to see; in Studio too."""
+        fragment = Fragment(format_html("<h3>{}</h3>", self.display_name or ""))
+        uuid = _uuid(self.dashboard_uuid)
+        if self._reader() is None:
+            notice = _("The course team sees a dashboard here.")
+        elif uuid is None:
+            notice = _("There is no dashboard yet: edit this component in Studio and enter the dashboard's UUID.")
+        else:
+            try:
+                fragment.add_content(self._element(uuid))
+                fragment.add_javascript_url(embedding.script_url())
+                return fragment
+            except SupersetMisconfigured as error:
+                log.error("The dashboard of %s is not shown: %s", self.scope_ids.usage_id, error)
+                notice = str(error.message)
+        fragment.add_content(format_html("<p>{}</p>", notice))
+        return fragment
+
+    @XBlock.handler
+    def guest_token(self, request: Request, suffix: str = "") -> Response:
+        """Answer a GET with ``{"guestToken"}`` for this block's dashboard, or with ``{"detail", "code"}``."""
+        if request.method != "GET":
+            return _answer(405, detail=_("This address answers GET only."), code="method_not_allowed")
+        reader = self._reader()
+        if reader is None:
+            return _answer(403, detail=_("You do not have permission to see this dashboard."), code="permission_denied")
+        uuid = _uuid(self.dashboard_uuid)
+        if uuid is None:
+            return _answer(400, detail=_("This component names no dashboard."), code="no_dashboard")
+        try:
+            token = tokens.guest_token(*reader, [uuid], _filters(self.filters))
+        except RefusedFilter as error:
+            return _answer(400, detail=str(error), code="refused_filter")
+        except SupersetError as error:
+            return _answer(error.status, detail=str(error.message), code=error.code)
+        return _answer(200, guestToken=token)
+
+    def clean_studio_edits(self, data: dict[str, Any]) -> None:
+        """Take away what comes along when a UUID is pasted."""
+        if data.get("dashboard_uuid"):
+            data["dashboard_uuid"] = data["dashboard_uuid"].strip()
+
+    def validate_field_data(self, validation: Validation, data: Any) -> None:
+        """Tell the author about a UUID that is none, and about filters that are refused."""
+        if data.dashboard_uuid and _uuid(data.dashboard_uuid) is None:
+            problem = _("“{value}” is no UUID. Superset shows the UUID where embedding the dashboard is set up.")
+            validation.add(ValidationMessage(ValidationMessage.ERROR, problem.format(value=data.dashboard_uuid)))
+        for text in _filters(data.filters):
+            try:
+                parse_filter(text)
+            except RefusedFilter as error:
+                problem = _("Filter “{filter}”: {problem}").format(filter=text, problem=error)
+                validation.add(ValidationMessage(ValidationMessage.ERROR, problem))
+
+    @staticmethod
+    def workbench_scenarios() -> list[tuple[str, str]]:
+        """Examples for the workbench, whose blocks are those of the course course-v1:edX+Demo+2020."""
+        course, learners = EXAMPLES
+        return [
+            ("Superset dashboard", f'<superset display_name="Course" dashboard_uuid="{course}"/>'),
+            (
+                "Several Superset dashboards",
+                f"""<vertical_demo>
+                    <superset display_name="Course" dashboard_uuid="{course}"/>
+                    <superset display_name="Verified" dashboard_uuid="{learners}" filters="mode = 'verified'"/>
+                </vertical_demo>""",
+            ),
+            ("Superset dashboard that is not set up", "<superset/>"),
+        ]
+
+    def _element(self, uuid: str) -> str:
+        dashboard = Dashboard(name=str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
+        config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
+        return embedding.element({**config, "link": None})
+
+    def _reader(self) -> tuple[Any, CourseKey] | None:
+        """The user and this block's course, whose reports the user may see; None if not, or if either is not known."""
+        user, course_key = self._user(), self._course_key()
+        if user is None or course_key is None or not may_see_reports(user, course_key):
+            return None
+        return user, course_key
+
+    def _user(self) -> Any | None:
+        """The Django user; None where the runtime does not say who it is."""
+        service = self.runtime.service(self, "user")
+        attributes = service.get_current_user().opt_attrs if service else {}
+        return get_user_model().objects.filter(pk=attributes.get("edx-platform.user_id")).first()
+
+    def _course_key(self) -> CourseKey | None:
+        """The course of this block; None in a library. The workbench's ids say nothing, but it names a course."""
+        places = (self.scope_ids.usage_id, getattr(self, "course_id", ""))
+        return next(filter(None, (edx_platform.course_of(str(place)) for place in places)), None)
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return str(UUID(text))
+    except (TypeError, ValueError):
+        return None
+
+
+def _filters(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def _answer(status: int, **body: str) -> Response:
+    return Response(json=body, status=status, cache_control="no-store")
