@@ -54,7 +54,7 @@ def insert(name: str) -> Callable[[], int]:
     stamp = take_stamp(name)
     batch = sink.read(Selection(limit=sink.batch_size))
     data = sink.prepared(batch, stamp, uuid.uuid4())
-    columns = [(column.name, column.type) for column in sink.table.columns]
+    columns = sink.table.types
     number = sink.manager.count()
     client = sink.clickhouse
     bounds = [(start, min(start + len(batch), number)) for start in range(0, number, len(batch))]
@@ -68,7 +68,7 @@ def insert(name: str) -> Callable[[], int]:
     def run() -> int:
         for (start, end), made in zip(bounds, ids, strict=True):
             portion = [
-                made.get(column) or values[: end - start] for (column, _), values in zip(columns, data, strict=True)
+                made.get(column) or values[: end - start] for (column, _type), values in zip(columns, data, strict=True)
             ]
             client.insert(name, columns, portion)
         return number

@@ -228,10 +228,7 @@ class _Backfill:
     def _take_off(self, batch: Batch, stamp: datetime, upto: Any, skipped: int) -> _Flight:
         """Send a batch on its way. Sinks that read while they write do so when it lands."""
         if self.watcher.dry_run:
-            for key in batch.keys:
-                self.watcher.explain(f"{key} would be written")
-            rows = Counter({self.sink.tables[0].name: len(batch)})
-            return _Flight(batch, stamp, upto, skipped, lambda: Outcome(rows))
+            return _Flight(batch, stamp, upto, skipped, partial(write_what_can_be, batch, self.sink.rehearse))
         write = partial(write_what_can_be, batch, partial(self.sink.write, stamp=stamp))
         outcome = self.writer.submit(write) if self.sink.writes_only_to_clickhouse else None
         return _Flight(batch, stamp, upto, skipped, write, outcome)
@@ -242,7 +239,11 @@ class _Backfill:
         if flight is None:
             return
         outcome = self._patiently(partial(self._arrive, flight))
-        if not self.watcher.dry_run:
+        if self.watcher.dry_run:
+            for key in flight.batch.keys:
+                if key not in outcome.rejected:
+                    self.watcher.explain(f"{key} would be written")
+        else:
             self.watcher.patient = True
             self._patiently(partial(self.sink.settle, flight.batch, flight.stamp))
         self.summary.objects += len(flight.batch) - len(outcome.rejected)

@@ -19,8 +19,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
+from clickhouse_connect.driver.insert import InsertContext
+from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 
 #: Driver options that are the same for every HTTP connection.
@@ -152,7 +155,7 @@ class ClickHouse:
 
     def __init__(self, connection: Connection):
         self.connection = connection
-        with self._typed_errors("connecting"):
+        with _typed_errors(self.connection, "connecting"):
             self._client = _open(connection)
 
     def insert(self, table: str, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> None:
@@ -161,30 +164,25 @@ class ClickHouse:
         ``columns`` are (name, ClickHouse type) pairs; ``data`` holds one sequence of values per column, in that order.
         """
         names, types = zip(*columns, strict=True)
-        held = list(data)
-        try:
-            with self._typed_errors(f"inserting into {self.connection.database}.{table}", encoding=True):
-                self._client.insert(
-                    table,
-                    held,
-                    column_names=names,
-                    column_type_names=types,
-                    database=self.connection.database,
-                    column_oriented=True,
-                )
-        finally:
-            # The driver's context refers to itself and to this list: it would keep the values until the garbage
-            # collector comes by, and a backfill as many batches in memory as that takes.
-            held.clear()
+        doing = f"inserting into {self.connection.database}.{table}"
+        with _held(data) as held, _typed_errors(self.connection, doing, encoding=True):
+            self._client.insert(
+                table,
+                held,
+                column_names=names,
+                column_type_names=types,
+                database=self.connection.database,
+                column_oriented=True,
+            )
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The rows of a query. ``parameters`` fill ``{name:Type}`` placeholders on the server."""
-        with self._typed_errors("reading"):
+        with _typed_errors(self.connection, "reading"):
             return self._client.query(sql, parameters=dict(parameters or {})).result_rows
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns no rows."""
-        with self._typed_errors("running a statement"):
+        with _typed_errors(self.connection, "running a statement"):
             self._client.command(sql, parameters=dict(parameters or {}))
 
     def delete(self, table: str, column: str, type_: str, values: Sequence[Any]) -> None:
@@ -216,17 +214,19 @@ class ClickHouse:
         """Close the connection; the object is not usable afterwards."""
         self._client.close()
 
-    @contextmanager
-    def _typed_errors(self, doing: str, encoding: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except ClickHouseError as error:
-            raise _typed(error, doing, self.connection) from None
-        except (ValueError, TypeError, AttributeError, OverflowError, KeyError) as error:
-            if not encoding:
-                raise
-            # The value itself stays out of the message: it may be a learner's.
-            raise Rejected(f"A value cannot be encoded for ClickHouse ({type(error).__name__})") from None
+
+def check_encoding(
+    connection: Connection, table: str, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]
+) -> None:
+    """Encode rows as ``ClickHouse.insert`` does, and send nothing; Rejected when they cannot be encoded."""
+    names, types = zip(*columns, strict=True)
+    _hush_driver()
+    with _held(data) as held, _typed_errors(connection, "encoding", encoding=True):
+        context = InsertContext(table, names, list(map(get_from_name, types)), held, column_oriented=True)
+        for _block in NativeTransform.build_insert(context):
+            pass
+        if context.insert_exception is not None:
+            raise context.insert_exception
 
 
 def quote(identifier: str) -> str:
@@ -266,10 +266,41 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
+@contextmanager
+def _held(data: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """The columns in a list for the driver, which lets go of them at the end.
+
+    The driver's context refers to itself and to this list: it would keep the values until the garbage collector comes
+    by, and a backfill as many batches in memory as that takes.
+    """
+    held = list(data)
+    try:
+        yield held
+    finally:
+        held.clear()
+
+
+@contextmanager
+def _typed_errors(connection: Connection, doing: str, encoding: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except ClickHouseError as error:
+        raise _typed(error, doing, connection) from None
+    except (ValueError, TypeError, AttributeError, OverflowError, KeyError) as error:
+        if not encoding:
+            raise
+        # The value itself stays out of the message: it may be a learner's.
+        raise Rejected(f"A value cannot be encoded for ClickHouse ({type(error).__name__})") from None
+
+
+def _hush_driver() -> None:
+    """Keep the driver from logging a traceback, values included, of each encoding error that it also raises."""
+    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
+
+
 def _open(connection: Connection) -> Client:
     """A clickhouse-connect client; tables are always named with their database, so none is selected."""
-    # The driver logs a traceback, values included, of each encoding error that it also raises.
-    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
+    _hush_driver()
     if connection.embedded_path is not None:
         try:
             return clickhouse_connect.get_client(interface="chdb", path=_with_options(connection.embedded_path))

@@ -93,6 +93,11 @@ class Table:
     primary_key: tuple[str, ...] = ()
     partition_by: str = ""
 
+    @property
+    def types(self) -> list[tuple[str, str]]:
+        """(name, ClickHouse type) of each column, in order."""
+        return [(column.name, column.type) for column in self.columns]
+
     def create_statement(self, database: str, cluster: str = "") -> str:
         """CREATE TABLE IF NOT EXISTS; Replicated and ON CLUSTER when ``cluster`` is a name."""
         columns = ",\n".join(f"    {column.ddl}" for column in self.columns)

@@ -14,8 +14,6 @@ from platform_plugin_aspects.backfill import Summary
 def line(name: str, summary: Summary, dry_run: bool = False) -> str:
     """One backfill in one line."""
     rows = ", ".join(f"{count} rows in {table}" for table, count in summary.rows.items() if count) or "no rows"
-    if dry_run:
-        rows = f"into {', '.join(summary.rows)}" if summary.objects else "nothing to send"
     rejected = f", {summary.rejected} not writable" if summary.rejected else ""
     return (
         f"{name}: {summary.objects} objects {'would be ' if dry_run else ''}written ({rows}), "

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Max, Min
+from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, check_encoding, get_client
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
@@ -145,6 +146,10 @@ class BaseSink:
         """
         raise NotImplementedError
 
+    def rehearse(self, batch: Batch) -> Written:
+        """What ``write`` would do. Sends nothing; raises Rejected where it is plain that ``write`` would."""
+        return Written({self.tables[0].name: len(batch)})
+
     def bring(self, batch: Batch, stamp: datetime) -> Written:
         """Write a batch and settle it."""
         written = self.write(batch, stamp)
@@ -180,7 +185,7 @@ class ModelBaseSink(BaseSink):
 
     writes_only_to_clickhouse = True
     columns: ClassVar[tuple[Column, ...]] = ()
-    #: Sources that are no fields of the model: ``write`` adds their values to the batch before ``insert``.
+    #: Sources that are no fields of the model: ``write`` and ``rehearse`` add their values to the batch.
     computed: ClassVar[tuple[str, ...]] = ()
     #: Columns of the sorting key and, where there are, of the primary key and the partition, as in ``Table``.
     order_by: ClassVar[tuple[str, ...]] = ("id", "time_last_dumped")
@@ -288,10 +293,17 @@ class ModelBaseSink(BaseSink):
         self.insert(batch, stamp, uuid.uuid4())
         return Written({self.table.name: len(batch)})
 
+    def rehearse(self, batch: Batch) -> Written:
+        """See BaseSink. The rows are converted and encoded; what ClickHouse would say of them is not known."""
+        if not len(batch):
+            return Written()
+        data = self.prepared(batch, timezone.now(), uuid.uuid4())
+        check_encoding(self.connection, self.table.name, self.table.types, data)
+        return Written({self.table.name: len(batch)})
+
     def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
         """Insert the batch (with values of ``paths()`` and ``computed``) under the given dump_id and time."""
-        columns = [(column.name, column.type) for column in self.table.columns]
-        self.clickhouse.insert(self.table.name, columns, self.prepared(batch, stamp, dump_id))
+        self.clickhouse.insert(self.table.name, self.table.types, self.prepared(batch, stamp, dump_id))
 
     def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
         """What is inserted: one sequence of ClickHouse's values per column of the table."""

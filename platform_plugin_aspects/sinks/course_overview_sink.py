@@ -93,6 +93,12 @@ class CourseOverviewSink(ModelBaseSink):
         self.insert(courses, stamp, dump_id)
         return Written({self.table.name: len(courses), XBlockSink.table.name: len(blocks)}, warnings)
 
+    def rehearse(self, batch: Batch) -> Written:
+        """See BaseSink. The content of the courses is read as it is for writing."""
+        courses, blocks, warnings = self.with_content(batch)
+        rows = {**super().rehearse(courses).rows, **XBlockSink(self.connection).rehearse(blocks).rows}
+        return Written(rows, warnings)
+
     def with_content(self, batch: Batch) -> tuple[Batch, Batch, list[str]]:
         """The courses of a batch with their tags, all their blocks, and a warning per course not read whole."""
         block_sink = XBlockSink(self.connection)

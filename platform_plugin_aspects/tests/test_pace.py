@@ -22,6 +22,7 @@ from django.core.management.base import OutputWrapper
 from django.db import connection
 from django.utils import timezone
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.backfill import BEAT_SECS, REPLICA_LAG, Summary, Walk, Watcher, backfill
@@ -38,6 +39,9 @@ from test_utils.comparison import compare
 from test_utils.retirement import retire
 
 pytestmark = pytest.mark.django_db
+
+#: What factories.make_course makes: the course with its detached blocks, and one block of each level.
+COURSE_ROWS = "1 rows in course_overviews, 8 rows in course_blocks"
 
 
 def profiles(number: int) -> list[int]:
@@ -98,11 +102,11 @@ def test_a_dry_run_sends_nothing(name: str, clickhouse_http: ClickHouseEndpoint,
     assert not SinkState.objects.exists()
     assert not BackfillRange.objects.exists()
     if name == "user_profile":
-        assert said[-1].startswith("user_profile: 4 objects would be written (into user_profile), 0 up to date, ")
+        assert said[-1].startswith("user_profile: 4 objects would be written (4 rows in user_profile), 0 up to date, ")
         assert len([line for line in said if line.endswith(" would be written")]) == 4
     elif name == "course_overviews":
         assert said[0] == f"{key} would be written"
-        assert said[1].startswith("course_overviews: 1 objects would be written (into course_overviews)")
+        assert said[1].startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 0 up to date, ")
     else:
         assert [line.split()[:2] for line in said if line.startswith(("user_profile ", "all "))] == [
             ["user_profile", "4"],
@@ -116,7 +120,43 @@ def test_a_dry_run_counts_what_is_due(clickhouse_http: ClickHouseEndpoint, all_o
     run("--object", "course_overviews")
     CourseOverview.objects.filter(pk=keys[1]).update(modified=timezone.now() + timedelta(days=1))
     (said,) = run("--object", "course_overviews", "--dry-run")
-    assert said.startswith("course_overviews: 1 objects would be written (into course_overviews), 2 up to date, ")
+    assert said.startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 2 up to date, ")
+
+
+@pytest.mark.parametrize("name", ["user_profile", "course_overviews"])
+def test_a_dry_run_names_what_cannot_be_written(
+    name: str, clickhouse_http: ClickHouseEndpoint, all_on: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    if name == "user_profile":
+        good = profiles(1)
+        user = factories.make_user("too large", profile=False)
+        UserProfile.objects.create(id=2**31 + 5, user=user, name="Zoë Secret")
+    else:
+        good = [factories.make_course("course-v1:Org+A+2026")]
+        bad = factories.make_course("course-v1:Org+B+2026")
+        # Half a character, which has no UTF-8.
+        modulestore().edit(bad.make_usage_key("chapter", "chapter_1"), display_name="Secret \ud800")
+        factories.publish_course(bad, loudly=False)
+    said = []
+    for options in (["--dry-run"], []):
+        out = StringIO()
+        with pytest.raises(CommandError, match="1 objects could not be written; they are named above") as caught:
+            call_command("dump_data_to_clickhouse", "--object", name, *options, stdout=out, verbosity=2)
+        assert caught.value.returncode == 1
+        said.append(out.getvalue().splitlines())
+        assert not options or inserts(clickhouse_http) == 0
+    (would, summary, rejected), (*_, really) = said
+    assert would == f"{good[0]} would be written"
+    assert summary.startswith(f"{name}: 1 objects would be written (1 rows in {name}")
+    assert ", 0 up to date, 1 not writable, " in summary
+    assert rejected == really
+    assert "Secret" not in caplog.text + str(said)
+
+
+def test_a_dry_run_of_learners_needs_no_clickhouse(settings: Any, all_on: None) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://127.0.0.1:9", "timeout_secs": 1}
+    profiles(1)
+    assert run("--object", "user_profile", "--dry-run")[-1].startswith("user_profile: 1 objects would be written (1 ")
 
 
 # Since
