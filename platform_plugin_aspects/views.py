@@ -140,8 +140,8 @@ class InContextDashboardView(ReportsView):
         dashboard = dashboards.in_context_dashboard(block_key.block_type if block_key else "course")
         if dashboard is None:
             raise NotFound(_("There is no dashboard for this kind of content."))
-        others = (run for run in edx_platform.course_runs(self.course_key) if run != self.course_key)
-        runs = [self.course_key, *(run for run in others if may_see_reports(request.user, run))]
+        known_runs = edx_platform.course_runs(self.course_key)
+        runs = [self.course_key, *(run for run in known_runs if may_see_reports(request.user, run))]
         answer = {
             "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
             "supersetUrl": SupersetConfig.from_settings().service_url,

@@ -328,15 +328,14 @@ def test_what_studio_embeds_beside_a_course(service: str, course: CourseKey, cli
 def test_a_block_is_looked_for_in_all_runs_that_the_user_may_see(
     service: str, course: CourseKey, client: Client, log_in: Any
 ) -> None:
-    hidden = CourseKey.from_string("course-v1:Org+Course+Hidden")
-    for key in (OTHER_RUN, OLD_STYLE, hidden, ELSEWHERE, CourseKey.from_string("course-v1:Org+Course2+Run")):
-        make_overview(key)
     user = log_in("staff")
-    CourseStaffRole(ELSEWHERE).add_users(user)
-    CourseStaffRole(OTHER_RUN).add_users(user)
-    CourseStaffRole(OLD_STYLE).add_users(user)
+    make_overview("course-v1:Org+Course+Hidden")
+    for key in (OLD_STYLE, OTHER_RUN, ELSEWHERE, CourseKey.from_string("course-v1:Org+Course2+Run")):
+        make_overview(key)
+        CourseStaffRole(key).add_users(user)
     answer = client.get(path(IN_CONTEXT, PROBLEM)).json()
     assert answer["defaultCourseRun"] == str(KEY)
+    assert list(answer["courseRuns"]) == [str(KEY), str(OTHER_RUN), str(OLD_STYLE)]
     assert {run: filter_values(entry["native_filters"]) for run, entry in answer["courseRuns"].items()} == {
         str(KEY): {"course_key": [str(KEY)], "block_id": ["block-v1:Org+Course+Run+type@problem+block@p1"]},
         str(OTHER_RUN): {

@@ -82,7 +82,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     # Micro-frontends send the two halves of a JWT as cookies.
     "edx_rest_framework_extensions.auth.jwt.middleware.JwtAuthCookieMiddleware",
-    "edx_rest_framework_extensions.auth.jwt.middleware.EnsureJWTAuthSettingsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "openedx.core.djangoapps.lang_pref.middleware.LanguagePreferenceMiddleware",
     "django.middleware.locale.LocaleMiddleware",
