@@ -75,7 +75,7 @@ class Lms(Process):
     def is_ready(self) -> bool:
         try:
             return requests.get(f"{self.url}/heartbeat", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
 

@@ -71,7 +71,7 @@ class Superset(Process):
     def is_ready(self) -> bool:
         try:
             return requests.get(f"{self.url}health", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def api(self) -> SupersetApi:
