@@ -45,6 +45,14 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def answers(url: str) -> bool:
+    """Whether a GET of this address succeeds; on a busy machine, servers that start may be slow to answer."""
+    try:
+        return requests.get(url, timeout=5).ok
+    except (requests.ConnectionError, requests.Timeout):
+        return False
+
+
 class Process:
     """A command that runs until it is stopped or killed, and can be started again."""
 
@@ -134,10 +142,7 @@ class Endpoint(Process):
         return f"http://127.0.0.1:{self.port}"
 
     def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/ping", timeout=5).ok
-        except requests.ConnectionError:
-            return False
+        return answers(f"{self.url}/ping")
 
     def fail(self, kind: str, times: int | None = 1, match: str = "INSERT", **options: Any) -> None:
         """As ClickHouseEndpoint.fail."""

@@ -18,17 +18,6 @@ import pytest
 from .site import COURSE, COURSE_BOARD, LEARNER, TEAM, Site
 
 SUITE = "platform_plugin_aspects/tests/e2e"
-SITE = pytest.StashKey[Site]()
-
-
-class Plugin:
-    """Leaves the site in ``config.stash[SITE]``."""
-
-    def __init__(self, site: Site):
-        self.site = site
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[SITE] = self.site
 
 
 def main(folder: Path, arguments: list[str]) -> int:
@@ -46,7 +35,7 @@ def main(folder: Path, arguments: list[str]) -> int:
                 signal.pause()
             return 0
         options = ["-m", "e2e", "--ds", "cms.envs.standin", "-p", "no:cacheprovider", SUITE, *arguments]
-        return int(pytest.main(options, plugins=[Plugin(site)]))
+        return int(pytest.main(options, plugins=[site]))
     finally:
         site.kill()
 

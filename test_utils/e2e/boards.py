@@ -18,7 +18,9 @@ FROM event_sink.course_enrollment
 ORDER BY time_last_dumped DESC
 LIMIT 1 BY id
 """
-COUNT = "count"
+COUNT = {"expressionType": "SQL", "sqlExpression": "COUNT(*)", "label": "Enrollments"}
+#: Of the width of a dashboard.
+COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -54,31 +56,46 @@ LEARNERS = Chart(
 
 @dataclass(frozen=True)
 class Board:
-    """A dashboard: its title, the UUID with which it is embedded, its charts from top to bottom."""
+    """A dashboard: its title, the UUID with which it is embedded, its charts in rows."""
 
     title: str
     uuid: str
-    charts: Sequence[Chart]
+    rows: Sequence[Sequence[Chart]]
+
+    @property
+    def charts(self) -> list[Chart]:
+        return [chart for row in self.rows for chart in row]
 
 
-def fill(superset: Superset, clickhouse_url: str, boards: Sequence[Board], allowed_domains: Sequence[str]) -> None:
-    """Make the boards in an empty Superset. ``clickhouse_url`` is SQLAlchemy's; ``allowed_domains`` may embed them."""
+def fill(
+    superset: Superset, clickhouse_url: str, boards: Sequence[Board], allowed_domains: Sequence[str]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Make the boards in an empty Superset. ``clickhouse_url`` is SQLAlchemy's; ``allowed_domains`` may embed them.
+
+    Returns what a browser sends for the data of each chart, by the UUID of the board and the name of the chart.
+    """
+    contexts = {}
     api = superset.api()
     database = api.post("database/", database_name="ClickHouse", sqlalchemy_uri=clickhouse_url)["id"]
     dataset = api.post("dataset/", database=database, table_name="enrollments", sql=DATASET_SQL)["id"]
     for board in boards:
         dashboard = api.post("dashboard/", dashboard_title=board.title, published=True)["id"]
-        charts = [_make_chart(api, chart, dataset, dashboard) for chart in board.charts]
+        charts = []
+        for chart in board.charts:
+            number, context = _make_chart(api, chart, dataset, dashboard)
+            charts.append(number)
+            contexts[board.uuid, chart.name] = context
         api.put(f"dashboard/{dashboard}", position_json=json.dumps(_layout(board, charts)))
         embedded = api.post(f"dashboard/{dashboard}/embedded", allowed_domains=list(allowed_domains))["result"]["uuid"]
         _know_as(superset, embedded, board.uuid)
+    return contexts
 
 
-def _make_chart(api: SupersetApi, chart: Chart, dataset: int, dashboard: int) -> int:
+def _make_chart(api: SupersetApi, chart: Chart, dataset: int, dashboard: int) -> tuple[int, dict[str, Any]]:
     form = {"viz_type": chart.viz_type, "datasource": f"{dataset}__table", **chart.params}
     # A guest may ask for what the chart was saved with, nothing else.
     context = {"datasource": {"id": dataset, "type": "table"}, "queries": [chart.query], "form_data": form}
-    return api.post(
+    number = api.post(
         "chart/",
         slice_name=chart.name,
         viz_type=chart.viz_type,
@@ -88,36 +105,34 @@ def _make_chart(api: SupersetApi, chart: Chart, dataset: int, dashboard: int) ->
         query_context=json.dumps(context),
         dashboards=[dashboard],
     )["id"]
+    return number, {**context, "form_data": {**form, "dashboardId": dashboard, "slice_id": number}}
 
 
 def _layout(board: Board, charts: Sequence[int]) -> dict[str, Any]:
-    """Superset's ``position_json``: the charts, each over the whole width."""
-    rows = [f"ROW-{chart}" for chart in charts]
+    """Superset's ``position_json``; ``charts`` are the numbers of the board's."""
+    numbers = iter(charts)
     layout: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
-        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": rows, "parents": ["ROOT_ID"]},
+        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": board.title}},
     }
-    for row, chart, of in zip(rows, charts, board.charts, strict=True):
-        parents = ["ROOT_ID", "GRID_ID"]
-        meta = {"chartId": chart, "sliceName": of.name, "width": 12, "height": 40}
-        layout |= {
-            row: {
-                "type": "ROW",
-                "id": row,
-                "children": [f"CHART-{chart}"],
-                "parents": parents,
-                "meta": {"background": "BACKGROUND_TRANSPARENT"},
-            },
-            f"CHART-{chart}": {
+    for place, row in enumerate(board.rows):
+        row_id, parents = f"ROW-{place}", ["ROOT_ID", "GRID_ID"]
+        held = []
+        for chart, number in zip(row, numbers, strict=False):
+            held.append(f"CHART-{number}")
+            meta = {"chartId": number, "sliceName": chart.name, "width": COLUMNS // len(row), "height": 40}
+            layout[held[-1]] = {
                 "type": "CHART",
-                "id": f"CHART-{chart}",
+                "id": held[-1],
                 "children": [],
-                "parents": [*parents, row],
+                "parents": [*parents, row_id],
                 "meta": meta,
-            },
-        }
+            }
+        style = {"background": "BACKGROUND_TRANSPARENT"}
+        layout[row_id] = {"type": "ROW", "id": row_id, "children": held, "parents": parents, "meta": style}
+        layout["GRID_ID"]["children"].append(row_id)
     return layout
 
 

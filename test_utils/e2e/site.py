@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-import requests
+import pytest
 
-from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process, free_port
+from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process, answers, free_port
 
 from .boards import COUNTS, LEARNERS, MODES, TOTAL, Board, fill
 from .superset import Superset
@@ -23,19 +23,19 @@ PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
 
 #: Course -> (what its learners' usernames begin with, {mode: learners}). No two courses share a mode.
 COURSES = {
-    "course-v1:Sky+Stars+2026": ("star", {"audit": 5, "verified": 3}),
-    "course-v1:Sky+Moons+2026": ("moon", {"honor": 4}),
-    "course-v1:Sea+Stars+2026": ("fish", {"professional": 6}),
+    "course-v1:edX+Demo+2020": ("star", {"audit": 5, "verified": 3}),
+    "course-v1:edX+Moons+2020": ("moon", {"honor": 4}),
+    "course-v1:Sea+Demo+2020": ("fish", {"professional": 6}),
 }
-#: The course of most tests.
+#: The course of most tests, and of the blocks in the workbench.
 COURSE = next(iter(COURSES))
 #: On the course team of COURSE: username -> language of the account.
-TEAM = {"estelle": "en", "najma": "ar"}
+TEAM = {"estelle": "en", "orion": "en", "najma": "ar"}
 #: A learner in COURSE with a password, who is in its numbers too.
 LEARNER = "star_0"
 
 LOCALES = ("en", "ar", "es-419")
-TITLES = {"en": "Course Dashboard", "ar": "لوحة معلومات المقرر", "es-419": "Panel del curso"}
+TITLES = {"en": "Course Dashboard", "ar": "لوحة معلومات المساق", "es-419": "Panel del curso"}
 COURSE_BOARD = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
 LEARNER_BOARD = "abae8a25-1ba4-4653-81bd-d3937a162a11"
 
@@ -45,11 +45,11 @@ def localized(uuid: str, language: str) -> str:
     return str(uuid5(uuid5(UUID(uuid), "superset"), language.lower().replace("-", "_")))
 
 
-COURSE_CHARTS = (COUNTS, TOTAL, MODES)
+COURSE_CHARTS = ((COUNTS,), (TOTAL, MODES))
 BOARDS = (
     Board("Course Dashboard (source)", COURSE_BOARD, COURSE_CHARTS),
     *(Board(TITLES[language], localized(COURSE_BOARD, language), COURSE_CHARTS) for language in LOCALES),
-    Board("Individual Learner Dashboard", LEARNER_BOARD, (LEARNERS,)),
+    Board("Individual Learner Dashboard", LEARNER_BOARD, ((LEARNERS,),)),
 )
 INSTRUCTOR_DASHBOARDS = [
     {"name": "Course Dashboard", "slug": "course-dashboard", "uuid": COURSE_BOARD, "allow_translations": True},
@@ -60,6 +60,20 @@ INSTRUCTOR_DASHBOARDS = [
         "allow_translations": False,
     },
 ]
+FILTERS = {
+    "org.openedx.learning.instructor.dashboard.render.started.v1": {
+        "fail_silently": False,
+        "pipeline": ["platform_plugin_aspects.extensions.filters.AddSupersetTab"],
+    },
+}
+
+#: What is not logged even so, is never logged.
+LOG_EVERYTHING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"level": "DEBUG", "handlers": ["console"]},
+}
 
 
 class Lms(Process):
@@ -73,14 +87,14 @@ class Lms(Process):
         self.url = f"http://localhost:{port}"
 
     def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/heartbeat", timeout=5).ok
-        except requests.RequestException:
-            return False
+        return answers(f"{self.url}/heartbeat")
 
 
 class Site:
-    """All of it, in ``folder``. ``configure`` comes before Django is set up, ``start`` after that."""
+    """All of it, in ``folder``; also a pytest plugin, which leaves itself in ``config.stash[SITE]``.
+
+    ``configure`` comes before Django is set up, ``start`` after that.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -96,6 +110,10 @@ class Site:
         self.superset = Superset(folder, frame_ancestors=[self.lms.url])
         self.processes: tuple[Process, ...] = (self.clickhouse, self.superset, self.lms)
         self.last_settings = folder / "settings.json"
+        self.contexts: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[SITE] = self
 
     def configure(self) -> None:
         """Write the operator's settings, and name them in the environment of this process and of the LMS."""
@@ -112,6 +130,7 @@ class Site:
             "SUPERSET_DASHBOARD_LOCALES": LOCALES,
             "ASPECTS_INSTRUCTOR_DASHBOARDS": INSTRUCTOR_DASHBOARDS,
             "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS": False,
+            "OPEN_EDX_FILTERS_CONFIG": FILTERS,
         }
         (self.folder / "env-tokens.json").write_text(json.dumps(tokens))
         self.change_settings()
@@ -121,15 +140,14 @@ class Site:
             "STANDIN_DATA_DIR": str(self.folder / "standin"),
             "STANDIN_COURSES_DIR": str(self.folder / "courses"),
             "STANDIN_ENV_TOKENS": str(self.folder / "env-tokens.json"),
-            "STANDIN_TUTOR_SETTINGS": str(self.last_settings),
         }
         os.environ.update(environment)
         sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
-        self.lms.environment |= environment
+        self.lms.environment |= {**environment, "STANDIN_TUTOR_SETTINGS": str(self.last_settings)}
 
     def change_settings(self, **settings: Any) -> None:
         """Write what the LMS shall use, from its next start, in place of the operator's settings."""
-        self.last_settings.write_text(json.dumps(settings))
+        self.last_settings.write_text(json.dumps({"LOGGING": LOG_EVERYTHING, **settings}))
 
     @contextmanager
     def settings(self, **settings: Any) -> Iterator[None]:
@@ -153,10 +171,28 @@ class Site:
         self.superset.make_service_account()
         address = self.clickhouse.url.partition("//")[2]
         clickhouse_url = f"clickhousedb://ch_report:{self.passwords['ch_report']}@{address}/event_sink"
-        fill(self.superset, clickhouse_url, BOARDS, allowed_domains=[self.lms.url])
+        self.contexts = fill(self.superset, clickhouse_url, BOARDS, allowed_domains=[self.lms.url])
         self.lms.wait_until_ready()
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must be found in no log and on no page."""
+        superset = self.superset
+        return [
+            *self.passwords.values(),
+            superset.admin_password,
+            superset.service_account[1],
+            superset.guest_token_secret,
+        ]
+
+    def logs(self) -> dict[str, str]:
+        """What every process has written."""
+        return {path.name: path.read_text(errors="replace") for path in (self.folder / "logs").iterdir()}
 
     def kill(self) -> None:
         """End every process."""
         for process in reversed(self.processes):
             process.kill()
+
+
+SITE = pytest.StashKey[Site]()

@@ -6,13 +6,13 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from test_utils.processes import REPOSITORY, Process, free_port
+from test_utils.processes import REPOSITORY, Process, answers, free_port
 
 #: Superset's virtual environment; `make e2e` names it.
 VENV = Path(os.environ.get("SUPERSET_VENV") or REPOSITORY / ".venv-superset").resolve()
@@ -69,10 +69,7 @@ class Superset(Process):
             assert done.returncode == 0, f"superset {arguments[0]} failed: {done.stdout[-2000:]}{done.stderr[-5000:]}"
 
     def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}health", timeout=5).ok
-        except requests.RequestException:
-            return False
+        return answers(f"{self.url}health")
 
     def api(self) -> SupersetApi:
         """Superset's API as its administrator."""
@@ -129,3 +126,16 @@ class SupersetApi:
     def _answer(response: requests.Response) -> dict[str, Any]:
         assert response.ok, f"{response.request.method} {response.url}: {response.status_code} {response.text[:2000]}"
         return response.json()
+
+
+def ask_as_guest(superset: Superset, token: str, context: Mapping[str, Any]) -> requests.Response:
+    """What Superset answers to a browser with that guest token; ``context`` as `boards.fill` returns it."""
+    body = {**context, "result_format": "json", "result_type": "full"}
+    url = f"{superset.url}api/v1/chart/data"
+    return requests.post(url, json=body, headers={"X-GuestToken": token}, timeout=TIMEOUT_SECS)
+
+
+def rows_of(response: requests.Response) -> list[dict[str, Any]]:
+    """The rows in an answer to `ask_as_guest`; AssertionError for any other answer."""
+    assert response.ok, f"{response.status_code} {response.text[:2000]}"
+    return [row for result in response.json()["result"] for row in result["data"]]

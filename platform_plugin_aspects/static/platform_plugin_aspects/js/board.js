@@ -68,6 +68,8 @@ export class Board {
       supersetDomain: this.#config.supersetUrl,
       mountPoint,
       fetchGuestToken: () => this.#fetchToken(),
+      // The page says it already.
+      dashboardUiConfig: { hideTitle: true },
       iframeTitle: this.#dashboard.name,
       // Superset checks the Referer, which a page with "Referrer-Policy: same-origin" would not send.
       referrerPolicy: "strict-origin-when-cross-origin",

@@ -1,0 +1,84 @@
+"""The site that test_utils.e2e has started, and the people on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from test_utils.e2e.browser import Browser
+from test_utils.e2e.dashboards import Dashboards
+from test_utils.e2e.site import COURSE, SITE, Site
+from test_utils.e2e.superset import TIMEOUT_SECS
+
+#: Access tokens, refresh tokens and guest tokens all look like this.
+JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+
+def leaks(text: str, site: Site) -> list[str]:
+    """What the text tells that is nobody's business."""
+    return [*(secret for secret in site.secrets if secret in text), *JWT.findall(text)]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """No database for tests: what they need is in the site's."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The site; when all is done, no log may hold a secret."""
+    site = request.config.stash[SITE]
+    yield site
+    assert {name: leaks(text, site) for name, text in site.logs().items() if leaks(text, site)} == {}
+
+
+def log_in(site: Site, username: str) -> requests.Session:
+    """A session with the LMS of somebody who has logged in."""
+    session = requests.Session()
+    url = f"{site.lms.url}/login"
+    session.get(url, timeout=TIMEOUT_SECS)
+    form = {"username": username, "password": site.passwords[username]}
+    form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
+    assert session.post(url, data=form, timeout=TIMEOUT_SECS).url != url
+    return session
+
+
+class Person:
+    """Somebody with a browser, and an account on the LMS."""
+
+    def __init__(self, site: Site, username: str, browser: Browser):
+        self.browser = browser
+        browser.log_in(username, site.passwords[username])
+        # A second login would end the first.
+        self.session = requests.Session()
+        self.session.cookies.update({cookie["name"]: cookie["value"] for cookie in browser.driver.get_cookies()})
+
+    def get(self, path: str) -> requests.Response:
+        """What the LMS answers."""
+        return self.session.get(self.browser.lms_url + path, timeout=TIMEOUT_SECS)
+
+    def open_reports(self) -> Dashboards:
+        """Open the section "Reports" of the course's instructor dashboard."""
+        self.browser.open(f"/courses/{COURSE}/instructor#view-aspects")
+        return Dashboards(self.browser)
+
+
+@pytest.fixture
+def visit(site: Site) -> Iterator[Callable[[str], Person]]:
+    """Opens a browser for the person with this username. No page may have broken, nor hold a secret."""
+    people = []
+    with ExitStack() as stack:
+
+        def open_browser(username: str) -> Person:
+            browser = stack.enter_context(Browser(site.lms.url, site.folder / "screenshots"))
+            people.append(Person(site, username, browser))
+            return people[-1]
+
+        yield open_browser
+        for person in people:
+            assert person.browser.errors() == []
+            assert leaks(person.browser.html(), site) == []

@@ -1,0 +1,68 @@
+"""What people see of `<aspects-dashboards>`: tabs, boards in frames, messages."""
+
+from __future__ import annotations
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from .browser import Browser
+
+
+class Dashboards:
+    """One element of the page, the ``place``-th."""
+
+    def __init__(self, browser: Browser, place: int = 0):
+        self.browser = browser
+        elements = browser.until(
+            lambda: [found for found in browser.find_all("aspects-dashboards") if found.is_displayed()][place:],
+            f"the page shows {place + 1} <aspects-dashboards>",
+        )
+        self.element = elements[0]
+        # A board is loaded when it is seen.
+        browser.driver.execute_script("arguments[0].scrollIntoView()", self.element)
+        self.root = browser.until(lambda: self.element.shadow_root, "the element has its content")
+
+    def _find_all(self, selector: str) -> list[WebElement]:
+        found = self.root.find_elements(By.CSS_SELECTOR, selector)
+        return [element for element in found if element.is_displayed()]
+
+    @property
+    def tabs(self) -> list[WebElement]:
+        """The tabs, of which there are none for a single board."""
+        return self._find_all("[role=tab]")
+
+    @property
+    def frames(self) -> list[WebElement]:
+        """The frames of all boards that were loaded, shown or not."""
+        return self.root.find_elements(By.CSS_SELECTOR, "iframe")
+
+    def texts(self, selector: str) -> list[str]:
+        """What is written in what the selector finds."""
+        return [element.text for element in self._find_all(selector)]
+
+    def click(self, selector: str) -> None:
+        """Click on the first that the selector finds."""
+        self._find_all(selector)[0].click()
+
+    def message(self) -> str:
+        """Wait for the message in place of a board, and return it."""
+        return self.browser.until(lambda: self.texts("[role=alert] p"), "there is a message")[0]
+
+    def table(self) -> list[list[str]]:
+        """Wait for the table of the board that is shown; return the texts of its cells, row by row."""
+        frame = self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
+        with self.browser.inside(frame):
+            self.browser.until(lambda: self.browser.find_all("table tbody td"), "the table has rows")
+            return [
+                [cell.text for cell in row.find_elements(By.TAG_NAME, "td")]
+                for row in self.browser.find_all("table tbody tr")
+            ]
+
+    def wait_until_drawn(self) -> None:
+        """Wait until every chart of the board that is shown has its data."""
+        frame = self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
+        with self.browser.inside(frame):
+            self.browser.until(
+                lambda: self.browser.find_all(".dashboard-chart") and not self.browser.find_all(".loading"),
+                "every chart is drawn",
+            )
