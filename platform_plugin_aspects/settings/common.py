@@ -143,7 +143,11 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: SUPERSET_EXTRA_FILTERS_FORMAT
     # .. setting_default: []
-    # .. setting_description: Templates of further row-level clauses, with ``{user}``, ``{course}`` and ``{course_id}``.
+    # .. setting_description: Templates of further row-level clauses: SQL for ClickHouse, in which ``{user}`` or
+    #   ``{user.username}``, ``{user.id}``, ``{user.email}``, ``{course}`` or ``{course_id}`` (the course key), and
+    #   ``.org``, ``.course`` and ``.run`` of these two are replaced by literals, in quotes or not: ``team = {user}``,
+    #   ``email LIKE '%{user.email}%'``. A brace is written twice. No comments, semicolons or parentheses without their
+    #   counterpart. Write columns that must hold against guests as ``COLUMNS('^team$')``: see ADR 0008.
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = []
 
     # .. setting_name: SUPERSET_DASHBOARD_LOCALES
