@@ -28,6 +28,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Like: "LIKE",
     exp.ILike: "ILIKE",
 }
+_PARTS: dict[type[exp.Expr], set[str]] = {exp.In: {"this", "expressions"}, exp.Between: {"this", "low", "high"}}
 _NAME = re.compile(r"[A-Za-z0-9_ ]+")
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
@@ -87,20 +88,21 @@ def _condition(node: exp.Expr, depth: int = 0) -> str:
 
 
 def _comparison(node: exp.Expr) -> str:
-    """``node`` as SQL; whatever it has beyond what is written here (SYMMETRIC, GLOBAL) makes it refused."""
     has = {name for name, value in node.args.items() if value} - {"negate"}
-    operator = _OPERATORS.get(type(node))
-    if operator and has == {"this", "expression"}:
-        left, right = node.this.unnest(), node.expression.unnest()
-        if isinstance(left, exp.Column):
-            return f"{_column(left)} {operator} {_value(right)}"
-        return f"{_value(left)} {operator} {_column(right)}"
-    if isinstance(node, exp.In) and has == {"this", "expressions"}:
-        return f"{_column(node.this)} IN ({', '.join(_value(value) for value in node.expressions)})"
-    if isinstance(node, exp.Between) and has == {"this", "low", "high"}:
-        return f"{_column(node.this)} BETWEEN {_value(node.args['low'])} AND {_value(node.args['high'])}"
-    if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
-        return f"{_column(node.this)} IS NULL"
+    # What a node has beyond that (SYMMETRIC, GLOBAL) would be lost here.
+    if has == _PARTS.get(type(node), {"this", "expression"}):
+        match node:
+            case exp.In():
+                return f"{_column(node.this)} IN ({', '.join(_value(value) for value in node.expressions)})"
+            case exp.Between():
+                return f"{_column(node.this)} BETWEEN {_value(node.args['low'])} AND {_value(node.args['high'])}"
+            case exp.Is() if isinstance(node.expression, exp.Null):
+                return f"{_column(node.this)} IS NULL"
+        if operator := _OPERATORS.get(type(node)):
+            left, right = node.this.unnest(), node.expression.unnest()
+            if isinstance(left, exp.Column):
+                return f"{_column(left)} {operator} {_value(right)}"
+            return f"{_value(left)} {operator} {_column(right)}"
     raise RefusedFilter(
         _("“{part}” compares no column with values by =, <>, <, <=, >, >=, IN, LIKE, BETWEEN or IS NULL.").format(
             part=_shown(node)

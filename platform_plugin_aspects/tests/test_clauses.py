@@ -239,6 +239,7 @@ def test_keys_in_other_letters() -> None:
 @given(org=TEXTS, course=TEXTS)
 @example(org=ORG, course=COURSE)
 @example(org="", course="")
+@example(org="\ud800", course="\ud800")
 def test_no_text_in_a_key_selects_rows_of_another_course(dataset: Dataset, org: str, course: str) -> None:
     dataset.fill(org, course)
     found = dataset.selected(clauses(person(), AnyKey(course, org)))  # type: ignore[arg-type]
@@ -281,6 +282,8 @@ def test_placeholders_become_literals(template: str, sql: str, settings: Any) ->
 @hypothesis_settings(through_the_engine, max_examples=30)
 @given(username=TEXTS, email=TEXTS)
 @example(username="o'brien", email="o'b_1@x.org")
+@example(username="%", email="%")
+@example(username="\\", email="a\\%")
 def test_templates_select_the_rows_of_whom_they_name(dataset: Dataset, username: str, email: str) -> None:
     dataset.fill(people=[*PEOPLE, (username, email), (username + "x", f"<{email}>")])
     person_ = person(username, email)
