@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,14 @@ from .superset import Superset, SupersetApi
 
 #: The latest row of each enrollment, with the columns that the plugin's row-level clauses name.
 DATASET_SQL = """
-SELECT extract(course_key, '^(?:course-v1:|ccx-v1:)?([^+/]+)') AS org, course_key, username, mode, is_active
+SELECT
+    extract(course_key, '^(?:course-v1:|ccx-v1:)?([^+/]+)') AS org,
+    course_key,
+    -- For the filters of Studio's dashboards: as if there were a problem per mode.
+    concat(replaceOne(course_key, 'course-v1:', 'block-v1:'), '+type@problem+block@', mode) AS block_id,
+    username,
+    mode,
+    is_active
 FROM event_sink.course_enrollment
 ORDER BY time_last_dumped DESC
 LIMIT 1 BY id
@@ -56,11 +63,12 @@ LEARNERS = Chart(
 
 @dataclass(frozen=True)
 class Board:
-    """A dashboard: its title, the UUID with which it is embedded, its charts in rows."""
+    """A dashboard: its title, the UUID with which it is embedded, its charts in rows, {native filter: column}."""
 
     title: str
     uuid: str
     rows: Sequence[Sequence[Chart]]
+    filters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def charts(self) -> list[Chart]:
@@ -85,7 +93,14 @@ def fill(
             number, context = _make_chart(api, chart, dataset, dashboard)
             charts.append(number)
             contexts[board.uuid, chart.name] = context
-        api.put(f"dashboard/{dashboard}", position_json=json.dumps(_layout(board, charts)))
+        metadata = {
+            "native_filter_configuration": [_filter(name, dataset, board.filters[name]) for name in board.filters]
+        }
+        api.put(
+            f"dashboard/{dashboard}",
+            position_json=json.dumps(_layout(board, charts)),
+            json_metadata=json.dumps(metadata),
+        )
         embedded = api.post(f"dashboard/{dashboard}/embedded", allowed_domains=list(allowed_domains))["result"]["uuid"]
         _know_as(superset, embedded, board.uuid)
     return contexts
@@ -106,6 +121,21 @@ def _make_chart(api: SupersetApi, chart: Chart, dataset: int, dashboard: int) ->
         dashboards=[dashboard],
     )["id"]
     return number, {**context, "form_data": {**form, "dashboardId": dashboard, "slice_id": number}}
+
+
+def _filter(name: str, dataset: int, column: str) -> dict[str, Any]:
+    """A native filter, by the values of a column, over all charts."""
+    return {
+        "id": name,
+        "name": column,
+        "type": "NATIVE_FILTER",
+        "filterType": "filter_select",
+        "targets": [{"datasetId": dataset, "column": {"name": column}}],
+        "controlValues": {"multiSelect": True},
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+        "cascadeParentIds": [],
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
+    }
 
 
 def _layout(board: Board, charts: Sequence[int]) -> dict[str, Any]:

@@ -81,9 +81,16 @@ class Browser:
             self.driver.switch_to.default_content()
 
     def screenshot(self, name: str) -> None:
-        """Keep what the window shows."""
+        """Keep what the window shows when it stands still: charts grow."""
+        shown = [b""]
+
+        def stands_still() -> bool:
+            shown.append(self.driver.get_screenshot_as_png())
+            return shown[-1] == shown[-2]
+
+        self.until(stands_still, f"{name} stands still")
         self.screenshots.mkdir(exist_ok=True)
-        self.driver.save_screenshot(str(self.screenshots / f"{name}.png"))
+        (self.screenshots / f"{name}.png").write_bytes(shown[-1])
 
     def html(self) -> str:
         """The page as it is now, with what is in the shadow of the dashboards."""

@@ -44,25 +44,29 @@ class Dashboards:
         """Click on the first that the selector finds."""
         self._find_all(selector)[0].click()
 
+    def _shown(self) -> WebElement:
+        return self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
+
     def message(self) -> str:
         """Wait for the message in place of a board, and return it."""
         return self.browser.until(lambda: self.texts("[role=alert] p"), "there is a message")[0]
 
     def table(self) -> list[list[str]]:
         """Wait for the table of the board that is shown; return the texts of its cells, row by row."""
-        frame = self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
-        with self.browser.inside(frame):
-            self.browser.until(lambda: self.browser.find_all("table tbody td"), "the table has rows")
-            return [
-                [cell.text for cell in row.find_elements(By.TAG_NAME, "td")]
-                for row in self.browser.find_all("table tbody tr")
-            ]
+        return read_table(self.browser, self._shown())
 
     def wait_until_drawn(self) -> None:
         """Wait until every chart of the board that is shown has its data."""
-        frame = self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
-        with self.browser.inside(frame):
+        with self.browser.inside(self._shown()):
             self.browser.until(
                 lambda: self.browser.find_all(".dashboard-chart") and not self.browser.find_all(".loading"),
                 "every chart is drawn",
             )
+
+
+def read_table(browser: Browser, frame: WebElement) -> list[list[str]]:
+    """Wait for the table in Superset's frame; return the texts of its cells, row by row."""
+    with browser.inside(frame):
+        browser.until(lambda: browser.find_all("table tbody td"), "the table has rows")
+        rows = browser.find_all("table tbody tr")
+        return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]

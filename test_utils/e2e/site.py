@@ -38,6 +38,9 @@ LOCALES = ("en", "ar", "es-419")
 TITLES = {"en": "Course Dashboard", "ar": "لوحة معلومات المساق", "es-419": "Panel del curso"}
 COURSE_BOARD = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
 LEARNER_BOARD = "abae8a25-1ba4-4653-81bd-d3937a162a11"
+#: Studio's, of Aspects too.
+PROBLEM_BOARD = "98ff33ff-18dd-48f9-8c58-629ae4f4194b"
+COURSE_FILTER, BLOCK_FILTER = "NATIVE_FILTER-29CPcbirK", "NATIVE_FILTER-TJwItQhUI"
 
 
 def localized(uuid: str, language: str) -> str:
@@ -50,6 +53,7 @@ BOARDS = (
     Board("Course Dashboard (source)", COURSE_BOARD, COURSE_CHARTS),
     *(Board(TITLES[language], localized(COURSE_BOARD, language), COURSE_CHARTS) for language in LOCALES),
     Board("Individual Learner Dashboard", LEARNER_BOARD, ((LEARNERS,),)),
+    Board("Problem", PROBLEM_BOARD, ((LEARNERS,),), {COURSE_FILTER: "course_key", BLOCK_FILTER: "block_id"}),
 )
 INSTRUCTOR_DASHBOARDS = [
     {"name": "Course Dashboard", "slug": "course-dashboard", "uuid": COURSE_BOARD, "allow_translations": True},
@@ -60,6 +64,16 @@ INSTRUCTOR_DASHBOARDS = [
         "allow_translations": False,
     },
 ]
+IN_CONTEXT_DASHBOARDS = {
+    "problem": {
+        "name": "Problem",
+        "slug": "in-context-problem",
+        "uuid": PROBLEM_BOARD,
+        "allow_translations": False,
+        "course_filter_ids": [COURSE_FILTER],
+        "block_filter_ids": [BLOCK_FILTER],
+    },
+}
 FILTERS = {
     "org.openedx.learning.instructor.dashboard.render.started.v1": {
         "fail_silently": False,
@@ -129,7 +143,7 @@ class Site:
             "SUPERSET_CONFIG": {"service_url": self.superset.url, "username": username, "password": password},
             "SUPERSET_DASHBOARD_LOCALES": LOCALES,
             "ASPECTS_INSTRUCTOR_DASHBOARDS": INSTRUCTOR_DASHBOARDS,
-            "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS": False,
+            "ASPECTS_IN_CONTEXT_DASHBOARDS": IN_CONTEXT_DASHBOARDS,
             "OPEN_EDX_FILTERS_CONFIG": FILTERS,
         }
         (self.folder / "env-tokens.json").write_text(json.dumps(tokens))

@@ -30,6 +30,7 @@ def test_several_blocks_on_one_page_each_with_its_filters(visit: Visit) -> None:
     assert {row[2] for row in learners.table()} == {"verified"}
     assert course.table() == [[COURSE, mode, str(number)] for mode, number in MODES.items()]
     course.wait_until_drawn()
+    estelle.browser.driver.execute_script("window.scrollTo(0, 0)")
     estelle.browser.screenshot("xblock")
 
 
