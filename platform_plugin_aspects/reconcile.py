@@ -1,8 +1,9 @@
 """Comparing the source with ClickHouse, and mending what differs.
 
 The source is read in ranges of keys, as the backfill reads it. For each range ClickHouse answers with a count and one
-number, the sum of the fingerprints of the latest row per key; only where these differ from the source's are keys and
-fingerprints fetched and compared one by one. No content of a row leaves ClickHouse.
+number, the sum of the fingerprints of the latest row per key, while the next range is being read; only where these
+differ from the source's are keys and fingerprints fetched and compared one by one. No content of a row leaves
+ClickHouse.
 
 The source need not stand still: what differs is looked at again, and left out when a change of it is still to be
 delivered or when it was written after the comparison began.
@@ -11,8 +12,9 @@ delivered or when it was written after the comparison began.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from platform_plugin_aspects import delivery
@@ -72,20 +74,10 @@ def compare(
     found = Comparison(sink.name)
     sides = _sides(sink)
     started = stamp_text(delivery.take_stamp(sink.name))
-    size = batch_size or sink.batch_size
-    low = after
-    while True:
-        batch = sink.read(Selection(after=low, upto=upto, limit=size))
-        last = len(batch) < size
-        # The last range reaches as far as was asked: what is extra may be above the source's last key.
-        high = upto if last else batch.keys[-1]
-        if sample >= 1 or random.random() < sample:
-            _compare_range(sides, sides.source(batch), low, high, found)
-        found.ranges += 1
+    ranges = _ranges(sides, after, upto, batch_size or sink.batch_size, sample, found)
+    for range_, totals in _with_totals(sides, ranges):
+        _compare_range(sides, range_, totals, found)
         progress(found)
-        if last:
-            break
-        low = high
     if after is None and upto is None and sample >= 1:
         found.extra += sides.extra_anywhere(found)
     _look_again(sides, found, started)
@@ -109,11 +101,25 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """An object of the source: its primary key and the fingerprint of the row it would be written as."""
+class _Source:
+    """Objects of the source, in order: ClickHouse's keys, primary keys, fingerprints of the rows to be written."""
 
-    primary_key: Any
-    fingerprint: int
+    keys: Sequence[Any] = ()
+    primary_keys: Sequence[Any] = ()
+    fingerprints: Sequence[int] = ()
+
+    def by_key(self) -> dict[Any, tuple[Any, int]]:
+        """{ClickHouse's key: (primary key, fingerprint)}."""
+        return dict(zip(self.keys, zip(self.primary_keys, self.fingerprints, strict=True), strict=True))
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The objects with primary keys above ``low`` and not above ``high``."""
+
+    source: _Source
+    low: Any
+    high: Any
 
 
 class _Sides:
@@ -123,28 +129,27 @@ class _Sides:
         self.sink = sink
         self.key = next(column for column in sink.columns if column.name == sink.key_column)
 
-    def source(self, batch: Batch) -> dict[Any, _Entry]:
-        """{ClickHouse's key: entry} of the objects of a batch, in order."""
+    def source(self, batch: Batch) -> _Source:
+        """The objects of a batch."""
         if not len(batch):
-            return {}
+            return _Source()
         data = self.sink.converted(batch)
         keys = data[self.sink.columns.index(self.key)]
-        prints = fingerprints(self.sink.columns, data)
-        return {key: _Entry(*entry) for key, *entry in zip(keys, batch.keys, prints, strict=True)}
+        return _Source(keys, batch.keys, fingerprints(self.sink.columns, data))
 
-    def source_of(self, keys: Sequence[Any]) -> dict[Any, _Entry]:
-        """{ClickHouse's key: entry} of those of the keys that the source has."""
+    def source_of(self, keys: Sequence[Any]) -> _Source:
+        """Those of the keys that the source has."""
         return self.source(self.sink.read(Selection(keys=[self.sink.parse_key(str(key)) for key in keys])))
 
-    def totals(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[int, int]:
+    def totals(self, range_: _Range) -> tuple[int, int]:
         """How many keys ClickHouse has in a range, and the sum of the fingerprints of their latest rows."""
-        where, parameters = self._range(source, low, high)
+        where, parameters = self._where(range_)
         rows = self.sink.clickhouse.select(f"SELECT count(), sum(fingerprint) FROM ({self._latest(where)})", parameters)
         return int(rows[0][0]), int(rows[0][1]) % MODULUS
 
-    def entries(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> dict[Any, int]:
+    def entries(self, range_: _Range) -> dict[Any, int]:
         """{key: fingerprint of its latest row} of a range in ClickHouse."""
-        where, parameters = self._range(source, low, high)
+        where, parameters = self._where(range_)
         rows = self.sink.clickhouse.select(self._latest(where), parameters)
         return {key: fingerprint for key, fingerprint, _time in rows}
 
@@ -166,10 +171,10 @@ class _Sides:
             f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY key"
         )
 
-    def _range(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[str, dict[str, Any]]:
+    def _where(self, range_: _Range) -> tuple[str, dict[str, Any]]:
         conditions = ["1"]
         parameters = {}
-        for comparison, parameter, bound in ((">", "low", low), ("<=", "high", high)):
+        for comparison, parameter, bound in ((">", "low", range_.low), ("<=", "high", range_.high)):
             if bound is not None:
                 conditions.append(f"{quote(self.key.name)} {comparison} {{{parameter}:{self.key.type}}}")
                 (parameters[parameter],) = self.key.values([bound])
@@ -185,13 +190,13 @@ class _UnorderedSides(_Sides):
     Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
     """
 
-    def source_of(self, keys: Sequence[Any]) -> dict[Any, _Entry]:
+    def source_of(self, keys: Sequence[Any]) -> _Source:
         path = self.key.sources[0]
         primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
         return self.source(self.sink.read(Selection(keys=list(primary_keys))))
 
-    def _range(self, source: Mapping[Any, _Entry], low: Any, high: Any) -> tuple[str, dict[str, Any]]:
-        return self._among(source)
+    def _where(self, range_: _Range) -> tuple[str, dict[str, Any]]:
+        return self._among(range_.source.keys)
 
     def extra_anywhere(self, found: Comparison) -> list[Any]:
         key = quote(self.key.name)
@@ -202,7 +207,7 @@ class _UnorderedSides(_Sides):
         extra: list[Any] = []
         keys = [row[0] for row in self.sink.clickhouse.select(f"SELECT DISTINCT {key} FROM {table}")]
         for some in _portions(keys, DETAIL_SIZE):
-            here = self.source_of(some)
+            here = set(self.source_of(some).keys)
             extra += [each for each in some if each not in here]
         return extra
 
@@ -212,7 +217,7 @@ class _CourseSides(_Sides):
 
     sink: CourseOverviewSink
 
-    def source(self, batch: Batch) -> dict[Any, _Entry]:
+    def source(self, batch: Batch) -> _Source:
         courses, blocks, _warnings = self.sink.with_content(batch)
         of_course: dict[str, list[int]] = {}
         if len(blocks):
@@ -220,10 +225,12 @@ class _CourseSides(_Sides):
             prints = fingerprints(block_sink.columns, block_sink.converted(blocks))
             for course_key, fingerprint in zip(blocks.columns["course_key"], prints, strict=True):
                 of_course.setdefault(course_key, []).append(fingerprint)
-        return {
-            key: _Entry(entry.primary_key, total([entry.fingerprint, *of_course.get(key, [])]))
-            for key, entry in super().source(courses).items()
-        }
+        source = super().source(courses)
+        prints = [
+            total([fingerprint, *of_course.get(key, [])])
+            for key, fingerprint in zip(source.keys, source.fingerprints, strict=True)
+        ]
+        return replace(source, fingerprints=prints)
 
     def _latest(self, where: str) -> str:
         blocks = self.sink.clickhouse.qualified(XBlockSink.table.name)
@@ -244,20 +251,49 @@ def _sides(sink: ModelBaseSink) -> _Sides:
     return _Sides(sink) if key_source in ("pk", meta.pk.name) else _UnorderedSides(sink)
 
 
-def _compare_range(sides: _Sides, source: Mapping[Any, _Entry], low: Any, high: Any, found: Comparison) -> None:
+def _ranges(sides: _Sides, after: Any, upto: Any, size: int, sample: float, found: Comparison) -> Iterator[_Range]:
+    """The source in ranges of so many objects, in order; a sample of them, but ``found`` counts all."""
+    low = after
+    last = False
+    while not last:
+        batch = sides.sink.read(Selection(after=low, upto=upto, limit=size))
+        last = len(batch) < size
+        # The last range reaches as far as was asked: what is extra may be above the source's last key.
+        high = upto if last else batch.keys[-1]
+        found.ranges += 1
+        if sample >= 1 or random.random() < sample:
+            yield _Range(sides.source(batch), low, high)
+        low = high
+
+
+def _with_totals(sides: _Sides, ranges: Iterable[_Range]) -> Iterator[tuple[_Range, tuple[int, int]]]:
+    """The ranges with what ClickHouse says of them, which it is asked while the next range is being read."""
+    with ThreadPoolExecutor(1, "aspects-asker") as asker:
+        before: tuple[_Range, Future[tuple[int, int]]] | None = None
+        for range_ in ranges:
+            asked = range_, asker.submit(sides.totals, range_)
+            if before is not None:
+                yield before[0], before[1].result()
+            before = asked
+        if before is not None:
+            yield before[0], before[1].result()
+
+
+def _compare_range(sides: _Sides, range_: _Range, totals: tuple[int, int], found: Comparison) -> None:
     """Compare one range of keys; open it when its totals differ."""
-    found.objects += len(source)
-    here = (len(source), total([entry.fingerprint for entry in source.values()]))
-    if sides.totals(source, low, high) == here:
+    source = range_.source
+    found.objects += len(source.keys)
+    if totals == (len(source.keys), total(source.fingerprints)):
         return
     found.opened += 1
-    there = sides.entries(source, low, high)
-    for key, entry in source.items():
+    here = source.by_key()
+    there = sides.entries(range_)
+    for key, (primary_key, fingerprint) in here.items():
         if key not in there:
-            found.missing[key] = entry.primary_key
-        elif there[key] != entry.fingerprint:
-            found.stale[key] = entry.primary_key
-    found.extra += [key for key in there if key not in source]
+            found.missing[key] = primary_key
+        elif there[key] != fingerprint:
+            found.stale[key] = primary_key
+    found.extra += [key for key in there if key not in here]
 
 
 def _look_again(sides: _Sides, found: Comparison, started: str) -> None:
@@ -265,16 +301,16 @@ def _look_again(sides: _Sides, found: Comparison, started: str) -> None:
     still = set()
     for keys in _portions([*found.missing, *found.stale, *found.extra], DETAIL_SIZE):
         there = sides.now(keys)
-        here = sides.source_of(keys)
-        primary_keys = {**found.missing, **found.stale, **{key: entry.primary_key for key, entry in here.items()}}
+        here = sides.source_of(keys).by_key()
+        primary_keys = {**found.missing, **found.stale, **{key: primary_key for key, (primary_key, _) in here.items()}}
         ids = {key: str(primary_keys.get(key, key)) for key in keys}
         pending = set(
             Change.objects.filter(sink=sides.sink.name, object_id__in=ids.values()).values_list("object_id", flat=True)
         )
         for key in keys:
             fingerprint, time = there.get(key, (None, ""))
-            entry = here.get(key)
-            same = fingerprint == (entry.fingerprint if entry else None)
+            _primary_key, expected = here.get(key, (None, None))
+            same = fingerprint == expected
             if not same and time < started and ids[key] not in pending:
                 still.add(key)
     found.keep(still)

@@ -53,7 +53,8 @@ def _texts(column: Column, values: Sequence[Any]) -> Sequence[str]:
     if not _is_text(column):
         return list(map(str, values))
     # Nearly no value has one of the two characters.
-    if any(SEPARATOR in value or ESCAPE in value for value in set(values)):
+    together = "".join(values)
+    if SEPARATOR in together or ESCAPE in together:
         return [value.replace(ESCAPE, ESCAPE + "0").replace(SEPARATOR, ESCAPE + "1") for value in values]
     return values
 
