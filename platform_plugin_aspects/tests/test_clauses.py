@@ -279,6 +279,15 @@ def test_placeholders_become_literals(template: str, sql: str, settings: Any) ->
     assert clauses(person(), KEY)[2:] == [sql]
 
 
+@pytest.mark.parametrize(
+    "template", ["x LIKE '{user}%'", "x NOT LIKE\n'{user}%'", "x ILIKE '{user}%'", "x ilike '{user}%'"]
+)
+def test_a_value_in_a_pattern_stands_for_itself(template: str, settings: Any) -> None:
+    settings.SUPERSET_EXTRA_FILTERS_FORMAT = [template]
+    (found,) = clauses(person("50%_\\"), KEY)[2:]
+    assert bytes.fromhex(found.split("'")[1]) == rb"50\%\_\\%"
+
+
 @hypothesis_settings(through_the_engine, max_examples=30)
 @given(username=TEXTS, email=TEXTS)
 @example(username="o'brien", email="o'b_1@x.org")
@@ -369,6 +378,8 @@ WRONG = {
     "x = \\'": "cannot stand there",
     "x = $$a$$": "'$$a$$' cannot stand there",
     "x = ‘a’": "'‘a’' cannot stand there",
+    "x = é": "'é' cannot stand there",
+    "x\u00a0= 1": "cannot stand there",
     "x = x'{user}'": "\"'{user}'\" cannot stand there",
     "x = f{user}": "'{user}' cannot stand there",
     "x = {user}{user}": "'{user}{user}' cannot stand there",
