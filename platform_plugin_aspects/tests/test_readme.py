@@ -95,7 +95,7 @@ def test_every_command_line_shown_can_be_parsed(command: str, arguments: str) ->
     load_command_class(app_name, command).create_parser("manage.py", command).parse_args(words)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:``|^    )make ([a-z]+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:``|^    )make ([a-z0-9]+)", README, re.MULTILINE))))
 def test_every_make_target_shown_exists(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
