@@ -27,7 +27,7 @@ from platform_plugin_aspects.openapi import answers_with
 from platform_plugin_aspects.permissions import MaySeeReports, may_see_reports
 from platform_plugin_aspects.superset import dashboards, tokens
 from platform_plugin_aspects.superset.config import SupersetConfig
-from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
+from platform_plugin_aspects.superset.errors import SupersetError
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,8 @@ class ReportsView(APIView):
 
 def error_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """``detail`` for people and ``code`` for programs, where REST framework or Superset's client knows the error."""
-    if isinstance(error, SupersetMisconfigured):
-        log.error("The dashboards cannot be shown: %s", error)
     if isinstance(error, SupersetError):
+        log.error("The dashboards cannot be shown: %s", error)
         failure = APIException(error.message, error.code)
         failure.status_code = error.status
         error = failure

@@ -112,6 +112,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         except RefusedFilter as error:
             return _answer(400, detail=str(error), code="refused_filter")
         except SupersetError as error:
+            log.error("The dashboard of %s cannot be shown: %s", self.scope_ids.usage_id, error)
             return _answer(error.status, detail=str(error.message), code=error.code)
         return _answer(200, guestToken=token)
 

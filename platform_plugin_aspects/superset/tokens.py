@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -17,48 +16,31 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects.superset import rls
 from platform_plugin_aspects.superset.client import get_guest_token
 from platform_plugin_aspects.superset.config import SupersetConfig
-from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured, SupersetTimeout
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetTimeout
 
 #: How often to look whether another request of the same person has got the token that both need.
 LOOK_SECS = 0.02
-
-logger = logging.getLogger(__name__)
 
 
 def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str], filters: Sequence[str] = ()) -> str:
     """A token with which ``user`` sees the embedded dashboards, with rows of the course that pass the ``filters``.
 
     It comes from Django's cache for the first half of its life, so at least the other half lies before it; never that
-    of another user.
+    of another user. One request at a time asks for it, in whatever process it runs.
 
-    Raises SupersetError, which is then in the log, and rls.RefusedFilter for filters that their author must correct.
+    Raises SupersetError, and rls.RefusedFilter for filters that their author must correct.
     """
-    try:
-        return _cached(user, sorted(set(dashboard_uuids)), _clauses(user, course_key, filters))
-    except SupersetError as error:
-        logger.error("No guest token for the dashboards of %s (%s): %s", course_key, error.code, error)
-        raise
-
-
-def _clauses(user: Any, course_key: CourseKey, filters: Sequence[str]) -> list[str]:
-    try:
-        return rls.clauses(user, course_key, filters)
-    except ImproperlyConfigured as error:
-        raise SupersetMisconfigured(str(error)) from None
-
-
-def _cached(user: Any, dashboard_uuids: list[str], clauses: list[str]) -> str:
-    """The cached token, or a new one; one request at a time asks for it, in whatever process it runs."""
-    config = SupersetConfig.from_settings()
+    clauses, config = _clauses(user, course_key, filters), SupersetConfig.from_settings()
+    uuids = sorted(set(dashboard_uuids))
     # Everything that decides the token: a change of any of it makes another.
-    decides = json.dumps([user.pk, user.username, dashboard_uuids, clauses, astuple(config)])
+    decides = json.dumps([user.pk, user.username, uuids, clauses, astuple(config)])
     key = f"platform_plugin_aspects.guest_token.{hashlib.sha256(decides.encode()).hexdigest()}"
     deadline = time.monotonic() + config.timeout_secs
     while (token := cache.get(key)) is None:
         # Expires, should this process die.
         if cache.add(f"{key}.asking", True, config.timeout_secs):
             try:
-                fresh = get_guest_token(user.username, dashboard_uuids, clauses)
+                fresh = get_guest_token(user.username, uuids, clauses)
                 cache.set(key, fresh.token, (fresh.expires_at - time.time()) / 2)
                 return fresh.token
             finally:
@@ -67,3 +49,10 @@ def _cached(user: Any, dashboard_uuids: list[str], clauses: list[str]) -> str:
             raise SupersetTimeout(f"Another request has been waiting for this token for {config.timeout_secs} s")
         time.sleep(LOOK_SECS)
     return str(token)
+
+
+def _clauses(user: Any, course_key: CourseKey, filters: Sequence[str]) -> list[str]:
+    try:
+        return rls.clauses(user, course_key, filters)
+    except ImproperlyConfigured as error:
+        raise SupersetMisconfigured(str(error)) from None

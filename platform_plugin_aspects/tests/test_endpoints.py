@@ -36,7 +36,7 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
-from platform_plugin_aspects import urls, views
+from platform_plugin_aspects import urls
 from platform_plugin_aspects.superset import dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
@@ -576,7 +576,7 @@ def test_a_superset_that_is_down_is_no_matter_for_what_to_embed(
 @pytest.mark.parametrize(
     ("endpoint", "setting", "value"),
     [
-        *((endpoint, "SUPERSET_CONFIG", {"service_url": "superset"}) for endpoint in (IN_CONTEXT, DASHBOARDS)),
+        *((endpoint, "SUPERSET_CONFIG", {"service_url": "superset"}) for endpoint in ENDPOINTS),
         *((endpoint, "SUPERSET_DASHBOARD_LOCALES", "en") for endpoint in ENDPOINTS),
         *((endpoint, "ASPECTS_INSTRUCTOR_DASHBOARDS", ["x"]) for endpoint in (TOKEN, DASHBOARDS)),
         *((endpoint, "ASPECTS_IN_CONTEXT_DASHBOARDS", {"course": {}}) for endpoint in (TOKEN, IN_CONTEXT)),
@@ -597,7 +597,7 @@ def test_settings_that_cannot_be_meant(
     response = client.get(path(endpoint, KEY))
     assert (response.status_code, response.json()["code"]) == (502, "superset_misconfigured")
     assert setting not in response.content.decode()
-    (record,) = [found for found in caplog.records if found.name == views.__name__]
+    (record,) = [found for found in caplog.records if found.name.startswith("platform_plugin_aspects")]
     assert setting in record.getMessage()
 
 

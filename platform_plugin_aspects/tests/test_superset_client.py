@@ -21,6 +21,7 @@ from django.utils.translation import override
 
 from platform_plugin_aspects.superset import client
 from platform_plugin_aspects.superset.client import get_guest_token
+from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import (
     SupersetError,
     SupersetMisconfigured,
@@ -28,6 +29,7 @@ from platform_plugin_aspects.superset.errors import (
     SupersetTimeout,
     SupersetUnavailable,
 )
+from platform_plugin_aspects.superset.session import service_session
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
 ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-abcdefabcdef" for digit in "123")
@@ -200,13 +202,12 @@ def test_many_threads_renew_a_login_once(superset: SupersetEndpoint) -> None:
 
 
 def test_nobody_waits_for_ever_for_anothers_login(settings: Any, superset: SupersetEndpoint) -> None:
-    settings.SUPERSET_CONFIG = superset.config(timeout_secs=0.3)
-    superset.hold("login")
-    with ThreadPoolExecutor(4) as threads:
-        started = [threads.submit(get) for _ in range(4)]
-        for task in started:
-            with pytest.raises(SupersetTimeout):
-                task.result(timeout=30)
+    settings.SUPERSET_CONFIG = superset.config(timeout_secs=0.2)
+    by_another = service_session(SupersetConfig.from_settings())._lock
+    timeout = pytest.raises(SupersetTimeout, match="did not log us in within")
+    with ThreadPoolExecutor(1) as threads, by_another, timeout:
+        threads.submit(get).result(timeout=30)
+    assert superset.requests == []
 
 
 FORK = """
@@ -289,6 +290,7 @@ FAILURES: dict[str, tuple[str, Reply, type[SupersetError], str]] = {
     "gateway timeout": ("guest_token", Reply(504, PAGE), SupersetTimeout, "HTTP 504"),
     "login of another kind": ("login", Reply(400, {"message": {"provider": ["s3cret"]}}), SupersetRefused, "HTTP 400"),
     "fault at login": ("login", Reply(500, {"message": "Fatal s3cret"}), SupersetRefused, "HTTP 500"),
+    "fault with a token": ("login", Reply(500, {"access_token": "s3cret"}), SupersetRefused, "HTTP 500"),
     "page instead of login": ("login", Reply(200, PAGE), SupersetRefused, "HTTP 200, without access_token"),
     "login without token": ("login", Reply(200, {"refresh_token": "s3cret"}), SupersetRefused, "without access_token"),
     "login with a list": ("login", Reply(200, ["s3cret"]), SupersetRefused, "without access_token"),

@@ -229,7 +229,9 @@ def test_what_only_looks_like_a_list_is_a_filter_that_is_refused(
     assert ask(block).status_code == 400
 
 
-def test_superset_is_down(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+def test_superset_is_down(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
     superset.stop()
     block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
     assert Elements(block.render("student_view").content).configs
@@ -237,6 +239,9 @@ def test_superset_is_down(staff: User, course_key: CourseKey, superset: Superset
     assert (answer.status_code, answer.json["code"]) == (503, "superset_unavailable")
     assert "not available at the moment" in answer.json["detail"]
     assert "127.0.0.1" not in answer.text
+    (record,) = [found for found in caplog.records if found.name.startswith("platform_plugin_aspects")]
+    assert record.levelno == logging.ERROR
+    assert "login failed" in record.getMessage()
 
 
 def test_superset_is_misconfigured(
