@@ -1,7 +1,7 @@
 """One step of the benchmark in a process of its own: ``measure.py <step> <object or number>``; prints a line of JSON.
 
-Steps: ``refuse-used`` (a database that holds something), ``seed``, ``tables`` (make them in ClickHouse), ``count`` (the
-rows of one), and those that are measured, on an empty table: ``read`` and ``insert`` (the two limits), ``backfill``.
+Steps: ``refuse-used`` (a database that holds something), ``seed``, ``tables`` (make them in ClickHouse); and those that
+are measured, ``read`` and ``insert`` (the two limits) and ``backfill`` on an empty table, ``compare`` on what it wrote.
 """
 
 from __future__ import annotations
@@ -92,6 +92,23 @@ def backfill(name: str) -> Callable[[], int]:
     return run
 
 
+def compare(name: str) -> Callable[[], int]:
+    """What the command runs."""
+    from platform_plugin_aspects import reconcile
+    from platform_plugin_aspects.sinks.registry import sinks
+
+    sink = sinks()[name]()
+
+    def run() -> int:
+        found = reconcile.compare(sink)
+        if found.opened:
+            raise SystemExit(f"{found.opened} of {found.ranges} ranges of {name} differ")
+        return found.objects
+
+    reconcile.compare(sink, upto=sink.bounds()[0])
+    return run
+
+
 #: Per object the columns and joins of its rows.
 SOURCES = {
     "user_profile": (
@@ -110,7 +127,9 @@ SOURCES = {
         "JOIN external_user_ids_externalidtype y ON y.id = t.external_id_type_id",
     ),
 }
-MEASUREMENTS = {"read": read, "insert": insert, "backfill": backfill}
+#: Measured on a table that is empty.
+EMPTY = {"read": read, "insert": insert, "backfill": backfill}
+MEASUREMENTS = {**EMPTY, "compare": compare}
 
 
 def warm_up(name: str) -> None:
@@ -134,7 +153,7 @@ def measured(run: Callable[[], int]) -> dict[str, Any]:
     return {"rows": rows, "wall": wall, "processor": processor, "memory": int(status["VmHWM"].split()[0]) / 1000}
 
 
-def prepare(step: str, argument: str) -> dict[str, Any]:
+def prepare(step: str, argument: str) -> None:
     """A step that is not measured."""
     from django.core.management import call_command
     from django.db import connection
@@ -151,23 +170,18 @@ def prepare(step: str, argument: str) -> dict[str, Any]:
         call_command("migrate", verbosity=0)
         seed(int(argument))
     else:
-        client = get_client(Connection.from_settings())
-        if step == "tables":
-            create_missing(client, tables())
-        else:
-            return {"rows": int(client.select(f"SELECT count() FROM {client.qualified(argument)}")[0][0])}
-    return {}
+        create_missing(get_client(Connection.from_settings()), tables())
 
 
 def main(step: str, argument: str) -> None:
     """Run a step."""
     django.setup()
-    if step in MEASUREMENTS:
+    if step in EMPTY:
         warm_up(argument)
-        answer = measured(MEASUREMENTS[step](argument))
+    if step in MEASUREMENTS:
+        print(json.dumps(measured(MEASUREMENTS[step](argument))))
     else:
-        answer = prepare(step, argument)
-    print(json.dumps(answer))
+        prepare(step, argument)
 
 
 if __name__ == "__main__":

@@ -27,5 +27,5 @@ class CourseEnrollmentSink(ModelBaseSink):
     order_by = ("course_key", "user_id", "time_last_dumped")
     learner = "user_id"
     date = "created"
-    # Narrow rows, few distinct courses: larger batches make fewer inserts and parse each course key less often.
+    # Rows are narrow: larger batches make fewer inserts.
     batch_size = 25_000
