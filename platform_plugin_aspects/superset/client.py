@@ -19,7 +19,7 @@ from django.core.cache import cache
 
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetRefused
-from platform_plugin_aspects.superset.session import ServiceSession, service_session, text_of
+from platform_plugin_aspects.superset.session import ServiceSession, service_session, token_of
 
 GUEST_TOKEN = "api/v1/security/guest_token/"
 #: How long a dashboard that Superset does not know is left out before it is asked for again.
@@ -131,7 +131,7 @@ def _ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: 
             'Superset does not let the service account grant guest tokens: it needs "can grant guest token on '
             'SecurityRestApi"'
         )
-    token = text_of(response, "token")
+    token = token_of(response, "token")
     return GuestToken(token, time.time() + _lifetime(token))
 
 

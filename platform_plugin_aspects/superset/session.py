@@ -29,6 +29,8 @@ CSRF_TOKEN = "api/v1/security/csrf_token/"
 UNAVAILABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 #: An expired access token, and one that is none or was signed with an older key.
 BAD_ACCESS_TOKEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
+#: What every token is made of; anything else would not even go into a header.
+TOKEN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 class ServiceSession:
@@ -84,11 +86,11 @@ class ServiceSession:
         response = self._send(http, "POST", LOGIN, json=account)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             raise SupersetMisconfigured(f"{_exchange(response)}: correct username and password in SUPERSET_CONFIG")
-        http.auth = _bearer(text_of(response, "access_token"))
+        http.auth = _bearer(token_of(response, "access_token"))
         response = self._send(http, "GET", CSRF_TOKEN)
         # An account that may not read it does without where Superset exempts guest tokens from CSRF protection.
         if response.status_code != HTTPStatus.FORBIDDEN:
-            http.headers["X-CSRFToken"] = text_of(response, "result")
+            http.headers["X-CSRFToken"] = token_of(response, "result")
         return http
 
     def _send(self, http: requests.Session, method: str, path: str, **options: Any) -> requests.Response:
@@ -103,7 +105,8 @@ class ServiceSession:
                 f"{method} {url} failed over TLS: {error}. Correct internal_service_url "
                 "in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE"
             ) from None
-        except requests.RequestException as error:
+        # ValueError: of a redirect to what is no address, which requests reads though it does not follow.
+        except (requests.RequestException, ValueError) as error:
             raise SupersetUnavailable(f"{method} {url} failed: {error}") from None
         if response.status_code in UNAVAILABLE:
             raise SupersetUnavailable(_exchange(response))
@@ -123,13 +126,13 @@ def service_session(config: SupersetConfig) -> ServiceSession:
     return sessions.setdefault((os.getpid(), config), ServiceSession(config))
 
 
-def text_of(response: requests.Response, name: str) -> str:
-    """The text called ``name`` in the JSON of a successful answer. Raises SupersetRefused for any other answer."""
+def token_of(response: requests.Response, name: str) -> str:
+    """The token called ``name`` in the JSON of a successful answer. Raises SupersetRefused for any other answer."""
     try:
         value = response.json()[name]
     except (ValueError, TypeError, KeyError):
         value = None
-    if response.status_code != HTTPStatus.OK or not isinstance(value, str):
+    if response.status_code != HTTPStatus.OK or not isinstance(value, str) or not TOKEN.fullmatch(value):
         raise SupersetRefused(f"{_exchange(response)}, without {name}")
     return value
 

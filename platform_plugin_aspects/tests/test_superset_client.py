@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import jwt
 import pytest
 from django.core.cache import cache
 from django.utils.translation import override
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from platform_plugin_aspects.superset import client
 from platform_plugin_aspects.superset.client import get_guest_token
@@ -29,7 +33,7 @@ from platform_plugin_aspects.superset.errors import (
     SupersetTimeout,
     SupersetUnavailable,
 )
-from platform_plugin_aspects.superset.session import service_session
+from platform_plugin_aspects.superset.session import service_session, sessions
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
 ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-abcdefabcdef" for digit in "123")
@@ -313,6 +317,7 @@ FAILURES: dict[str, tuple[str, Reply, type[SupersetError], str]] = {
         SupersetMisconfigured,
         "HTTP 302: correct internal_service_url",
     ),
+    "redirect to nowhere": ("login", Reply(302, "", {"Location": "http://["}), SupersetUnavailable, "login failed"),
     "elsewhere": ("login", Reply(404, PAGE), SupersetMisconfigured, "HTTP 404: correct internal_service_url"),
 }
 
@@ -329,6 +334,30 @@ def test_failures_say_what_to_do_and_quote_nothing(
     for secret in ("s3cret", "internal:", "org = 'A'", "ada"):
         assert secret not in f"{caught.value!r}{caught.value.message}"
     assert get()  # and nothing bad is kept
+
+
+NAMES = st.sampled_from(["access_token", "result", "token"])
+VALUES = st.none() | st.booleans() | st.floats() | st.text()
+JSON = VALUES | st.lists(VALUES) | st.dictionaries(NAMES, VALUES) | st.dictionaries(NAMES, st.text(), min_size=3)
+
+
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    step=st.sampled_from([*LOG_IN, "guest_token"]),
+    status=st.just(200)
+    | st.sampled_from([201, 301, 308, 400, 401, 403, 404, 405, 418, 422, 429, 500, 501, 502, 503, 504, 520]),
+    body=st.text() | JSON,
+)
+def test_whatever_superset_answers_is_a_token_or_a_known_error(
+    step: str, status: int, body: Any, superset: SupersetEndpoint
+) -> None:
+    sessions.clear()
+    cache.clear()
+    superset.reset()
+    superset.dashboards |= {ONE, TWO}
+    superset.plan(step, *[Reply(status, body)] * 2)
+    with suppress(SupersetError):
+        assert superset.read_guest_token(get().token)
 
 
 def test_superset_is_not_there(settings: Any, superset: SupersetEndpoint, closed_port: int) -> None:
