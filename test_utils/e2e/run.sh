@@ -12,6 +12,7 @@ source test_utils/suite.sh
 
 need 'command -v chromium' chromium
 need 'command -v chromedriver' chromium-driver
+need 'command -v fc-list' fontconfig
 need '[ -n "$(fc-list :lang=ar)" ]' fonts-dejavu-core
 install_missing
 

@@ -147,7 +147,7 @@ class Site:
             "OPEN_EDX_FILTERS_CONFIG": FILTERS,
         }
         (self.folder / "env-tokens.json").write_text(json.dumps(tokens))
-        self.change_settings()
+        self._write_last_settings({})
         environment = {
             "DJANGO_SETTINGS_MODULE": "cms.envs.standin",
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(PLATFORM)]),
@@ -159,19 +159,22 @@ class Site:
         sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
         self.lms.environment |= {**environment, "STANDIN_TUTOR_SETTINGS": str(self.last_settings)}
 
-    def change_settings(self, **settings: Any) -> None:
-        """Write what the LMS shall use, from its next start, in place of the operator's settings."""
+    def _write_last_settings(self, settings: dict[str, Any]) -> None:
         self.last_settings.write_text(json.dumps({"LOGGING": LOG_EVERYTHING, **settings}))
 
     @contextmanager
     def settings(self, **settings: Any) -> Iterator[None]:
-        """The LMS with other settings."""
-        for values in (settings, {}):
-            self.lms.stop()
-            self.change_settings(**values)
-            self.lms.start()
-            if values:
-                yield
+        """The LMS, started anew, with these settings in place of the operator's; and again with the operator's."""
+        self._restart_lms(settings)
+        try:
+            yield
+        finally:
+            self._restart_lms({})
+
+    def _restart_lms(self, settings: dict[str, Any]) -> None:
+        self.lms.stop()
+        self._write_last_settings(settings)
+        self.lms.start()
 
     def start(self) -> None:
         """Start everything, with the courses' enrollments in ClickHouse and the boards in Superset."""
