@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, convert_each
 from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
     CourseOverviewSink,
@@ -122,6 +122,31 @@ def test_a_key_is_no_text_though_its_column_is() -> None:
 )
 def test_texts_are_written_one_by_one(values: list[Any], expected: list[str]) -> None:
     assert list(Column("name", "String").values(values)) == expected
+
+
+class Counted:
+    """A value that counts how often values are hashed and converted."""
+
+    hashed = converted = 0
+
+    def __hash__(self) -> int:
+        Counted.hashed += 1
+        return id(self)
+
+    def convert(self) -> int:
+        Counted.converted += 1
+        return id(self)
+
+
+@pytest.mark.parametrize("distinct", [3, 2 * LOOKED_AT])
+def test_values_that_repeat_are_converted_once_and_others_not_even_hashed(distinct: int) -> None:
+    Counted.hashed = Counted.converted = 0
+    some = [Counted() for _ in range(distinct)]
+    values = (some * LOOKED_AT)[: 2 * LOOKED_AT]
+    assert convert_each(values, Counted.convert) == list(map(id, values))
+    assert Counted.converted == distinct
+    if distinct > LOOKED_AT:
+        assert Counted.hashed == LOOKED_AT
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -20,11 +21,13 @@ from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.reconcile import Comparison, compare, repair
 from platform_plugin_aspects.sinks import (
+    Batch,
     CourseEnrollmentSink,
     CourseOverviewSink,
     ExternalIdSink,
     ModelBaseSink,
     ObjectTagSink,
+    Selection,
     TagSink,
     TaxonomySink,
     UserProfileSink,
@@ -154,22 +157,53 @@ def test_changes_that_are_still_to_be_delivered_are_no_difference(all_on: None, 
     assert list(compare(sink).stale) == [profile.pk]
 
 
-def test_what_is_delivered_while_comparing_is_no_difference(all_on: None, clickhouse: ClickHouse) -> None:
+@pytest.mark.parametrize("changed_again", [False, True])
+def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, clickhouse: ClickHouse) -> None:
     sink = _fill(UserProfileSink)
-    profile = sink.manager.order_by("pk").first()
+    profile = sink.manager.filter(pk=sink.manager.order_by("pk").first().pk)
+    begun_before = delivery.take_stamp(sink.name)
 
-    def change_and_deliver(found: Comparison) -> None:
-        if found.ranges == 1:
-            # The first range has been read: the comparison holds an older state than ClickHouse now has.
-            profile.name = "Renamed"
-            profile.save()
-            sink.clickhouse.command(
-                f"ALTER TABLE {sink.clickhouse.qualified('user_profile')} DELETE WHERE id = {profile.pk} "
-                "SETTINGS mutations_sync = 2"
-            )
-            delivery.deliver("user_profile")
+    class Meanwhile(UserProfileSink):
+        """After its first read the profile changes, and is written: the comparison holds an older state."""
 
-    assert compare(sink, batch_size=2, progress=change_and_deliver).equal
+        reads = 0
+
+        def read(self, selection: Selection) -> Batch:
+            batch = super().read(selection)
+            Meanwhile.reads += 1
+            if Meanwhile.reads == 1:
+                profile.update(name="Renamed")
+                now = sink.read(Selection(keys=[profile.get().pk]))
+                sink.bring(now, delivery.take_stamp(sink.name) if changed_again else begun_before)
+                if changed_again:
+                    profile.update(name="Renamed again")
+            return batch
+
+    found = compare(Meanwhile())
+    assert (found.opened, found.equal) == (1, True)
+
+
+def test_the_next_range_is_read_while_clickhouse_is_asked(clickhouse: ClickHouse) -> None:
+    read_on = threading.Event()
+
+    class Slow(UserProfileSink):
+        """Nothing is asked of ClickHouse before the second range is read."""
+
+        reads = 0
+
+        @property
+        def clickhouse(self) -> ClickHouse:
+            assert read_on.wait(30)
+            return super().clickhouse
+
+        def read(self, selection: Selection) -> Batch:
+            Slow.reads += 1
+            if Slow.reads == 2:
+                read_on.set()
+            return super().read(selection)
+
+    _fill(UserProfileSink)
+    assert compare(Slow(), batch_size=2).equal
 
 
 def test_a_range_of_keys(clickhouse: ClickHouse) -> None:
