@@ -17,6 +17,7 @@
       superset.boards.push(board);
       return {
         getScrollSize: () => (superset.answers ? Promise.resolve({ width: 800, height: 900 }) : new Promise(() => {})),
+        getActiveTabs: async () => [],
         unmount() {
           board.mounted = false;
         },

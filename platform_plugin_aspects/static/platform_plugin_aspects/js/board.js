@@ -2,12 +2,13 @@ import { make } from "./make.js";
 import { loadSdk } from "./sdk.js";
 import { fetchGuestToken, NoToken } from "./token.js";
 
-/** Milliseconds: for the SDK, the token and the frame together; for the frame's first answer; between two measures. */
+/** Milliseconds: for the SDK, the token and the frame together, and for the frame's first answer. */
 const LOAD_MS = 30_000;
 const ANSWER_MS = 10_000;
+/** Milliseconds: between two measures, and until a frame whose size has changed has been laid out again. */
 const MEASURE_MS = 1_000;
-/** Pixels: of a board that has little to show, and of one that reports nonsense. */
-const MIN_HEIGHT = 480;
+const SETTLE_MS = 200;
+/** Pixels, for a board that reports nonsense. The least height is in the stylesheet. */
 const MAX_HEIGHT = 12_000;
 
 /** One dashboard in a panel of its own, loaded when the panel is first seen. */
@@ -106,14 +107,26 @@ export class Board {
   }
 
   async #followHeight(embedded, frame, signal) {
+    let layout;
     while (!signal.aborted) {
       if (!document.hidden && frame.getClientRects().length) {
+        const current = JSON.stringify([frame.clientWidth, await embedded.getActiveTabs()]);
+        if (current !== layout) {
+          layout = current;
+          // A page is never less high than its frame: a board that got shorter says so only in a small one.
+          frame.style.height = "";
+          await pause(SETTLE_MS);
+        }
         const { height } = await embedded.getScrollSize();
-        frame.style.height = `${Math.min(Math.max(height, MIN_HEIGHT), MAX_HEIGHT)}px`;
+        frame.style.height = `${Math.min(height, MAX_HEIGHT)}px`;
       }
-      await new Promise((resolve) => setTimeout(resolve, MEASURE_MS));
+      await pause(MEASURE_MS);
     }
   }
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** What the promise brings, or an error when that takes longer. */
