@@ -214,15 +214,19 @@ test("an element that is taken away while it loads leaves nothing behind", async
 });
 
 test("elements of one page are independent of each other", async () => {
-  const { elements, superset } = await open([ONE, { dashboards: BOARDS.slice(1, 2), guestTokenUrl: "/token" }], {
-    scripts: 2,
-  });
+  const { elements, errors, superset } = await open(
+    [ONE, { dashboards: BOARDS.slice(1, 2), guestTokenUrl: "/token" }],
+    {
+      scripts: 2,
+    },
+  );
   await Promise.all(elements.map((element) => loaded(element.shadowRoot)));
   elements[0].remove();
   assert.deepEqual(superset.boards.map((board) => [board.id, board.mounted]).sort(), [
     ["uuid-0", false],
     ["uuid-1", true],
   ]);
+  assert.deepEqual(errors, []);
 });
 
 test("an element that comes after the script works too", async () => {
@@ -268,7 +272,9 @@ test("with an AMD loader on the page, the SDK comes through it", async () => {
   assert.equal(window.supersetEmbeddedSdk, undefined);
 });
 
-test("an SDK that cannot be loaded: a message", async () => {
-  const { root } = await open([{ ...ONE, sdkUrl: "http://127.0.0.1:1/sdk.js" }]);
+test("an SDK that cannot be loaded: a message, long before time is up", { timeout: 20_000 }, async () => {
+  const { root } = await open([{ ...ONE, sdkUrl: "http://127.0.0.1:1/sdk.js" }], {
+    prepare: (window) => (window.superset.haste = 0.001),
+  });
   assert.equal(await failure(root), MESSAGES.unanswered);
 });

@@ -60,6 +60,7 @@ export function hangUp(response) {
 /** Open a page with one element for each configuration; what is missing in one has a default. */
 export async function open(configs, { server = null, prepare = () => {}, scripts = 1 } = {}) {
   server ??= await new Server().start();
+  const errors = [];
   const { window } = await JSDOM.fromURL(`${server.url}/`, {
     resources: "usable",
     runScripts: "dangerously",
@@ -85,6 +86,7 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
       };
       // `haste`: how much faster time goes.
       window.superset = { boards: [], answers: true, haste: 1 };
+      window.addEventListener("error", (event) => errors.push(event.message));
       prepare(window);
     },
   });
@@ -100,7 +102,7 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
     window.document.head.append(script);
     await new Promise((resolve) => script.addEventListener("load", resolve));
   }
-  return { window, server, elements, superset: window.superset, root: elements[0]?.shadowRoot };
+  return { window, server, elements, errors, superset: window.superset, root: elements[0]?.shadowRoot };
 }
 
 /** Add an element to the page. */

@@ -90,7 +90,8 @@ export class Board {
       return token;
     } catch (error) {
       this.#notice.textContent = error.message;
-      this.#notice.hidden = false;
+      // Of a board that is still to come, #fail speaks.
+      this.#notice.hidden = this.#content.querySelector(".skeleton") !== null;
       throw error;
     }
   }
