@@ -46,8 +46,6 @@ class Lines(String):
             value = "\n".join(" ".join(str(entry).splitlines()) for entry in value)
         return super().from_json(value)
 
-    enforce_type = from_json
-
 
 @XBlock.wants("user")
 class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
