@@ -40,7 +40,7 @@ class Lines(String):
         if isinstance(value, str) and value.lstrip().startswith("["):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return super().from_json(value)
         if isinstance(value, list):
             value = "\n".join(" ".join(str(entry).splitlines()) for entry in value)
