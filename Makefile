@@ -153,7 +153,7 @@ $(SUPERSET_VENV)/.ready: requirements/superset.txt
 	@touch $@
 
 $(NPM): package.json package-lock.json .npmrc
-	@command -v npm >/dev/null || { echo "npm not found: install Node.js 20 or later" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm not found: install Node.js 20.19 or later" >&2; exit 1; }
 	@echo "Installing into node_modules"
 	@npm ci --loglevel=error
 	@touch $@
