@@ -18,8 +18,9 @@ class Dashboards:
             f"the page shows {place + 1} <aspects-dashboards>",
         )
         self.element = elements[0]
-        # A board is loaded when it is seen.
-        browser.driver.execute_script("arguments[0].scrollIntoView()", self.element)
+        if place:
+            # A board is loaded when it is seen.
+            browser.driver.execute_script("arguments[0].scrollIntoView()", self.element)
         self.root = browser.until(lambda: self.element.shadow_root, "the element has its content")
 
     def _find_all(self, selector: str) -> list[WebElement]:
