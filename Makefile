@@ -33,7 +33,7 @@ TEXTS := README.rst CHANGELOG.rst $(wildcard docs/*.rst docs/*/*.rst)
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what arrived in ClickHouse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -98,6 +99,11 @@ def test_every_command_line_shown_can_be_parsed(command: str, arguments: str) ->
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:``|^    )make ([a-z0-9]+)", README, re.MULTILINE))))
 def test_every_make_target_shown_exists(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+def test_make_says_every_target() -> None:
+    shown = subprocess.run(["make", "help"], cwd=PACKAGE.parent, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^  make (\S+) ", shown, re.MULTILINE) == re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE)
 
 
 def blocks(language: str) -> list[str]:
