@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -36,21 +36,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walk(Selection):
     """Which objects a backfill takes, and how fast.
 
-    ``keys``, ``skip``: only these, not these. ``after``, ``upto``: only keys above the one, and not above the other.
-    ``since``: only objects changed then or later. ``limit``: write at most so many objects. ``force``: also what the
-    sink finds not to be due. ``batch_size``: objects per insert (None: the sink's own). ``sleep_secs``: pause between
-    batches. ``max_rate``: objects written per second, at most.
+    ``limit``: write at most so many objects. ``force``: also what the sink finds not to be due. ``batch_size``: objects
+    per insert (None: the sink's own). ``sleep_secs``: pause between batches. ``max_rate``: objects written per second,
+    at most.
     """
 
-    keys: Sequence[Any] | None = None
-    skip: Sequence[Any] = ()
-    after: Any = None
-    upto: Any = None
-    since: datetime | None = None
-    limit: int | None = None
     force: bool = False
     batch_size: int | None = None
     sleep_secs: float = 0
@@ -188,16 +181,7 @@ class _Backfill:
             if room is not None:
                 size = min(size, max(room, LEAST_READ))
             stamp = self._stamp()
-            read = self.sink.read(
-                Selection(
-                    keys=self.walk.keys,
-                    skip=self.walk.skip,
-                    after=after,
-                    upto=self.walk.upto,
-                    since=self.walk.since,
-                    limit=size,
-                )
-            )
+            read = self.sink.read(replace(self.walk, after=after, limit=size))
             if not len(read):
                 return
             for key in read.keys if self.missing else ():
