@@ -69,7 +69,7 @@ def main(variant: str) -> None:
     for name in ("dump_course_to_clickhouse", "dump_data_to_clickhouse"):
         if getattr(tasks, name).name != f"{PACKAGE}.tasks.{name}":
             raise RuntimeError(f"the task {name} is registered as {getattr(tasks, name).name}")
-    for command in ("dump_data_to_clickhouse", "aspects_create_tables"):
+    for command in ("dump_data_to_clickhouse", "aspects_create_tables", "aspects_compare"):
         if get_commands().get(command) != PACKAGE:
             raise RuntimeError(f"manage.py {variant} has no command {command}")
     print(f"{variant}: {len(modules)} modules, {settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG['database']}")

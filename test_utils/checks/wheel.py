@@ -20,6 +20,12 @@ from pathlib import Path
 
 PACKAGE = "platform_plugin_aspects"
 CONFIG_CLASS = f"{PACKAGE}.apps:PlatformPluginAspectsConfig"
+#: By group and name.
+ENTRY_POINTS = {
+    ("lms.djangoapp", PACKAGE): CONFIG_CLASS,
+    ("cms.djangoapp", PACKAGE): CONFIG_CLASS,
+    ("xblock.v1", "superset"): f"{PACKAGE}.xblock:SupersetXBlock",
+}
 #: Of the sdist: what setup.py reads, and what people expect.
 SDIST_FILES = {"setup.py", "requirements/base.in", "README.rst", "LICENSE", "CHANGELOG.rst", "pyproject.toml"}
 #: Not in the repository: built by npm. The bundle carries other people's code.
@@ -52,10 +58,10 @@ def wheel_faults(wheel: Path) -> Iterator[str]:
         yield f"{wheel.name} lacks {name}: see MANIFEST.in and packages in setup.py"
     for name in sorted(held - wanted):
         yield f"{wheel.name} holds {name}, which is no part of the package"
-    for group in ("lms.djangoapp", "cms.djangoapp"):
-        found = entry_points.get(group, PACKAGE, fallback=None)
-        if found != CONFIG_CLASS:
-            yield f"{wheel.name}: entry point {group} is {found!r}, not {CONFIG_CLASS!r}"
+    for (group, name), wanted_class in ENTRY_POINTS.items():
+        found = entry_points.get(group, name, fallback=None)
+        if found != wanted_class:
+            yield f"{wheel.name}: entry point {name} of {group} is {found!r}, not {wanted_class!r}"
     if metadata["Name"] != "platform-plugin-aspects":
         yield f"{wheel.name}: the distribution is called {metadata['Name']!r}"
 
