@@ -29,7 +29,7 @@ def requirements(name: str) -> list[str]:
 setup(
     name="platform-plugin-aspects",
     version=version(),
-    description="Copies what Open edX knows into ClickHouse as it changes, for Aspects",
+    description="Copies what Open edX knows into ClickHouse, and shows course teams the dashboards of Aspects",
     long_description=(ROOT / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
     license_expression="Apache-2.0",

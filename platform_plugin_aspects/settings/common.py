@@ -40,8 +40,7 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_description: Where ClickHouse is. ``url``: its HTTP(S) interface with port, or ``chdb:///<folder>``
     #   for the embedded engine. ``database``: where the tables of this plugin live. ``timeout_secs``: for connecting
     #   and for each answer. Optional: ``xapi_database`` ("xapi"), ``xapi_table`` ("xapi_events_all"), ``runs_table``
-    #   ("load_test_runs"),
-    #   ``stats_table`` ("load_test_stats").
+    #   ("load_test_runs"), ``stats_table`` ("load_test_stats").
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         "url": "http://clickhouse:8123",
         "username": "ch_cms",

@@ -72,7 +72,7 @@ def language_of(user: Any) -> str:
 
 
 def localized(dashboard: Dashboard, language: str) -> Dashboard:
-    """The dashboard in a language ; itself if it is not translated.
+    """The dashboard in a language; itself if it is not translated.
 
     Aspects makes the translations, and their UUIDs, in the same way when it imports its dashboards into Superset.
     """
