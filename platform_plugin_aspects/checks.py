@@ -16,6 +16,7 @@ from platform_plugin_aspects.superset import dashboards
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.superset.extra_filters import formats, validate_format
+from platform_plugin_aspects.throttling import ReportsThrottle
 
 
 @register
@@ -118,9 +119,14 @@ def check_filter_steps(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E005: the settings that list dashboards and their languages can be meant."""
+    """E005: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, can be meant."""
     found: list[CheckMessage] = []
-    for read in (dashboards.instructor_dashboards, dashboards.in_context_dashboards, dashboards.locales):
+    for read in (
+        dashboards.instructor_dashboards,
+        dashboards.in_context_dashboards,
+        dashboards.locales,
+        ReportsThrottle,
+    ):
         try:
             read()
         except SupersetMisconfigured as error:

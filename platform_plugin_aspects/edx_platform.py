@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.module_loading import import_string
 from opaque_keys import InvalidKeyError
-from opaque_keys.edx.keys import CourseKey, UsageKey
+from opaque_keys.edx.keys import AsideUsageKey, CourseKey, UsageKey
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,8 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
 def content_key(text: str) -> CourseKey | UsageKey | None:
     """The course or usage key of a course run's content, without branch and version; None for anything else.
 
-    Libraries have keys of the same kinds; old-style usage keys (``i4x://``) do not say which run is meant.
+    Libraries have keys of the same kinds, and so have asides; old-style usage keys (``i4x://``) do not say which run is
+    meant.
     """
     for kind in (CourseKey, UsageKey):
         try:
@@ -120,7 +121,8 @@ def content_key(text: str) -> CourseKey | UsageKey | None:
         except InvalidKeyError:
             continue
         course_key = course_of_key(key)
-        return key.for_branch(None) if course_key.is_course and course_key.run else None
+        is_of_run = course_key.is_course and course_key.run and not isinstance(key, AsideUsageKey)
+        return key.for_branch(None) if is_of_run else None
     return None
 
 

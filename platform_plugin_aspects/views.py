@@ -19,7 +19,6 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView, exception_handler
 
 from platform_plugin_aspects import edx_platform, serializers
@@ -28,18 +27,9 @@ from platform_plugin_aspects.permissions import MaySeeReports, may_see_reports
 from platform_plugin_aspects.superset import dashboards, tokens
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetError
+from platform_plugin_aspects.throttling import ReportsThrottle
 
 log = logging.getLogger(__name__)
-
-
-class ReportsThrottle(UserRateThrottle):
-    """So many requests per user, to all endpoints together, as ASPECTS_API_THROTTLE_RATE says."""
-
-    scope = "platform_plugin_aspects"
-
-    def get_rate(self) -> Any:
-        """The setting's value, read when it is used."""
-        return settings.ASPECTS_API_THROTTLE_RATE
 
 
 @method_decorator(cache_control(no_store=True), name="dispatch")

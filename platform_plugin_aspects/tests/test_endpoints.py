@@ -36,7 +36,7 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
-from platform_plugin_aspects import urls
+from platform_plugin_aspects import checks, urls
 from platform_plugin_aspects.superset import dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
@@ -432,6 +432,7 @@ def test_keys_of_all_styles_survive_the_url(
     assert (answer.get("defaultCourseRun") or answer["superset_guest_token_url"]).endswith(run)
 
 
+ASIDE = f"aside-usage-v1:{PROBLEM}::tagging_aside"
 NO_COURSES = (
     *("Course", "course-v1:Org+Course", "a/b", "%20", "//"),
     *("library-v1:Org+Library", "course-v1:version@519665f6223ebd6980884f2b"),
@@ -443,7 +444,7 @@ NO_COURSES = (
     [
         *((endpoint, text) for endpoint in ENDPOINTS for text in NO_COURSES),
         *((endpoint, str(PROBLEM)) for endpoint in (TOKEN, DASHBOARDS)),
-        *((IN_CONTEXT, text) for text in ("i4x://Org/Course/problem/p1", "lb:Org:Library:problem:p1")),
+        *((IN_CONTEXT, text) for text in ("i4x://Org/Course/problem/p1", "lb:Org:Library:problem:p1", ASIDE)),
     ],
 )
 def test_what_is_no_key_is_found_by_nobody(
@@ -529,6 +530,17 @@ def test_each_user_has_a_limit_for_all_endpoints_together(
     assert client.get(path(TOKEN, KEY)).status_code == 200
     settings.ASPECTS_API_THROTTLE_RATE = None
     assert {client.get(path(TOKEN, KEY)).status_code for _ in range(9)} == {200}
+
+
+@pytest.mark.parametrize("rate", ["", "many/hour", "5", "5/", "5/fortnight", "5/hour/user", 5])
+def test_a_rate_that_cannot_be_meant(rate: Any, course: CourseKey, client: Client, log_in: Any, settings: Any) -> None:
+    settings.ASPECTS_API_THROTTLE_RATE = rate
+    (found,) = checks.check_dashboards(None)
+    assert found.id == "platform_plugin_aspects.E005"
+    assert f"ASPECTS_API_THROTTLE_RATE is {rate!r}" in found.msg
+    log_in("staff")
+    response = client.get(path(DASHBOARDS, KEY))
+    assert (response.status_code, response.json()["code"]) == (502, "superset_misconfigured")
 
 
 @pytest.mark.parametrize(
