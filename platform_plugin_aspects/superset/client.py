@@ -86,7 +86,14 @@ def _mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: 
         # of its own, Superset would refuse the token.
         "exp": expires_at,
     }
-    return GuestToken(jwt.encode(claims, config.guest_token_secret, config.guest_token_algorithm), expires_at)
+    try:
+        token = jwt.encode(claims, config.guest_token_secret, config.guest_token_algorithm)
+    except jwt.InvalidKeyError:
+        raise SupersetMisconfigured(
+            "guest_token_secret in SUPERSET_CONFIG is a key pair or certificate: it must be Superset's "
+            "GUEST_TOKEN_JWT_SECRET"
+        ) from None
+    return GuestToken(token, expires_at)
 
 
 def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:

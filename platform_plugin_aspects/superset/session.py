@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import requests
+from urllib3.exceptions import ProtocolError
 
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import (
@@ -96,8 +97,7 @@ class ServiceSession:
     def _send(self, http: requests.Session, method: str, path: str, **options: Any) -> requests.Response:
         url, timeout = self._config.internal_service_url + path, self._config.timeout_secs
         try:
-            # Neither password nor token are to follow a redirect to somewhere else.
-            response = http.request(method, url, timeout=timeout, allow_redirects=False, **options)
+            response = _request(http, method, url, timeout=timeout, **options)
         except requests.Timeout:
             raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
         except requests.exceptions.SSLError as error:
@@ -117,6 +117,18 @@ class ServiceSession:
         return response
 
 
+def _request(http: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+    # Neither password nor token are to follow a redirect to somewhere else.
+    options["allow_redirects"] = False
+    try:
+        return http.request(method, url, **options)
+    except requests.ConnectionError as error:
+        if not isinstance(error.args[0], ProtocolError):
+            raise
+        # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
+        return http.request(method, url, **options)
+
+
 #: By process and configuration: a session that was inherited through fork would share its sockets with the parent.
 sessions: dict[tuple[int, SupersetConfig], ServiceSession] = {}
 
@@ -130,7 +142,7 @@ def token_of(response: requests.Response, name: str) -> str:
     """The token called ``name`` in the JSON of a successful answer. Raises SupersetRefused for any other answer."""
     try:
         value = response.json()[name]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         value = None
     if response.status_code != HTTPStatus.OK or not isinstance(value, str) or not TOKEN.fullmatch(value):
         raise SupersetRefused(f"{_exchange(response)}, without {name}")

@@ -103,6 +103,15 @@ def test_a_minted_token_as_configured(settings: Any, superset: SupersetEndpoint)
     assert claims["exp"] == found.expires_at == pytest.approx(time.time() + 60, abs=5)
 
 
+@pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "ssh-rsa AAAA"])
+def test_a_key_pair_is_no_secret(secret: str, settings: Any, superset: SupersetEndpoint) -> None:
+    minting(settings, superset)
+    settings.SUPERSET_CONFIG["guest_token_secret"] = secret
+    with pytest.raises(SupersetMisconfigured, match="guest_token_secret in SUPERSET_CONFIG is a key pair") as caught:
+        get()
+    assert secret not in str(caught.value)
+
+
 @pytest.mark.parametrize("spelling", [ONE.upper(), f"{{{ONE}}}", ONE.replace("-", "")])
 @pytest.mark.parametrize("is_minted", [False, True])
 def test_the_spelling_of_a_uuid_is_supersets(
@@ -286,8 +295,6 @@ def closed_port() -> Iterator[int]:
 PAGE = "<html><h1>Bad Gateway from http://internal:8088/ for s3cret</h1></html>"
 #: Step, answer, error, part of what the log says.
 FAILURES: dict[str, tuple[str, Reply, type[SupersetError], str]] = {
-    "reset at login": ("login", Reply(0), SupersetUnavailable, "login failed"),
-    "reset at the token": ("guest_token", Reply(0), SupersetUnavailable, "guest_token/ failed"),
     "starting": ("login", Reply(503, PAGE), SupersetUnavailable, "HTTP 503"),
     "bad gateway": ("csrf_token", Reply(502, PAGE), SupersetUnavailable, "HTTP 502"),
     "too often": ("guest_token", Reply(429, PAGE), SupersetUnavailable, "HTTP 429"),
@@ -298,6 +305,7 @@ FAILURES: dict[str, tuple[str, Reply, type[SupersetError], str]] = {
     "page instead of login": ("login", Reply(200, PAGE), SupersetRefused, "HTTP 200, without access_token"),
     "login without token": ("login", Reply(200, {"refresh_token": "s3cret"}), SupersetRefused, "without access_token"),
     "login with a list": ("login", Reply(200, ["s3cret"]), SupersetRefused, "without access_token"),
+    "depth": ("login", Reply(200, "[" * 100_000), SupersetRefused, "without access_token"),
     "login with a number": ("login", Reply(200, {"access_token": 5}), SupersetRefused, "without access_token"),
     "page instead of CSRF token": ("csrf_token", Reply(200, PAGE), SupersetRefused, "without result"),
     "fault at the token": ("guest_token", Reply(500, {"message": "Fatal s3cret"}), SupersetRefused, "HTTP 500"),
@@ -334,6 +342,17 @@ def test_failures_say_what_to_do_and_quote_nothing(
     for secret in ("s3cret", "internal:", "org = 'A'", "ada"):
         assert secret not in f"{caught.value!r}{caught.value.message}"
     assert get()  # and nothing bad is kept
+
+
+@pytest.mark.parametrize("step", [*LOG_IN, "guest_token"])
+def test_a_connection_that_is_cut_is_made_anew_once(step: str, superset: SupersetEndpoint) -> None:
+    superset.plan(step, Reply(0))
+    assert superset.read_guest_token(get().token)
+    sessions.clear()
+    superset.plan(step, Reply(0), Reply(0))
+    with pytest.raises(SupersetUnavailable, match=f"{step}/? failed"):
+        get()
+    assert get()
 
 
 NAMES = st.sampled_from(["access_token", "result", "token"])
