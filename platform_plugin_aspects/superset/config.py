@@ -17,9 +17,9 @@ from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 #: (RFC 7518, section 3.2).
 ALGORITHMS = {"HS256": 32, "HS384": 48, "HS512": 64}
 URLS = ("service_url", "internal_service_url")
-#: The least that each number may be. A guest token is handed out again until half its lifetime is over, and the SDK
-#: renews it 5 seconds before the end: shorter ones would be renewed all the time.
-LEAST_SECS = {"timeout_secs": 0.1, "guest_token_lifetime_secs": 30}
+#: The least and the most that each number may be. A guest token is handed out again until half its lifetime is over,
+#: and the SDK renews it 5 seconds before the end: shorter ones would be renewed all the time.
+LIMITS_SECS = {"timeout_secs": (0.1, 3600), "guest_token_lifetime_secs": (30, 30 * 24 * 3600)}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SupersetConfig:
             key: value for key, value in configured.items() if key in known and value not in (None, "")
         }
         for name, value in config.items():
-            if name in LEAST_SECS:
+            if name in LIMITS_SECS:
                 config[name] = _seconds(name, value)
             elif not isinstance(value, str):
                 raise SupersetMisconfigured(f"{name} in SUPERSET_CONFIG must be text")
@@ -82,7 +82,7 @@ def _base_url(name: str, url: str) -> str:
         usable = False
     if not usable or "@" in parts.netloc or parts.query or parts.fragment:
         # Up to the last "@": passwords are not always quoted as they should be.
-        shown = re.sub(r"//.*@", "//", url, flags=re.DOTALL)
+        shown = re.sub(r"\A(https?://)?.*@", r"\1", url, flags=re.DOTALL)
         raise SupersetMisconfigured(
             f"{name} in SUPERSET_CONFIG is {shown!r}: it must be http(s)://host:port/, without user and password"
         )
@@ -94,8 +94,9 @@ def _seconds(name: str, value: Any) -> float:
         seconds = float(value)
     except (TypeError, ValueError):
         seconds = math.nan
-    if not LEAST_SECS[name] <= seconds < math.inf:
+    least, most = LIMITS_SECS[name]
+    if not least <= seconds <= most:
         raise SupersetMisconfigured(
-            f"{name} in SUPERSET_CONFIG is {value!r}: it must be a number of seconds, {LEAST_SECS[name]} or more"
+            f"{name} in SUPERSET_CONFIG is {value!r}: it must be a number of seconds, {least} to {most}"
         )
     return seconds

@@ -57,6 +57,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "query": ({"service_url": "http://s/?a=b"}, "service_url"),
     "fragment": ({"service_url": "http://s/#a"}, "service_url"),
     "credentials": ({"service_url": "http://u:s3cret@p@s/"}, "without user and password"),
+    "credentials without scheme": ({"service_url": "u:s3cret@s/"}, "service_url in SUPERSET_CONFIG is 's/'"),
     "url of bytes": ({"service_url": b"http://s/"}, "service_url in SUPERSET_CONFIG must be text"),
     "password": ({"password": 12345678}, "password in SUPERSET_CONFIG must be text"),
     "secret": ({"guest_token_secret": b"s3cret"}, "guest_token_secret in SUPERSET_CONFIG must be text"),
@@ -64,8 +65,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "timeout of text": ({"timeout_secs": "long"}, "timeout_secs"),
     "timeout of a list": ({"timeout_secs": [5]}, "timeout_secs"),
     "endless timeout": ({"timeout_secs": float("inf")}, "timeout_secs"),
+    "timeout beyond clocks": ({"timeout_secs": 1e300}, "0.1 to 3600"),
     "no timeout": ({"timeout_secs": float("nan")}, "timeout_secs"),
     "lifetime": ({"guest_token_lifetime_secs": 29.9}, "guest_token_lifetime_secs in SUPERSET_CONFIG is 29.9"),
+    "lifetime beyond clocks": ({"guest_token_lifetime_secs": 1e300}, "30 to 2592000"),
     "algorithm": ({"guest_token_algorithm": "none"}, "one of HS256, HS384, HS512"),
     "asymmetric": ({"guest_token_algorithm": "RS256"}, "guest_token_algorithm in SUPERSET_CONFIG is 'RS256'"),
 }

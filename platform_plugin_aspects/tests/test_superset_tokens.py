@@ -164,6 +164,16 @@ def test_a_failure_tells_neither_secrets_nor_names(
         assert secret not in f"{caught.value!r}{caplog.text}"
 
 
+def test_a_failure_leaves_no_secret_to_error_reporters(superset: SupersetEndpoint) -> None:
+    guest_token(ADA, COURSE, [TWO])
+    superset.plan("guest_token", Reply(503))
+    with pytest.raises(SupersetUnavailable) as caught:
+        guest_token(ADA, COURSE, [ONE])
+    seen = "".join(str(entry.frame.f_locals) for entry in caught.traceback[1:])
+    assert ONE in seen
+    assert superset.accounts["superset"][0] not in seen
+
+
 def test_a_failure_is_not_remembered(superset: SupersetEndpoint) -> None:
     superset.plan("guest_token", Reply(503))
     with pytest.raises(SupersetUnavailable):
