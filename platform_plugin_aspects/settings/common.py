@@ -115,12 +115,12 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_description: Where Superset is. ``service_url`` is the browser's way to it, ``internal_service_url``
     #   the server's own, which may be missing. ``username`` and ``password``: the service account that asks for guest
     #   tokens; in Superset it needs "can grant guest token" and "can read" on SecurityRestApi. Optional:
-    #   ``timeout_secs`` (5), for connecting and for each answer. ``guest_token_secret``: Superset's
+    #   ``timeout_secs`` (5; 0.1 to 3600), for connecting and for each answer. ``guest_token_secret``: Superset's
     #   GUEST_TOKEN_JWT_SECRET, with which guest tokens are made here, without asking Superset. Then also optional:
     #   ``guest_token_audience`` (Superset's GUEST_TOKEN_JWT_AUDIENCE or, while that is not set, exactly its
     #   WEBDRIVER_BASEURL; default: Superset's own default, "http://0.0.0.0:8080/"), ``guest_token_algorithm``
     #   ("HS256", as Superset's GUEST_TOKEN_JWT_ALGO; or "HS384", "HS512") and ``guest_token_lifetime_secs`` (300; 30
-    #   or more).
+    #   to 2592000, a month).
     settings.SUPERSET_CONFIG = {
         "internal_service_url": "http://superset:8088",
         "service_url": "http://superset:8088/",
