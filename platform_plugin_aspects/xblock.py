@@ -7,6 +7,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
+from crum import get_current_user
 from django.contrib.auth import get_user_model
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -153,11 +154,14 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         return embedding.element({**config, "link": None})
 
     def _reader(self) -> tuple[Any, CourseKey] | None:
-        """The user and this block's course, whose reports the user may see; None if not, or if either is not known."""
-        user, course_key = self._user(), self._course_key()
+        """The user and this block's course, whose reports the user may see; None if not, or if either is not known.
+
+        Nobody sees the reports of somebody else, such as staff who view the course as a specific student.
+        """
+        user, course_key, requester = self._user(), self._course_key(), get_current_user()
         if user is None or course_key is None or not may_see_reports(user, course_key):
             return None
-        return user, course_key
+        return (user, course_key) if requester in (None, user) else None
 
     def _user(self) -> Any | None:
         """The Django user; None where the runtime does not say who it is."""

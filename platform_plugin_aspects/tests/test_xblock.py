@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from common.djangoapps.student.roles import CourseStaffRole
 from common.djangoapps.xblock_django.user_service import DjangoXBlockUserService
+from crum import impersonate
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 from lxml import etree
@@ -170,6 +171,17 @@ def test_others_see_a_notice_and_get_no_token(
     answer = ask(block)
     assert (answer.status_code, answer.json["code"]) == (403, "permission_denied")
     assert superset.requests == []
+
+
+def test_nobody_sees_the_reports_of_somebody_else(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    colleague = make_user()
+    CourseStaffRole(course_key).add_users(colleague)
+    block = Courseware(colleague).block(course_key, dashboard_uuid=UUID)
+    for requester, status in ((colleague, 200), (staff, 403), (AnonymousUser(), 403)):
+        with impersonate(requester):
+            assert ask(block).status_code == status
 
 
 def test_the_cms_has_rules_of_its_own(
