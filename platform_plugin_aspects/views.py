@@ -92,12 +92,9 @@ class InstructorDashboardView(ReportsView):
     @answers_with(serializers.InstructorDashboardSerializer)
     def get(self, request: Request, course_id: str) -> Response:
         """The dashboards of a course, in the user's language."""
-        language = dashboards.language_of(request.user)
         token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
         answer = {
-            "superset_dashboards": [
-                dashboards.localized(dashboard, language) for dashboard in dashboards.instructor_dashboards()
-            ],
+            "superset_dashboards": dashboards.instructor_dashboards_for(request.user),
             "superset_url": SupersetConfig.from_settings().service_url,
             "superset_guest_token_url": request.build_absolute_uri(token_path),
             "show_dashboard_link": settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,

@@ -19,7 +19,7 @@ from openedx_filters import PipelineStep
 
 from platform_plugin_aspects.permissions import may_see_reports
 from platform_plugin_aspects.superset import embedding
-from platform_plugin_aspects.superset.dashboards import instructor_dashboards, language_of, localized
+from platform_plugin_aspects.superset.dashboards import instructor_dashboards_for
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 log = logging.getLogger(__name__)
@@ -65,9 +65,8 @@ class AddSupersetTabToInstructorDashboard(PipelineStep):
 
 def _section(user: Any, course_key: CourseKey) -> dict[str, Any]:
     """The section; templates/instructor_dashboard/aspects.html renders it."""
-    language = language_of(user)
     config = embedding.embed_config(
-        [localized(dashboard, language) for dashboard in instructor_dashboards()],
+        instructor_dashboards_for(user),
         reverse("platform_plugin_aspects:superset_guest_token", args=[course_key]),
     )
     return {

@@ -40,6 +40,12 @@ def instructor_dashboards() -> list[Dashboard]:
     return [_dashboard(f"ASPECTS_INSTRUCTOR_DASHBOARDS[{index}]", entry) for index, entry in enumerate(entries)]
 
 
+def instructor_dashboards_for(user: Any) -> list[Dashboard]:
+    """``instructor_dashboards()`` in the user's language."""
+    language = language_of(user)
+    return [localized(dashboard, language) for dashboard in instructor_dashboards()]
+
+
 def in_context_dashboard(block_type: str) -> Dashboard | None:
     """The dashboard that Studio shows beside a block of this type, or a "course"; None where there is none, or where
     ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is off."""
