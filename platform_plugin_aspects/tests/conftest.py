@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
@@ -30,6 +31,14 @@ def all_on(settings: Any) -> None:
     """Every sink is on."""
     for sink in sinks().values():
         setattr(settings, f"EVENT_SINK_CLICKHOUSE_{sink.model.upper()}_ENABLED", True)
+
+
+@pytest.fixture
+def empty_store() -> Iterator[None]:
+    """The modulestore, without courses."""
+    modulestore().clear()
+    yield
+    modulestore().clear()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,19 +23,12 @@ from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.factories import utc
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_store")]
 
 KEY = CourseKey.from_string("course-v1:Org+Course+2026")
 EDITED = utc(2026, 1, 1, 10)
 STAMP = utc(2026, 3, 1)
 LOGGER = "platform_plugin_aspects.sinks.course_overview_sink"
-
-
-@pytest.fixture(autouse=True)
-def _empty_store() -> Iterator[None]:
-    modulestore().clear()
-    yield
-    modulestore().clear()
 
 
 def block(type_: str, id_: str, *children: Any, edited_on: datetime | None = EDITED, **fields: Any) -> dict[str, Any]:

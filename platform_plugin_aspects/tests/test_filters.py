@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -25,13 +24,12 @@ from django.test import Client
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
-from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.extensions import filters
 from platform_plugin_aspects.superset.dashboards import instructor_dashboards, localized
 from test_utils.factories import make_course, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms", "pipelines")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms", "pipelines", "empty_store")]
 
 KEY = CourseKey.from_string("course-v1:Org+Filters+Run")
 OTHER = CourseKey.from_string("course-v1:Org+Filters+Other")
@@ -47,13 +45,6 @@ def pipelines(settings: Any) -> None:
         filter_type: {"fail_silently": False, "pipeline": [f"{filters.__name__}.{step}"]}
         for filter_type, step in ((LEGACY, "AddSupersetTab"), (NEW, "AddSupersetTabToInstructorDashboard"))
     }
-
-
-@pytest.fixture(autouse=True)
-def _empty_store() -> Iterator[None]:
-    modulestore().clear()
-    yield
-    modulestore().clear()
 
 
 @pytest.fixture

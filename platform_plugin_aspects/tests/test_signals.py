@@ -32,6 +32,8 @@ from platform_plugin_aspects.tests.broker import Broker
 from platform_plugin_aspects.tests.conftest import latest
 from test_utils import factories, retirement
 
+pytestmark = pytest.mark.usefixtures("empty_store")
+
 COURSE = "course-v1:Org+Course+signals"
 PLUGIN_LOG = "platform_plugin_aspects"
 
@@ -318,11 +320,6 @@ def line(concern: Concern) -> tuple[str, str, str]:
 
 def _matches(found: Any, expected: Any) -> bool:
     return expected in found if isinstance(expected, str) and expected.startswith('"tags"') else found == expected
-
-
-@pytest.fixture(autouse=True)
-def _no_courses() -> None:
-    modulestore().clear()
 
 
 def test_every_line_of_the_table_has_its_cases() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from opaque_keys.edx.keys import CourseKey
-from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -20,18 +18,11 @@ from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course, make_object_tag, make_tag, make_tag_branch, make_taxonomy, utc
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_store")]
 
 KEY = CourseKey.from_string("course-v1:A+B+C")
 BLOCK = "block-v1:A+B+C+type@html+block@a"
 DEEPEST = ("one", "two", "three", "four", "five", "six", "seven")
-
-
-@pytest.fixture(autouse=True)
-def _empty_store() -> Iterator[None]:
-    modulestore().clear()
-    yield
-    modulestore().clear()
 
 
 def write(sink: ModelBaseSink, *keys: Any) -> None:
