@@ -29,7 +29,6 @@ STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
-TEXTS := README.rst CHANGELOG.rst $(wildcard docs/*.rst docs/*/*.rst)
 
 .PHONY: help
 help: ## Say what there is
@@ -50,7 +49,7 @@ $(BUNDLE): build.mjs $(wildcard $(STATIC)/js/*.js) $(NPM)
 	@npm run --silent build
 
 .PHONY: services
-services: $(VENV)/.test ## Run the delivery suite against MariaDB, Redis and two Celery workers (installs from apt)
+services: $(VENV)/.test $(BUNDLE) ## Run the suite with MariaDB, Redis and Celery workers: delivery, how-tos, load tests (installs from apt)
 	@PATH="$(abspath $(BIN)):$$PATH" test_utils/services/run.sh
 
 .PHONY: e2e
@@ -66,7 +65,7 @@ benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (A
 	@$(RUN) benchmarks/guest_token.py $(ARGS)
 
 .PHONY: quality
-quality: lint types migrations texts pins wheel ## Check style, types, migrations, texts, pins and the wheel
+quality: lint types migrations texts annotations pins wheel ## Check style, types, migrations, texts, annotations, pins and the wheel
 
 .PHONY: lint
 lint: $(VENV)/.dev $(NPM) ## Run ruff, eslint and prettier (lint and format)
@@ -86,8 +85,22 @@ migrations: $(VENV)/.dev ## Check that no migration is missing
 	done
 
 .PHONY: texts
-texts: $(VENV)/.dev ## Check that the reStructuredText files parse
-	@for text in $(TEXTS); do $(BIN)/docutils --strict --quiet "$$text" >/dev/null; done
+texts: $(VENV)/.dev ## Check that README and changelog parse without Sphinx, as registries and repositories show them
+	@for text in README.rst CHANGELOG.rst; do $(BIN)/docutils --strict --quiet "$$text" >/dev/null; done
+
+.PHONY: annotations
+annotations: $(VENV)/.dev ## Check the annotations of models (personal data), settings and flags
+	@check() { $(BIN)/code_annotations "$$@" --lint >$(VENV)/annotations.log || { cat $(VENV)/annotations.log; exit 1; }; }; \
+	for kind in setting feature_toggle; do \
+	  check static_find_annotations --no_report --source_path $(PACKAGE) \
+	    --config_file $(VENV)/lib/python*/site-packages/code_annotations/contrib/config/$${kind}_annotations.yaml; \
+	done; \
+	PYTHONPATH=.:test_utils/edx_platform DJANGO_SETTINGS_MODULE=cms.envs.test \
+	  check django_find_annotations --coverage --config_file .pii_annotations.yml --app_name $(PACKAGE)
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Build the documentation into docs/_build/html; a warning is an error
+	@$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet --jobs auto --builder html docs docs/_build/html
 
 .PHONY: pins
 pins: $(VENV)/.pins ## Check that the base requirements resolve with edx-platform's pins
@@ -121,7 +134,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
-	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
+	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist docs/_build $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
 	  .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 

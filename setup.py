@@ -39,8 +39,15 @@ setup(
     include_package_data=True,
     python_requires=">=3.11",
     install_requires=requirements("base.in"),
-    # For chdb:/// urls: the ClickHouse engine inside the process. The bound is clickhouse-connect's own.
-    extras_require={"embedded": ["chdb>=4.1.7"]},
+    extras_require={
+        # For chdb:/// urls: the ClickHouse engine inside the process. The bound is clickhouse-connect's own.
+        "embedded": ["chdb>=4.1.7"],
+        # The event buses that monitor_load_test_tracking can watch; edx-platform has its redis already.
+        "kafka": ["confluent-kafka>=2"],
+        "redis": ["redis"],
+        # The charts of aspects_load_test_report.
+        "report": ["matplotlib>=3.9"],
+    },
     entry_points={
         "lms.djangoapp": [PLUGIN],
         "cms.djangoapp": [PLUGIN],

@@ -61,7 +61,7 @@ def insert(name: str) -> Callable[[], int]:
     fresh = {
         "id": lambda start, end: list(range(start + 1, end + 1)),
         "user_id": lambda start, end: list(range(start + 1, end + 1)),
-        "external_user_id": lambda start, end: [uuid.uuid4() for _ in range(start, end)],
+        "external_user_id": lambda start, end: [uuid.uuid4().hex for _ in range(start, end)],
     }
     ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds]
 

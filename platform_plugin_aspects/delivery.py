@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -181,6 +181,36 @@ def deliver(name: str) -> Delivery:
     return delivery
 
 
+def end_wait(name: str) -> None:
+    """Let the next delivery of a sink begin at once, though the wait after a failure is not over."""
+    with transaction.atomic():
+        state = _lock(name)
+        # What another worker delivers at this moment does not wait.
+        if state is not None and state.retry_at is not None:
+            state.retry_at = None
+            state.save(update_fields=["retry_at"])
+
+
+def retry_failed(sink: str | None = None) -> int:
+    """Let the next delivery try again what waits after an error, of one sink or of all; returns how many objects."""
+    failed = Change.objects.filter(retry_at__isnull=False)
+    return retry(failed if sink is None else failed.filter(sink=sink))
+
+
+def retry(changes: models.QuerySet[Change]) -> int:
+    """Let the next delivery try these changes again, those of them that wait after an error; returns how many."""
+    # Their time has come, and they go on counting as failing until they are written.
+    now = timezone.now()
+    waiting = list(changes.filter(retry_at__gt=now).values_list("pk", flat=True))
+    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in _portions(waiting))
+
+
+def forget(sink: str, object_id: str) -> int:
+    """Delete what is recorded of an object, so that it is not delivered; returns how many changes that were."""
+    changes = list(Change.objects.filter(sink=sink, object_id=object_id).values_list("pk", flat=True))
+    return _forget(changes)
+
+
 def take_stamp(name: str) -> datetime:
     """The time_last_dumped for a write outside of ``deliver``: later than that of every earlier write of the sink."""
     with transaction.atomic():
@@ -256,41 +286,55 @@ def _write(
         return sink.bring(batch, stamp)
 
     outcome = write_what_can_be(wanted, read_and_write)
-    gone = [key for key in keys if key not in found and key not in outcome.rejected]
-    if sink.deletes and gone:
+    outcome.rejected |= bad
+    gone = [key for key in keys if key not in found and key not in outcome.rejected] if sink.deletes else []
+    if gone:
         sink.delete(gone)
-        delivery.deleted += len(gone)
     for other, others in sink.affected_elsewhere(wanted).items():
         if sinks()[other].is_enabled():
             record(other, others)
-    delivery.objects += len(found - outcome.rejected.keys())
+    good = len(found - outcome.rejected.keys())
+    delivery.objects += good
+    delivery.deleted += len(gone)
+    state.count(good + len(gone), timezone.now())
     delivery.outcome.add(outcome)
-    bad |= {keys.get(key, str(key)): reason for key, reason in outcome.rejected.items()}
+    bad = {keys.get(key, str(key)): reason for key, reason in outcome.rejected.items()}
     written = {change.object_id for change in ready} - bad.keys()
     _forget([change.pk for change in changes if change.object_id in written])
     of_bad: dict[str, list[Change]] = {object_id: [] for object_id in bad}
-    for change in ready:
+    for change in changes:
         if change.object_id in of_bad:
             of_bad[change.object_id].append(change)
     for object_id, reason in bad.items():
         _keep_bad(state.sink, object_id, reason, of_bad[object_id])
 
 
-def _forget(changes: Sequence[int]) -> None:
-    """Delete changes by primary key: any wider condition would wait for rows that others have not committed yet."""
-    for start in range(0, len(changes), RECORD_SIZE):
-        Change.objects.filter(pk__in=changes[start : start + RECORD_SIZE]).delete()
+def _forget(changes: Sequence[int]) -> int:
+    """Delete changes by primary key: any wider condition would wait for rows that others have not committed yet.
+
+    Returns how many there were.
+    """
+    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in _portions(changes))
+
+
+def _portions(changes: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Primary keys for one statement at a time."""
+    return (changes[start : start + RECORD_SIZE] for start in range(0, len(changes), RECORD_SIZE))
 
 
 def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
-    """Keep one change of an object that cannot be written, with the error, for a later attempt."""
+    """Keep the oldest change of an object that cannot be written, with the error, for a later attempt."""
     # Without a change of its own, the object was written because another one changed.
-    kept = changes[0] if changes else Change(sink=sink, object_id=object_id)
+    kept = min(changes, key=lambda change: change.pk, default=Change(sink=sink, object_id=object_id))
     kept.attempts = 1 + max((change.attempts for change in changes), default=0)
     kept.error = error
     kept.retry_at = timezone.now() + wait_after(kept.attempts, FIRST_OBJECT_WAIT, LONGEST_OBJECT_WAIT)
-    kept.save()
-    _forget([change.pk for change in changes[1:]])
+    if changes:
+        # Not save(), which would bring back what somebody has given up meanwhile.
+        Change.objects.filter(pk=kept.pk).update(attempts=kept.attempts, error=error, retry_at=kept.retry_at)
+    else:
+        kept.save()
+    _forget([change.pk for change in changes if change is not kept])
     log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
 
 

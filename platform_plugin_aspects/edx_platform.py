@@ -7,6 +7,7 @@ moved between releases must turn one sink off, with a word, and not stop the sit
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.utils.module_loading import import_string
 from opaque_keys import InvalidKeyError
@@ -24,12 +26,16 @@ log = logging.getLogger(__name__)
 #: Where a module was called something else: openedx-core took openedx-learning's place in 2026.
 FORMER_MODULES = {"openedx_tagging.models.base": "openedx_tagging.core.tagging.models"}
 PUBLISHED_ONLY = "rev-opt-published-only"
+CREATE_COURSE = "cms.djangoapps.contentstore.views.course.create_new_course_in_store"
 
 
 def get_model(name: str) -> type[models.Model] | None:
     """The model that EVENT_SINK_CLICKHOUSE_MODEL_CONFIG means by ``name``; None when it cannot be imported."""
-    config = getattr(settings, "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG", {}).get(name) or {}
-    return _import_model(config.get("module", ""), config.get("model", ""))
+    try:
+        config = settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[name]
+        return _import_model(config["module"], config["model"])
+    except (AttributeError, KeyError, TypeError):
+        return None
 
 
 @cache
@@ -52,6 +58,15 @@ def _import_model(module: str, model: str) -> type[models.Model] | None:
         if isinstance(found, type) and issubclass(found, models.Model):
             return found
     return None
+
+
+def release_line() -> str | None:
+    """The name of the platform's release, in lower case, e.g. "sumac"; None on its way from one release to the next."""
+    try:
+        name = str(import_string("openedx.core.release.RELEASE_LINE"))
+    except ImportError:
+        return None
+    return None if name == "master" else name
 
 
 def get_signal(path: str) -> Any | None:
@@ -171,3 +186,65 @@ def block_key_prefix(course_key: CourseKey) -> str | None:
         if text.startswith(course):
             return text.replace(course, block, 1) + "+"
     return None
+
+
+class AccountRefused(Exception):
+    """The platform makes no such account, for it refuses these ``fields``; or any account, when there are none."""
+
+    def __init__(self, fields: Iterable[str] = ()):
+        self.fields = sorted(fields)
+        super().__init__(f"edx-platform refuses the {' and '.join(self.fields) or 'making'} of an account")
+
+
+def is_studio() -> bool:
+    """Whether this is Studio, where courses are made."""
+    # First, since importing Studio's views in the LMS can raise anything.
+    if getattr(settings, "SERVICE_VARIANT", "") != "cms":
+        return False
+    try:
+        import_string(CREATE_COURSE)
+    except ImportError:
+        return False
+    return True
+
+
+def create_course(instructor: Any, org: str, number: str, run: str, display_name: str) -> CourseKey:
+    """Make an empty course and publish it, as Studio does; the instructor, who must be active, is enrolled too."""
+    store = import_string("xmodule.modulestore.ModuleStoreEnum").Type.split
+    course = import_string(CREATE_COURSE)(store, instructor, org, number, run, {"display_name": display_name})
+    key: CourseKey = course.id
+    return key
+
+
+def create_account(username: str, email: str, name: str, *, is_active: bool = False) -> Any:
+    """Make a user with a profile, as a registration does, who cannot log in; AccountRefused if that is not allowed."""
+    form_class = import_string("openedx.core.djangoapps.user_authn.views.registration_form.AccountCreationForm")
+    do_create_account = import_string("common.djangoapps.student.helpers.do_create_account")
+    taken = import_string("common.djangoapps.student.helpers.AccountValidationError")
+    data = {"username": username, "email": email, "name": name, "password": secrets.token_urlsafe()}
+    try:
+        user, _profile, _registration = do_create_account(form_class(data=data, tos_required=False))
+    except PermissionDenied:
+        raise AccountRefused from None
+    except ValidationError as error:
+        raise AccountRefused(error.error_dict) from None
+    except taken as error:
+        raise AccountRefused([error.field]) from None
+    user.set_unusable_password()
+    user.is_active = is_active
+    user.save()
+    return user
+
+
+def enroll(user: Any, course_key: CourseKey) -> None:
+    """Enroll the user in the course's default mode, which sends all that an enrollment sends."""
+    _course_enrollment().enroll(user, course_key)
+
+
+def unenroll(user: Any, course_key: CourseKey) -> None:
+    """End the user's enrollment, which sends all that the end of an enrollment sends."""
+    _course_enrollment().unenroll(user, course_key)
+
+
+def _course_enrollment() -> Any:
+    return import_string("common.djangoapps.student.models.CourseEnrollment")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
+#: What ``SinkState.recent`` counts together, and how far it goes back, in seconds.
+BUCKET_SECS = 300
+HOUR_SECS = 3600
+
 
 class Change(models.Model):
     """An object of a sink that changed and is still to be written; append-only, written in the change's transaction.
 
-    .. no_pii:
+    .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
     """
 
     sink = models.CharField(max_length=64, help_text="Name of the sink.")
@@ -31,7 +36,7 @@ class Change(models.Model):
 class SinkState(models.Model):
     """One row per sink: its lock is held while the sink is delivered, so only one worker does.
 
-    .. no_pii:
+    .. no_pii: counts, times, and errors without values.
     """
 
     sink = models.CharField(max_length=64, primary_key=True)
@@ -43,15 +48,36 @@ class SinkState(models.Model):
     last_error = models.TextField(default="", blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="Deliveries that failed since the last success.")
     retry_at = models.DateTimeField(null=True, help_text="After a failure: no delivery before this moment.")
+    objects_delivered = models.PositiveBigIntegerField(
+        default=0, help_text="Objects written or deleted by deliveries in all; a backfill's are not counted."
+    )
+    recent = models.JSONField(
+        default=dict, help_text="The same for each five minutes of the last hour, by the Unix time of their beginning."
+    )
 
     def __str__(self) -> str:
         return f"{self.sink}"
+
+    def count(self, objects: int, now: datetime) -> None:
+        """Count objects that are delivered now; the caller saves."""
+        seconds = int(now.timestamp())
+        begin = str(seconds - seconds % BUCKET_SECS)
+        self.objects_delivered += objects
+        self.recent = {**self._last_hour(now), begin: self.recent.get(begin, 0) + objects}
+
+    def delivered_last_hour(self, now: datetime) -> int:
+        """Objects delivered in the hour before ``now``, without what is left of its first five minutes."""
+        return sum(self._last_hour(now).values())
+
+    def _last_hour(self, now: datetime) -> dict[str, int]:
+        earliest = now.timestamp() - HOUR_SECS
+        return {begin: objects for begin, objects in self.recent.items() if int(begin) >= earliest}
 
 
 class BackfillRange(models.Model):
     """A range of a sink's keys that a backfill walks, and how far it is: what ``--resume`` and ``--workers`` go by.
 
-    .. no_pii:
+    .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
     """
 
     class Status(models.TextChoices):

@@ -1,4 +1,7 @@
-"""Who may see the reports of a course: those who may see its instructor dashboard, or in Studio the course itself."""
+"""Who may see the reports of a course: those who may see its instructor dashboard, or in Studio the course itself.
+
+And who may see how delivery is doing: the platform's staff.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,11 @@ class MaySeeReports(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Allow whom the rule allows."""
         return may_see_reports(request.user, view.course_key)
+
+
+class MaySeeMetrics(BasePermission):
+    """The platform's staff, whom its admin site lets in, too."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Allow active staff."""
+        return bool(request.user.is_active and request.user.is_staff)

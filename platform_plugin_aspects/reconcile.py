@@ -21,7 +21,7 @@ from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, Written, XBlockSink
-from platform_plugin_aspects.sinks.fingerprint import MODULUS, expression, fingerprints, total
+from platform_plugin_aspects.sinks.fingerprint import MODULUS, expression, fingerprints, total, uuid_text
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
 
@@ -127,15 +127,17 @@ class _Sides:
 
     def __init__(self, sink: ModelBaseSink):
         self.sink = sink
-        self.key = next(column for column in sink.columns if column.name == sink.key_column)
+        self.key = sink.key()
 
     def source(self, batch: Batch) -> _Source:
         """The objects of a batch."""
         if not len(batch):
             return _Source()
         data = self.sink.converted(batch)
-        keys = data[self.sink.columns.index(self.key)]
-        return _Source(keys, batch.keys, fingerprints(self.sink.columns, data))
+        position = self.sink.columns.index(self.key)
+        if self.key.type == "UUID":
+            data[position] = list(map(uuid_text, data[position]))
+        return _Source(data[position], batch.keys, fingerprints(self.sink.columns, data))
 
     def source_of(self, keys: Sequence[Any]) -> _Source:
         """Those of the keys that the source has."""
@@ -196,7 +198,13 @@ class _UnorderedSides(_Sides):
         return self.source(self.sink.read(Selection(keys=list(primary_keys))))
 
     def _where(self, range_: _Range) -> tuple[str, dict[str, Any]]:
-        return self._among(range_.source.keys)
+        keys = range_.source.keys
+        if self.key.type != "UUID":
+            return self._among(keys)
+        # So many are sent and read in half the time as the numbers that ClickHouse keeps, with its halves exchanged.
+        digits = [key.replace("-", "") for key in keys]
+        numbers = [int(each[16:] + each[:16], 16) for each in digits]
+        return f"reinterpretAsUInt128({quote(self.key.name)}) IN {{keys:Array(UInt128)}}", {"keys": numbers}
 
     def extra_anywhere(self, found: Comparison) -> list[Any]:
         key = quote(self.key.name)
@@ -247,7 +255,7 @@ def _sides(sink: ModelBaseSink) -> _Sides:
     if isinstance(sink, CourseOverviewSink):
         return _CourseSides(sink)
     meta = sink.manager.model._meta
-    key_source = next(column for column in sink.columns if column.name == sink.key_column).sources[0]
+    key_source = sink.key().sources[0]
     return _Sides(sink) if key_source in ("pk", meta.pk.name) else _UnorderedSides(sink)
 
 

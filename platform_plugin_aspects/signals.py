@@ -62,10 +62,15 @@ def _courses(object_ids: Iterable[str]) -> list[Any]:
 
 
 def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
-    """(primary key, object id) of the tags on content that lose ``instance`` without a signal of their own."""
+    """(primary key, object id) of the tags on content that lose ``instance`` without a signal of their own.
+
+    Called within the transaction that deletes it.
+    """
     model: Any = edx_platform.get_model("object_tag")
     if model is None:
         return []
+    # Who is tagging with it at this moment has it locked: wait, as deleting it would, for what they add loses it too.
+    list(type(instance)._base_manager.select_for_update().filter(pk=instance.pk).values_list("pk"))
     return list(model.objects.filter(**{field: instance.pk}).values_list("pk", "object_id"))
 
 

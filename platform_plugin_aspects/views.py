@@ -1,4 +1,4 @@
-"""The endpoints that browsers ask for dashboards: which to embed, and the token that opens them."""
+"""The endpoints: which dashboards to embed and the token that opens them, for browsers; metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
+from drf_spectacular.utils import extend_schema
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
 from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
 from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
 from opaque_keys.edx.keys import CourseKey, UsageKey
+from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from platform_plugin_aspects import edx_platform, serializers
+from platform_plugin_aspects import edx_platform, metrics, serializers
 from platform_plugin_aspects.openapi import answers_with
-from platform_plugin_aspects.permissions import MaySeeReports, may_see_reports
+from platform_plugin_aspects.permissions import MaySeeMetrics, MaySeeReports, may_see_reports
 from platform_plugin_aspects.superset import dashboards, tokens
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetError
@@ -33,14 +36,23 @@ log = logging.getLogger(__name__)
 
 
 @method_decorator(cache_control(no_store=True), name="dispatch")
-class ReportsView(APIView):
-    """What the endpoints have in common: who may ask for which course, how often, and what errors look like.
+class AspectsView(APIView):
+    """What all endpoints have in common: how people are known, and what errors look like."""
+
+    http_method_names = ("get",)
+    authentication_classes = (JwtAuthentication, SessionAuthenticationAllowInactiveUser)
+
+    def get_exception_handler(self) -> Any:
+        """Our own: sites shape errors as they like, and the callers of these endpoints know one shape."""
+        return error_response
+
+
+class ReportsView(AspectsView):
+    """What the endpoints of reports have in common: who may ask for which course, and how often.
 
     Permission comes before existence, so that those who may see nothing cannot find out which courses there are.
     """
 
-    http_method_names = ("get",)
-    authentication_classes = (JwtAuthentication, SessionAuthenticationAllowInactiveUser)
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeReports)
     throttle_classes = (ReportsThrottle,)
 
@@ -57,10 +69,6 @@ class ReportsView(APIView):
         super().initial(request, *args, **kwargs)
         if not edx_platform.course_exists(self.course_key):
             raise NotFound(_("There is no such course."))
-
-    def get_exception_handler(self) -> Any:
-        """Our own: sites shape errors as they like, and the callers of these endpoints know one shape."""
-        return error_response
 
 
 def error_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -142,3 +150,19 @@ class InContextDashboardView(ReportsView):
             "defaultCourseRun": str(self.course_key),
         }
         return Response(serializers.InContextDashboardSerializer(answer).data)
+
+
+@extend_schema(exclude=True)  # Prometheus reads no schema, and browsers have no use for this.
+class MetricsView(AspectsView):
+    """How delivery is doing, for Prometheus; without a limit, for a scraper comes often."""
+
+    permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeMetrics)
+    throttle_classes = ()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Scrapers ask for formats that REST framework does not know; what errors are written in is of no interest."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def get(self, request: Request) -> HttpResponse:
+        """The metrics in Prometheus' text format."""
+        return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)

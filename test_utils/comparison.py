@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, get_client
-from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS
+from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
@@ -76,8 +77,14 @@ def _expected(sink: Any) -> Iterator[tuple[type[ModelBaseSink], list[tuple[Any, 
 def _rows(sink: type[ModelBaseSink], fields: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
     if not fields:
         return []
-    columns = [column.values(*(fields[source] for source in column.sources)) for column in sink.columns]
+    columns = [_values(column, [fields[source] for source in column.sources]) for column in sink.columns]
     return list(zip(*columns, strict=True))
+
+
+def _values(column: Column, fields: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    values = column.values(*fields)
+    # The text that SQLite has for a UUID is not the one that ClickHouse answers with.
+    return [str(UUID(value)) for value in values] if column.type == "UUID" else values
 
 
 def _lines(names: Sequence[str], wanted: dict[Any, Any], latest: dict[Any, Any]) -> Iterator[str]:

@@ -36,7 +36,7 @@ def make_user(username: str | None = None, *, profile: bool | dict[str, Any] = T
 
     Sends post_save of User and UserProfile.
     """
-    username = username or f"learner_{next(_numbers)}"
+    username = username or f"person_{next(_numbers)}"
     user = User.objects.create(username=username, **{"email": f"{username}@example.invalid", **columns})
     if profile is not False:
         make_profile(user, **(profile if isinstance(profile, dict) else {}))
@@ -45,7 +45,7 @@ def make_user(username: str | None = None, *, profile: bool | dict[str, Any] = T
 
 def make_many_users(number: int, **profile_columns: Any) -> list[User]:
     """Make users with profiles by bulk_create: sends nothing."""
-    names = [f"learner_{next(_numbers)}" for _ in range(number)]
+    names = [f"person_{next(_numbers)}" for _ in range(number)]
     User.objects.bulk_create([User(username=name, email=f"{name}@example.invalid") for name in names], batch_size=500)
     users = []
     for start in range(0, number, 500):

@@ -1,7 +1,9 @@
-"""A small HTTP endpoint that answers as Superset 6.1's security API does to a service account that wants guest tokens.
+"""A small HTTP endpoint that answers as Superset 6.1 does to a service account that wants guest tokens, and to browsers
+that show an embedded dashboard, as far as these get without JavaScript.
 
-Every status and body below was seen on a running Superset. The tokens are real JWTs. What it does not have: dashboards
-to look at, roles (an account has permissions), and primary keys or slugs in place of embedded UUIDs.
+Every status, header and body below was seen on a running Superset. The tokens are real JWTs. What it does not have:
+what is on the dashboards, roles (accounts and guests have permissions), and primary keys or slugs in place of embedded
+UUIDs.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import jwt
 from test_utils.http_endpoint import Handler, HttpEndpoint
 
 API = "/api/v1/security/"
+EMBEDDED, EMBEDDED_API, ME = "/embedded/", "/api/v1/embedded_dashboard/", "/api/v1/me/"
 GRANT, READ = "can_grant_guest_token", "can_read"
 CSRF_SECS = 7 * 24 * 3600
 JSON = "application/json; charset=utf-8"
@@ -115,6 +118,7 @@ class _Handler(Handler):
         self.send_response_only(reply.status)
         for name, value in {
             "Content-Type": kind,
+            **self.endpoint.framing,
             **reply.headers,
             "Content-Length": str(len(content.encode())),
         }.items():
@@ -132,6 +136,11 @@ class _Handler(Handler):
             f"{API}csrf_token/": ("GET", self._csrf_token),
             f"{API}guest_token/": ("POST", self._guest_token),
         }
+        for place, answer_for in {EMBEDDED: self._embedded, EMBEDDED_API: self._embedded_api}.items():
+            if self.path.startswith(place):
+                return answer_for(self.path.removeprefix(place))
+        if self.path == ME:
+            return Reply(200, {"result": {"username": self._guest()["user"]["username"]}})
         if f"{self.path}/" in routes:
             location = f"{self.endpoint.url}{self.path}/"
             return Reply(308, "<!doctype html><title>Redirecting...</title>", {"Location": location})
@@ -192,6 +201,35 @@ class _Handler(Handler):
         }
         return Reply(200, {"token": jwt.encode(claims, self.endpoint.guest_token_secret, "HS256")})
 
+    def _embedded(self, dashboard: str) -> Reply:
+        """The page in the frame; it asks for the rest with the guest token."""
+        if not self.endpoint.embeds or dashboard not in self.endpoint.dashboards:
+            return Reply(404, "<!doctype html><title>404: Not found</title>")
+        domains = [urlsplit(domain)[:2] for domain in self.endpoint.allowed_domains.get(dashboard, ())]
+        if domains and urlsplit(self.headers.get("Referer", ""))[:2] not in domains:
+            raise _error(HTTPStatus.FORBIDDEN, "You don't have the permission to access the requested resource.")
+        return Reply(200, "<!DOCTYPE html><title>Superset</title>")
+
+    def _embedded_api(self, dashboard: str) -> Reply:
+        if not self.endpoint.embeds:
+            raise _message(404, "Not found")
+        self._guest()
+        if dashboard not in self.endpoint.dashboards:
+            raise _message(404, "Not found")
+        return Reply(200, {"result": {"uuid": dashboard}})
+
+    def _guest(self) -> dict[str, Any]:
+        """The claims of the guest token, if that is good for anything."""
+        try:
+            claims = self.endpoint.read_guest_token(self.headers.get("X-GuestToken", ""))
+        except (jwt.PyJWTError, KeyError):
+            claims = {}
+        if not claims or not self.endpoint.embeds:
+            raise _bad_jwt(401, "Missing Authorization Header")
+        if not self.endpoint.guests_may_read:
+            raise _message(403, "Forbidden")
+        return claims
+
     def _check_csrf(self) -> None:
         """Before authentication, as Superset does."""
         bad = HTTPStatus.BAD_REQUEST
@@ -244,9 +282,11 @@ class _Handler(Handler):
 
 
 class SupersetEndpoint(HttpEndpoint[Request]):
-    """Superset's security API, with a clock that can be put forward, planned replies and requests that are held.
+    """Superset, with a clock that can be put forward, planned replies and requests that are held.
 
-    `accounts`: {username: (password, permissions)}. `dashboards`: embedded UUIDs in lower case.
+    `accounts`: {username: (password, permissions)}. `dashboards`: embedded UUIDs in lower case. `allowed_domains`: of
+    each dashboard; those without may be embedded anywhere. `embeds`: the feature EMBEDDED_SUPERSET. `framing`: the
+    headers that say which pages may frame Superset. `guests_may_read`: whether the role of guests is of any use.
     """
 
     handler = _Handler
@@ -254,7 +294,6 @@ class SupersetEndpoint(HttpEndpoint[Request]):
     def __init__(self, port: int = 0, tls: tuple[str | Path, str | Path] | None = None):
         super().__init__(port, tls=tls)
         self.dashboards: set[str] = set()
-        self.guest_token_secret = "guest-token-secret-0123456789-abcdef"
         self.reset()
 
     def reset(self) -> None:
@@ -265,7 +304,12 @@ class SupersetEndpoint(HttpEndpoint[Request]):
         self.access_token_secs = 900.0
         self.guest_token_secs = 300.0
         self.guest_token_audience = "http://0.0.0.0:8080/"
+        self.guest_token_secret = "guest-token-secret-0123456789-abcdef"
         self.dashboards.clear()
+        self.allowed_domains: dict[str, list[str]] = {}
+        self.embeds = True
+        self.framing = {"X-Frame-Options": "SAMEORIGIN"}
+        self.guests_may_read = True
         self.change_secret_key()
         self._ahead = 0.0
         self._planned: list[tuple[str, Reply]] = []

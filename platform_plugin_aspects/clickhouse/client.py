@@ -26,6 +26,8 @@ from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 
+from platform_plugin_aspects.errors import cause_of
+
 #: Driver options that are the same for every HTTP connection.
 HTTP_OPTIONS: dict[str, Any] = {
     # One session per client would forbid two threads to share it.
@@ -73,7 +75,8 @@ REMEDIES = {
     81: "the database is missing: create it with `manage.py lms aspects_create_tables`, "
     'or correct "database" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
     164: "the user may only read: its settings profile must not be readonly",
-    497: "the user lacks a grant: it needs INSERT, SELECT and DELETE on the plugin's database",
+    497: "the user lacks a grant: it needs INSERT, SELECT and DELETE on the plugin's database; "
+    "`manage.py lms aspects_create_tables --print-grants` prints the statements",
     516: 'wrong user or password: correct "username" and "password" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
 }
 REMEDIES |= dict.fromkeys((192, 193, 194), REMEDIES[516])
@@ -144,6 +147,12 @@ class Connection:
         return self.url.removeprefix("chdb://") if self.url.startswith("chdb:///") else None
 
     @property
+    def credentials(self) -> tuple[str, str]:
+        """User and password: those in the URL, where it has some."""
+        parts = urlsplit(self.url)
+        return unquote(parts.username or "") or self.username, unquote(parts.password or "") or self.password
+
+    @property
     def place(self) -> str:
         """The URL without credentials, for messages."""
         # Up to the last "@": passwords are not always quoted as they should be.
@@ -176,9 +185,10 @@ class ClickHouse:
             )
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
-        """The rows of a query. ``parameters`` fill ``{name:Type}`` placeholders on the server."""
+        """The rows of a query, UUIDs as text. ``parameters`` fill ``{name:Type}`` placeholders on the server."""
         with _typed_errors(self.connection, "reading"):
-            return self._client.query(sql, parameters=dict(parameters or {})).result_rows
+            result = self._client.query(sql, parameters=dict(parameters or {}), query_formats={"UUID": "string"})
+            return result.result_rows
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns no rows."""
@@ -309,14 +319,15 @@ def _open(connection: Connection) -> Client:
                 'chdb:/// needs the embedded engine: pip install "platform-plugin-aspects[embedded]"'
             ) from None
     parts = urlsplit(connection.url)
+    username, password = connection.credentials
     # The driver takes whole seconds.
     timeout = math.ceil(connection.timeout_secs)
     return clickhouse_connect.get_client(
         interface=parts.scheme,
         host=parts.hostname,
         port=parts.port or (443 if parts.scheme == "https" else 80),
-        username=unquote(parts.username or "") or connection.username,
-        password=unquote(parts.password or "") or connection.password,
+        username=username,
+        password=password,
         proxy_path=parts.path.strip("/"),
         connect_timeout=timeout,
         send_receive_timeout=timeout,
@@ -355,20 +366,10 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
     if status:
         return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")
     if isinstance(error, OperationalError):
-        cause = _cause(error)
+        cause = cause_of(error)
         kind = Misconfigured if isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED_TLS) else Unavailable
         return kind(f"ClickHouse cannot be reached while {about}: {_excerpt(str(cause) or type(cause).__name__)}")
     return Misconfigured(f"ClickHouse's driver failed while {about}: {_excerpt(text)}")
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The innermost reason of a failed request, e.g. a ConnectionRefusedError."""
-    # urllib3 wraps its reason; a certificate error has a ``reason`` that is text.
-    while True:
-        deeper = getattr(error, "reason", None) or error.__cause__ or error.__context__
-        if not isinstance(deeper, BaseException):
-            return error
-        error = deeper
 
 
 def _excerpt(text: str) -> str:

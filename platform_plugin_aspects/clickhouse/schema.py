@@ -28,7 +28,8 @@ class Column:
     ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths,
     then ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String
     gets ``str(value)`` with null as the empty string, and other types the value as it is. ``as_text``: the field's
-    value may also come as the database's own text, which spares making Python objects of it. ``default``: a DEFAULT
+    value may also come as the database's own text, which spares making Python objects of it. ``sent_as``: the type in
+    which values travel where that is cheaper for the client; ClickHouse makes ``type`` of it. ``default``: a DEFAULT
     expression of the DDL. ``personal``: the values are personal data.
     """
 
@@ -37,6 +38,7 @@ class Column:
     source: str | tuple[str, ...] | None = None
     convert: Callable[..., Any] | None = None
     as_text: bool = False
+    sent_as: str = ""
     default: str = ""
     personal: bool = False
 
@@ -53,7 +55,7 @@ class Column:
             if len(fields) == 1:
                 return convert_each(fields[0], self.convert)
             return list(map(self.convert, *fields))
-        if self.type == "String":
+        if "String" in (self.type, self.sent_as):
             return _texts(fields[0])
         return fields[0]
 
@@ -76,8 +78,11 @@ def _texts(values: Sequence[Any]) -> Sequence[str]:
     return [texts[id(value)] for value in values]
 
 
-#: The two columns that end every table of a sink; the same for a whole write.
-DUMP_COLUMNS = (Column("dump_id", "UUID"), Column("time_last_dumped", "String"))
+#: The two columns that end every table of a sink; the same for a whole write, so that each travels once.
+DUMP_COLUMNS = (
+    Column("dump_id", "UUID", sent_as="LowCardinality(String)"),
+    Column("time_last_dumped", "String", sent_as="LowCardinality(String)"),
+)
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,14 @@ class Table:
 
     @property
     def types(self) -> list[tuple[str, str]]:
-        """(name, ClickHouse type) of each column, in order."""
-        return [(column.name, column.type) for column in self.columns]
+        """(name, ClickHouse type in which it is inserted) of each column, in order."""
+        return [(column.name, column.sent_as or column.type) for column in self.columns]
 
     def create_statement(self, database: str, cluster: str = "") -> str:
         """CREATE TABLE IF NOT EXISTS; Replicated and ON CLUSTER when ``cluster`` is a name."""
         columns = ",\n".join(f"    {column.ddl}" for column in self.columns)
         clauses = [
-            f"CREATE TABLE IF NOT EXISTS {quote(database)}.{quote(self.name)}{_on_cluster(cluster)}",
+            f"CREATE TABLE IF NOT EXISTS {quote(database)}.{quote(self.name)}{on_cluster(cluster)}",
             f"(\n{columns}\n)",
             f"ENGINE = {'Replicated' if cluster else ''}ReplacingMergeTree",
         ]
@@ -158,7 +163,7 @@ LOAD_TEST_TABLES = (
 
 def create_database_statement(database: str, cluster: str = "") -> str:
     """CREATE DATABASE IF NOT EXISTS."""
-    return f"CREATE DATABASE IF NOT EXISTS {quote(database)}{_on_cluster(cluster)}"
+    return f"CREATE DATABASE IF NOT EXISTS {quote(database)}{on_cluster(cluster)}"
 
 
 def missing_and_drifted(
@@ -187,7 +192,8 @@ def create_missing(client: ClickHouse, tables: Iterable[Table], cluster: str = "
     return missing, differences
 
 
-def _on_cluster(cluster: str) -> str:
+def on_cluster(cluster: str) -> str:
+    """The clause `` ON CLUSTER `name` ``, or nothing without a name."""
     return f" ON CLUSTER {quote(cluster)}" if cluster else ""
 
 

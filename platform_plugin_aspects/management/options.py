@@ -1,12 +1,14 @@
-"""What the commands have in common: how to say which ClickHouse, and how failures end."""
+"""What the commands have in common: options, what they refuse, and how failures end."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
 
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 
@@ -33,6 +35,19 @@ def connection_from(options: Mapping[str, Any]) -> Connection:
     return Connection.from_settings({name: options[name] for name in CONNECTION_OPTIONS})
 
 
+def add_json_argument(parser: CommandParser) -> None:
+    """Add --json: the command then prints one JSON document (``text.as_json``) and nothing else on stdout."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def require_at_least(options: Mapping[str, Any], **least: float) -> None:
+    """Raise CommandError for the first option that is given and is less, infinite or no number: ``limit=1``."""
+    for name, bound in least.items():
+        value = options[name]
+        if value is not None and not bound <= value < math.inf:
+            raise CommandError(f"--{name} {value}: it must be at least {bound}")
+
+
 @contextmanager
 def failures_as_command_errors(advice: str = "") -> Iterator[None]:
     """End the command with the message of a ClickHouse failure, exit code 1 and no traceback."""
@@ -40,3 +55,12 @@ def failures_as_command_errors(advice: str = "") -> Iterator[None]:
         yield
     except Failure as failure:
         raise CommandError(f"{failure}{advice}") from None
+
+
+@contextmanager
+def database_errors_as_command_errors() -> Iterator[None]:
+    """End the command with what the platform's database says, exit code 1 and no traceback."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None

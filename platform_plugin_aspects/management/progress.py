@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects.backfill import Summary, Watcher
+from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
 
 #: Seconds between two lines, where there is no terminal.
 LINE_SECS = 5
-#: How soon a pause ends when the backfill is to stop, in seconds.
-LIGHT_SLEEP_SECS = 0.2
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STOPPING = b"\nStopping after the batch at hand; once more stops at once.\n"
 
 
-class Progress(Watcher):
+class Progress(Stoppable, Watcher):
     """Watches the backfill of one sink after another. As a context, it lets Ctrl-C and SIGTERM stop the backfill.
 
     ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
     """
+
+    # What is done is kept batch by batch.
+    at_hand = "the batch at hand"
 
     def __init__(
         self,
@@ -42,13 +37,12 @@ class Progress(Watcher):
         talkative: bool = False,
         dry_run: bool = False,
     ):
+        super().__init__()
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines
         self.talkative = talkative
         self.dry_run = dry_run
-        self.stopping = False
-        self.former_handlers: dict[signal.Signals, Any] = {}
         self.name = ""
         self.ranges: Sequence[BackfillRange] = ()
         self.bounds: tuple[int, int] | None = None
@@ -56,24 +50,9 @@ class Progress(Watcher):
         self.done_before = 0
         self.bar: tqdm[Any] | None = None
 
-    def __enter__(self) -> Progress:
-        if threading.current_thread() is threading.main_thread():
-            # What is ignored stays ignored: so a shell runs commands in the background.
-            heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self.former_handlers = {number: signal.signal(number, self._stop) for number in heard}
-        return self
-
-    def __exit__(self, *_exception: Any) -> None:
+    def __exit__(self, *exception: Any) -> None:
         self.end()
-        for number, handler in self.former_handlers.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        self.stopping = True
-        # The second signal ends the process, as it does any other: what is done is kept batch by batch.
-        signal.signal(number, signal.SIG_DFL)
-        # Not by print, which may be at work at this very moment.
-        os.write(2, STOPPING)
+        super().__exit__(*exception)
 
     def begin(self, sink: BaseSink, ranges: Sequence[BackfillRange]) -> None:
         """Show the progress of these ranges from now on; ``progress`` looks at them."""
@@ -119,16 +98,6 @@ class Progress(Watcher):
         """See Watcher."""
         if self.talkative:
             self.tell(line)
-
-    def wait(self, seconds: float) -> None:
-        """See Watcher."""
-        while seconds > 0 and not self.stopping:
-            time.sleep(min(seconds, LIGHT_SLEEP_SECS))
-            seconds -= LIGHT_SLEEP_SECS
-
-    def wants_to_stop(self) -> bool:
-        """See Watcher."""
-        return self.stopping
 
 
 def done_in(ranges: Iterable[BackfillRange]) -> int:

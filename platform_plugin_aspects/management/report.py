@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from platform_plugin_aspects.backfill import Summary
+from platform_plugin_aspects.management import text
 
 
 def line(name: str, summary: Summary, dry_run: bool = False) -> str:
@@ -29,13 +30,7 @@ def table(summaries: Mapping[str, Summary], dry_run: bool = False) -> Iterator[s
         rows = ", ".join(f"{of_table}: {count:,}" for of_table, count in summary.rows.items() if count)
         cells.append((name, *_numbers([summary]), _last(summary), rows))
     cells.append(("all", *_numbers(list(summaries.values())), "", ""))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = [
-            cell.rjust(width) if 1 <= position <= 5 else cell.ljust(width)
-            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(padded).rstrip()
+    return text.table(cells, right=range(1, 6))
 
 
 def rejected(summaries: Mapping[str, Summary]) -> Iterator[str]:

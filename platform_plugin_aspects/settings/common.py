@@ -7,6 +7,7 @@ So nothing here is derived from another setting, and missing keys get their defa
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 #: Of Mako, which renders the legacy instructor dashboard.
@@ -26,6 +27,13 @@ def _in_context(name: str, slug: str, uuid: str, course: list[str], block: list[
     return _dashboard(name, slug, uuid, course_filter_ids=course, block_filter_ids=block)
 
 
+def defaults() -> dict[str, Any]:
+    """The default of each setting, by name."""
+    settings = SimpleNamespace()
+    plugin_settings(settings)
+    return vars(settings)
+
+
 def plugin_settings(settings: Any) -> None:
     """Set the defaults of all the plugin's settings on ``settings``, the platform's settings module.
 
@@ -36,7 +44,8 @@ def plugin_settings(settings: Any) -> None:
         template_folders.append(TEMPLATES)
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG
-    # .. setting_default: see below
+    # .. setting_default: {"url": "http://clickhouse:8123", "username": "ch_cms", "password": "password",
+    #   "database": "event_sink", "timeout_secs": 5}
     # .. setting_description: Where ClickHouse is. ``url``: its HTTP(S) interface with port, or ``chdb:///<folder>``
     #   for the embedded engine. ``database``: where the tables of this plugin live. ``timeout_secs``: for connecting
     #   and for each answer. Optional: ``xapi_database`` ("xapi"), ``xapi_table`` ("xapi_events_all"), ``runs_table``
@@ -59,7 +68,7 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: EVENT_SINK_CLICKHOUSE_MODEL_CONFIG
     # .. setting_default: the classes of edx-platform
     # .. setting_description: Which Django model each name means: ``{name: {"module": <dotted path>, "model": <class
-    #   name>}}``.
+    #   name>}}``. Who sets it gives all entries. A former path of openedx_tagging is understood.
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {
         name: {"module": module, "model": model}
         for name, module, model in (
@@ -80,11 +89,14 @@ def plugin_settings(settings: Any) -> None:
         )
     }
 
-    # .. setting_name: EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED
-    # .. setting_default: not set, which means False
-    # .. setting_description: True turns the sink of that model on, e.g.
-    #   EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED. The waffle flag ``event_sink_clickhouse.<model>.enabled``, set
-    #   for everyone, does the same at run time.
+    # .. toggle_name: EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED
+    # .. toggle_implementation: DjangoSetting
+    # .. toggle_default: False
+    # .. toggle_description: True turns the sink of that model on, e.g.
+    #   ``EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED``. The waffle flag ``event_sink_clickhouse.<model>.enabled``,
+    #   set for everyone, does the same at run time. Not set at first.
+    # .. toggle_use_cases: opt_in
+    # .. toggle_creation_date: 2026-11-20
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
     # .. setting_default: 2
@@ -107,20 +119,21 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: EVENT_SINK_CLICKHOUSE_EXTRA_SINKS
     # .. setting_default: []
     # .. setting_description: Dotted paths of further sink classes (subclasses of
-    #   ``platform_plugin_aspects.sinks.ModelBaseSink``).
+    #   ``platform_plugin_aspects.sinks.ModelBaseSink``): see the how-to "Add a sink".
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = []
 
     # .. setting_name: SUPERSET_CONFIG
-    # .. setting_default: see below
+    # .. setting_default: {"internal_service_url": "http://superset:8088", "service_url": "http://superset:8088/",
+    #   "username": "superset", "password": "superset"}
     # .. setting_description: Where Superset is. ``service_url`` is the browser's way to it, ``internal_service_url``
-    #   the server's own, which may be missing. ``username`` and ``password``: the service account that asks for guest
-    #   tokens; in Superset it needs "can grant guest token" and "can read" on SecurityRestApi. Optional:
-    #   ``timeout_secs`` (5; 0.1 to 3600), for connecting and for each answer. ``guest_token_secret``: Superset's
-    #   GUEST_TOKEN_JWT_SECRET, with which guest tokens are made here, without asking Superset. Then also optional:
-    #   ``guest_token_audience`` (Superset's GUEST_TOKEN_JWT_AUDIENCE or, while that is not set, exactly its
-    #   WEBDRIVER_BASEURL; default: Superset's own default, "http://0.0.0.0:8080/"), ``guest_token_algorithm``
-    #   ("HS256", as Superset's GUEST_TOKEN_JWT_ALGO; or "HS384", "HS512") and ``guest_token_lifetime_secs`` (300; 30
-    #   to 2592000, a month).
+    #   the server's own; where one is missing, the other serves both. ``username`` and ``password``: the service
+    #   account that asks for guest tokens; in Superset it needs "can grant guest token" and "can read" on
+    #   SecurityRestApi. Optional: ``timeout_secs`` (5; 0.1 to 3600), for connecting and for each answer.
+    #   ``guest_token_secret``: Superset's GUEST_TOKEN_JWT_SECRET, with which guest tokens are made here, without asking
+    #   Superset. Then also optional: ``guest_token_audience`` (Superset's GUEST_TOKEN_JWT_AUDIENCE or, while that is
+    #   not set, exactly its WEBDRIVER_BASEURL; default: Superset's own default, ``"http://0.0.0.0:8080/"``),
+    #   ``guest_token_algorithm`` ("HS256", as Superset's GUEST_TOKEN_JWT_ALGO; or "HS384", "HS512") and
+    #   ``guest_token_lifetime_secs`` (300; 30 to 2592000, a month).
     settings.SUPERSET_CONFIG = {
         "internal_service_url": "http://superset:8088",
         "service_url": "http://superset:8088/",
@@ -138,9 +151,12 @@ def plugin_settings(settings: Any) -> None:
         _dashboard(_("At-Risk Learners Dashboard"), "learner-groups", "8661d20c-cee6-4245-9fcc-610daea5fd24"),
     ]
 
-    # .. setting_name: SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK
-    # .. setting_default: True
-    # .. setting_description: Show the link "View dashboards in Superset", to ``<service_url>login/openedxsso``.
+    # .. toggle_name: SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK
+    # .. toggle_implementation: DjangoSetting
+    # .. toggle_default: True
+    # .. toggle_description: Show the link "View dashboards in Superset", to ``<service_url>login/openedxsso``.
+    # .. toggle_use_cases: opt_out
+    # .. toggle_creation_date: 2026-11-20
     settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK = True
 
     # .. setting_name: SUPERSET_EXTRA_FILTERS_FORMAT
@@ -154,7 +170,9 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: SUPERSET_DASHBOARD_LOCALES
     # .. setting_default: ["en"]
-    # .. setting_description: Languages in which localized dashboards exist in Superset.
+    # .. setting_description: Languages in which localized dashboards exist in Superset. A guest token names all
+    #   dashboards in each of them, some 85 bytes for one; browsers send it in a header, of which most servers take 8
+    #   KiB: keep the number of dashboards times that of languages well below a hundred.
     settings.SUPERSET_DASHBOARD_LOCALES = ["en"]
 
     # .. setting_name: ASPECTS_SUPERSET_SDK_URL
@@ -169,10 +187,13 @@ def plugin_settings(settings: Any) -> None:
     #   writes rates: a number per second, minute, hour or day. None: any number.
     settings.ASPECTS_API_THROTTLE_RATE = "2000/hour"
 
-    # .. setting_name: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS
-    # .. setting_default: True
-    # .. setting_description: Studio shows metrics beside the content (Sumac and later). False keeps those dashboards
+    # .. toggle_name: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS
+    # .. toggle_implementation: DjangoSetting
+    # .. toggle_default: True
+    # .. toggle_description: Studio shows metrics beside the content (Sumac and later). False keeps those dashboards
     #   out of the guest token.
+    # .. toggle_use_cases: opt_out
+    # .. toggle_creation_date: 2026-11-20
     settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS = True
 
     # .. setting_name: ASPECTS_IN_CONTEXT_DASHBOARDS

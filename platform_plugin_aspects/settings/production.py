@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from platform_plugin_aspects.settings import common
@@ -14,9 +13,7 @@ def plugin_settings(settings: Any) -> None:
     Values are taken whole, in the operator's shape: missing keys get their defaults where they are read.
     """
     tokens = getattr(settings, "ENV_TOKENS", None) or {}
-    defaults = SimpleNamespace()
-    common.plugin_settings(defaults)
-    for name, default in vars(defaults).items():
+    for name, default in common.defaults().items():
         setattr(settings, name, tokens.get(name, getattr(settings, name, default)))
     for name, value in tokens.items():
         if name.startswith("EVENT_SINK_CLICKHOUSE_") and name.endswith("_ENABLED"):

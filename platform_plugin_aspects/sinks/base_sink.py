@@ -110,8 +110,7 @@ class BaseSink:
         The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model
         cannot be imported is off.
         """
-        flag = f"event_sink_clickhouse.{cls.model}.enabled"
-        if not cls.is_set_on() and not _is_on_for_everyone(flag):
+        if not cls.is_set_on() and not _is_on_for_everyone(cls.flag()):
             return False
         if edx_platform.get_model(cls.model) is None:
             edx_platform.warn_of_missing_model(cls.model)
@@ -121,7 +120,24 @@ class BaseSink:
     @classmethod
     def is_set_on(cls) -> bool:
         """Whether EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED is True; needs no database."""
-        return getattr(settings, f"EVENT_SINK_CLICKHOUSE_{cls.model.upper()}_ENABLED", False) is True
+        return getattr(settings, cls.setting(), False) is True
+
+    @classmethod
+    def setting(cls) -> str:
+        """The name of the setting that turns the sink on."""
+        return f"EVENT_SINK_CLICKHOUSE_{cls.model.upper()}_ENABLED"
+
+    @classmethod
+    def flag(cls) -> str:
+        """The name of the waffle flag that turns the sink on."""
+        # .. toggle_name: event_sink_clickhouse.<model>.enabled
+        # .. toggle_implementation: WaffleFlag
+        # .. toggle_default: False
+        # .. toggle_description: Turns the sink of that model on, at once and without a restart, when it is on for
+        #   everyone. On for some users, groups or a percentage counts as off.
+        # .. toggle_use_cases: opt_in
+        # .. toggle_creation_date: 2026-11-20
+        return f"event_sink_clickhouse.{cls.model}.enabled"
 
     def parse_key(self, text: str) -> Any:
         """The primary key that ``text`` stands for; ValueError when it can be none."""
@@ -180,7 +196,7 @@ class ModelBaseSink(BaseSink):
     """A table with one row per object of a Django model, each value from a field or from fields joined to it.
 
     A subclass declares ``name``, ``model``, ``columns`` and what the table needs; dump_id and time_last_dumped are
-    added. See docs in the README, "Adding a sink".
+    added. See docs/how-tos/add_a_sink.rst.
     """
 
     writes_only_to_clickhouse = True
@@ -217,6 +233,11 @@ class ModelBaseSink(BaseSink):
         """The paths of all model fields that rows are made of, each once."""
         found = [path for column in cls.columns for path in column.sources if path not in cls.computed]
         return tuple(dict.fromkeys([*found, *filter(None, [cls.learner])]))
+
+    @classmethod
+    def key(cls) -> Column:
+        """The column that ``key_column`` names; StopIteration where it is none of the columns."""
+        return next(column for column in cls.columns if column.name == cls.key_column)
 
     @property
     def manager(self) -> Any:
@@ -307,11 +328,11 @@ class ModelBaseSink(BaseSink):
 
     def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
         """What is inserted: one sequence of ClickHouse's values per column of the table."""
-        return [*self.converted(batch), [dump_id] * len(batch), [stamp_text(stamp)] * len(batch)]
+        return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
-        column = next(column for column in self.columns if column.name == self.key_column)
+        column = self.key()
         self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
 
     def converted(self, batch: Batch) -> list[Sequence[Any]]:

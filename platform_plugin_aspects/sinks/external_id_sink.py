@@ -15,7 +15,7 @@ class ExternalIdSink(ModelBaseSink):
     name = "external_id"
     model = "external_id"
     columns = (
-        Column("external_user_id", "UUID", personal=True),
+        Column("external_user_id", "UUID", as_text=True, sent_as="String", personal=True),
         Column("external_id_type", "String", source="external_id_type__name"),
         Column("username", "String", source="user__username", personal=True),
         Column("user_id", "Int32", personal=True),

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.schema import Column
@@ -47,9 +48,17 @@ def expression(columns: Sequence[Column]) -> str:
     return f"reinterpretAsUInt64(substring(MD5({joined}), 1, 8))"
 
 
+def uuid_text(value: UUID | str) -> str:
+    """A UUID as ClickHouse writes it; ``value`` may also be its 32 digits, as Django keeps it in most databases."""
+    text = str(value).lower()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(text) == 32 else text
+
+
 def _texts(column: Column, values: Sequence[Any]) -> Sequence[str]:
     if column.type == "Bool":
         return ["true" if value else "false" for value in values]
+    if column.type == "UUID":
+        return list(map(uuid_text, values))
     if not _is_text(column):
         return list(map(str, values))
     # Nearly no value has one of the two characters.

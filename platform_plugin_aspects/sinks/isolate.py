@@ -10,6 +10,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 
 from platform_plugin_aspects.clickhouse.client import Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.errors import place_of
 from platform_plugin_aspects.sinks.base_sink import Batch, Written
 
 #: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's database in trouble.
@@ -53,7 +54,7 @@ def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Wri
                 pending += [part[middle:], part[:middle]]
                 continue
             key = part.keys[0] if isinstance(part, Batch) else part[0]
-            outcome.rejected[key] = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+            outcome.rejected[key] = str(error) if isinstance(error, Failure) else place_of(error)
         else:
             outcome.rows.update(written.rows)
             outcome.warnings += written.warnings

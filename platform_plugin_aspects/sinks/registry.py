@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from platform_plugin_aspects.clickhouse.client import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
 from platform_plugin_aspects.sinks import (
     BaseSink,
@@ -32,15 +34,18 @@ BUILT_IN: tuple[type[BaseSink], ...] = (
     CourseEnrollmentSink,
     UserRetirementSink,
 )
+DEFAULTS = Connection()
 
 
 def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
     """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS."""
     taken = {sink.name for sink in BUILT_IN}
-    for path in getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", ()):
+    configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
+    # Text is made of letters, none of which is a path.
+    for path in [configured] if isinstance(configured, str) else configured:
         try:
             found = import_string(path)
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             yield path, str(error)
             continue
         if not (isinstance(found, type) and issubclass(found, BaseSink)):
@@ -66,6 +71,8 @@ def sinks() -> dict[str, type[BaseSink]]:
     return {sink.name: sink for sink in (*BUILT_IN, *usable)}
 
 
-def tables() -> list[Table]:
-    """All tables of the plugin's database."""
-    return [table for sink in sinks().values() for table in sink.tables] + list(LOAD_TEST_TABLES)
+def tables(connection: Connection = DEFAULTS) -> list[Table]:
+    """All tables of the plugin's database; those of load tests are called as in ``connection``."""
+    names = (connection.runs_table, connection.stats_table)
+    of_load_tests = [replace(table, name=name) for table, name in zip(LOAD_TEST_TABLES, names, strict=True)]
+    return [table for sink in sinks().values() for table in sink.tables] + of_load_tests

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -53,7 +54,7 @@ def get_guest_token(username: str, dashboard_uuids: Sequence[str], clauses: Sequ
     config = SupersetConfig.from_settings()
     uuids = [_canonical(uuid) for uuid in dashboard_uuids]
     if config.guest_token_secret:
-        return _mint(config, username, uuids, clauses)
+        return mint(config, username, uuids, clauses)
     return _ask_for_known(service_session(config), username, uuids, clauses)
 
 
@@ -75,7 +76,8 @@ def _rules(clauses: Sequence[str]) -> list[dict[str, str]]:
     return [{"clause": clause} for clause in clauses]
 
 
-def _mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+def mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    """A token as ``get_guest_token`` gives it, made with the secret that is shared with Superset."""
     expires_at = time.time() + config.guest_token_lifetime_secs
     claims = {
         **_guest(username, uuids),
@@ -100,10 +102,9 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
     """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
     unknown = cache.get_many([_unknown_key(uuid) for uuid in uuids])
     known = [uuid for uuid in uuids if _unknown_key(uuid) not in unknown]
-    try:
-        return _ask(service, username, known, clauses)
-    except UnknownDashboard:
-        missing = [uuid for uuid in known if not _is_known(service, username, uuid, clauses)]
+    with suppress(UnknownDashboard):
+        return ask(service, username, known, clauses)
+    missing = [uuid for uuid in known if not _is_known(service, username, uuid, clauses)]
     if missing:
         logger.error(
             "Superset has no embedded dashboard %s: import it there and allow embedding, or correct its UUID in "
@@ -112,7 +113,7 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
             UNKNOWN_SECS,
         )
         cache.set_many({_unknown_key(uuid): True for uuid in missing}, UNKNOWN_SECS)
-    return _ask(service, username, [uuid for uuid in known if uuid not in missing], clauses)
+    return ask(service, username, [uuid for uuid in known if uuid not in missing], clauses)
 
 
 def _unknown_key(uuid: str) -> str:
@@ -121,13 +122,14 @@ def _unknown_key(uuid: str) -> str:
 
 def _is_known(service: ServiceSession, username: str, uuid: str, clauses: Sequence[str]) -> bool:
     try:
-        _ask(service, username, [uuid], clauses)
+        ask(service, username, [uuid], clauses)
     except UnknownDashboard:
         return False
     return True
 
 
-def _ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+def ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them."""
     if not uuids:
         raise SupersetRefused("Superset knows none of the dashboards")
     response = service.post(GUEST_TOKEN, {**_guest(username, uuids), "rls": _rules(clauses)})
@@ -135,8 +137,8 @@ def _ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: 
         raise UnknownDashboard(f"Superset does not know one of the dashboards {', '.join(uuids)}")
     if response.status_code == HTTPStatus.FORBIDDEN:
         raise SupersetRefused(
-            'Superset does not let the service account grant guest tokens: it needs "can grant guest token on '
-            'SecurityRestApi"'
+            "Superset does not let the service account grant guest tokens",
+            'give it "can grant guest token on SecurityRestApi"',
         )
     token = token_of(response, "token")
     return GuestToken(token, time.time() + _lifetime(token))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 #: Algorithms of GUEST_TOKEN_JWT_ALGO that work with a shared secret, and the shortest secret for each, in bytes
@@ -71,6 +72,12 @@ class SupersetConfig:
     def has_short_secret(self) -> bool:
         """Whether guest tokens are minted with a secret that is shorter than its algorithm wants."""
         return 0 < len(self.guest_token_secret.encode()) < ALGORITHMS[self.guest_token_algorithm]
+
+
+def is_configured() -> bool:
+    """Whether the site uses Superset: SUPERSET_CONFIG, with passwords that everybody knows, is not left as it is."""
+    default = common.defaults()["SUPERSET_CONFIG"]
+    return bool((getattr(settings, "SUPERSET_CONFIG", None) or default) != default)
 
 
 def _base_url(name: str, url: str) -> str:

@@ -5,6 +5,7 @@ All functions that read the settings raise SupersetMisconfigured where a setting
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -24,7 +25,7 @@ FALLBACK_LANGUAGE = "en"
 @dataclass(frozen=True)
 class Dashboard:
     """A dashboard that Superset embeds under ``uuid``, in lower case; which of its native filters, by id, choose a
-    course, and which a block."""
+    course, and which a block. ``language``: the one that it is a translation to."""
 
     name: str
     slug: str
@@ -32,6 +33,7 @@ class Dashboard:
     allow_translations: bool
     course_filter_ids: tuple[str, ...] = ()
     block_filter_ids: tuple[str, ...] = ()
+    language: str = ""
 
 
 def instructor_dashboards() -> list[Dashboard]:
@@ -85,19 +87,23 @@ def localized(dashboard: Dashboard, language: str) -> Dashboard:
     if not dashboard.allow_translations:
         return dashboard
     uuid = uuid5(uuid5(UUID(dashboard.uuid), "superset"), _normalized(language))
-    return replace(dashboard, slug=f"{dashboard.slug}-{language}", uuid=str(uuid))
+    return replace(dashboard, slug=f"{dashboard.slug}-{language}", uuid=str(uuid), language=language)
+
+
+def versions(dashboards: Iterable[Dashboard]) -> list[Dashboard]:
+    """These dashboards, as they are and in every language that they are translated to, each UUID once."""
+    languages = dict.fromkeys([FALLBACK_LANGUAGE, *locales()])
+    found = {
+        version.uuid: version
+        for dashboard in dashboards
+        for version in (dashboard, *(localized(dashboard, language) for language in languages))
+    }
+    return list(found.values())
 
 
 def token_uuids() -> list[str]:
-    """The UUIDs that a guest token of a course opens: all dashboards, as they are and in every language."""
-    languages = dict.fromkeys([FALLBACK_LANGUAGE, *locales()])
-    dashboards = [*instructor_dashboards(), *in_context_dashboards().values()]
-    versions = [
-        version
-        for dashboard in dashboards
-        for version in (dashboard, *(localized(dashboard, language) for language in languages))
-    ]
-    return list(dict.fromkeys(version.uuid for version in versions))
+    """The UUIDs that a guest token of a course opens: all dashboards, in every language."""
+    return [version.uuid for version in versions([*instructor_dashboards(), *in_context_dashboards().values()])]
 
 
 def native_filters(dashboard: Dashboard, course_key: CourseKey, block_key: UsageKey | None = None) -> str:

@@ -19,10 +19,13 @@ from django.utils.translation import gettext as _
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.dashboards import Dashboard
 
+#: The static file that defines the element.
+SCRIPT = "platform_plugin_aspects/dist/aspects-dashboards.js"
+
 
 def script_url() -> str:
     """The address of the script that defines the element."""
-    return static("platform_plugin_aspects/dist/aspects-dashboards.js")
+    return static(SCRIPT)
 
 
 def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SupersetError(Exception):
-    """Superset cannot show the dashboards: always one of the classes below."""
+    """Superset cannot show the dashboards: always one of the classes below.
+
+    ``problem`` and ``remedy`` are the two parts of the text; the latter is empty where it is not known what to do.
+    """
+
+    def __init__(self, problem: str, remedy: str = ""):
+        super().__init__(f"{problem}: {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
 
     #: For programs.
     code: ClassVar[str]

@@ -16,6 +16,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import ProtocolError
 
+from platform_plugin_aspects.errors import cause_of
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import (
     SupersetMisconfigured,
@@ -55,13 +56,13 @@ class ServiceSession:
         if _refuses_login(response):
             response = self._send(self._logged_in(http), "POST", path, json=body)
         if response.status_code in BAD_ACCESS_TOKEN:
-            raise SupersetRefused(f"{_exchange(response)} right after logging in")
+            raise SupersetRefused(f"{exchange(response)} right after logging in")
         if _refuses_login(response):
             raise SupersetRefused(
-                f"{_exchange(response)}, for want of a CSRF token or a referrer: the service account needs "
-                '"can read on SecurityRestApi", or Superset\'s WTF_CSRF_EXEMPT_LIST the entry '
+                f"{exchange(response)}, for want of a CSRF token or a referrer",
+                'give the service account "can read on SecurityRestApi", or Superset\'s WTF_CSRF_EXEMPT_LIST the entry '
                 '"superset.security.api.guest_token"; over https, internal_service_url in SUPERSET_CONFIG must be the '
-                "address by which Superset knows itself"
+                "address by which Superset knows itself",
             )
         return response
 
@@ -86,7 +87,7 @@ class ServiceSession:
         account = {"username": self._config.username, "password": self._config.password, "provider": "db"}
         response = self._send(http, "POST", LOGIN, json=account)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            raise SupersetMisconfigured(f"{_exchange(response)}: correct username and password in SUPERSET_CONFIG")
+            raise SupersetMisconfigured(exchange(response), "correct username and password in SUPERSET_CONFIG")
         http.auth = _bearer(token_of(response, "access_token"))
         response = self._send(http, "GET", CSRF_TOKEN)
         # An account that may not read it does without where Superset exempts guest tokens from CSRF protection.
@@ -95,26 +96,36 @@ class ServiceSession:
         return http
 
     def _send(self, http: requests.Session, method: str, path: str, **options: Any) -> requests.Response:
-        url, timeout = self._config.internal_service_url + path, self._config.timeout_secs
-        try:
-            response = _request(http, method, url, timeout=timeout, **options)
-        except requests.Timeout:
-            raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
-        except requests.exceptions.SSLError as error:
-            raise SupersetMisconfigured(
-                f"{method} {url} failed over TLS: {error}. Correct internal_service_url "
-                "in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE"
-            ) from None
-        # ValueError: of a redirect to what is no address, which requests reads though it does not follow.
-        except (requests.RequestException, ValueError) as error:
-            raise SupersetUnavailable(f"{method} {url} failed: {error}") from None
-        if response.status_code in UNAVAILABLE:
-            raise SupersetUnavailable(_exchange(response))
-        if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
-            raise SupersetTimeout(_exchange(response))
+        url = self._config.internal_service_url + path
+        response = send(http, method, url, timeout=self._config.timeout_secs, **options)
         if response.is_redirect or response.status_code == HTTPStatus.NOT_FOUND:
-            raise SupersetMisconfigured(f"{_exchange(response)}: correct internal_service_url in SUPERSET_CONFIG")
+            raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
         return response
+
+
+def send(http: requests.Session, method: str, url: str, timeout: float, **options: Any) -> requests.Response:
+    """Superset's answer, which may be an error or a redirect.
+
+    Raises SupersetUnavailable and SupersetTimeout when there is none, or only that of a proxy which waits for Superset,
+    and SupersetMisconfigured when TLS fails.
+    """
+    try:
+        response = _request(http, method, url, timeout=timeout, **options)
+    except requests.Timeout:
+        raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
+    except requests.exceptions.SSLError as error:
+        raise SupersetMisconfigured(
+            f"{method} {url} failed over TLS: {error}",
+            "correct the address in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE",
+        ) from None
+    # ValueError: of a redirect to what is no address, which requests reads though it does not follow.
+    except (requests.RequestException, ValueError) as error:
+        raise SupersetUnavailable(f"{method} {url} failed: {cause_of(error)}") from None
+    if response.status_code in UNAVAILABLE:
+        raise SupersetUnavailable(exchange(response))
+    if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
+        raise SupersetTimeout(exchange(response))
+    return response
 
 
 def _request(http: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
@@ -125,8 +136,8 @@ def _request(http: requests.Session, method: str, url: str, **options: Any) -> r
     except requests.ConnectionError as error:
         if not isinstance(error.args[0], ProtocolError):
             raise
-        # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
-        return http.request(method, url, **options)
+    # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
+    return http.request(method, url, **options)
 
 
 #: By process and configuration: a session that was inherited through fork would share its sockets with the parent.
@@ -145,11 +156,11 @@ def token_of(response: requests.Response, name: str) -> str:
     except (ValueError, TypeError, KeyError, RecursionError):
         value = None
     if response.status_code != HTTPStatus.OK or not isinstance(value, str) or not TOKEN.fullmatch(value):
-        raise SupersetRefused(f"{_exchange(response)}, without {name}")
+        raise SupersetRefused(f"{exchange(response)}, without {name}")
     return value
 
 
-def _exchange(response: requests.Response) -> str:
+def exchange(response: requests.Response) -> str:
     """What was asked and how it was answered. Superset's own words stay out: they may quote what was sent."""
     return f"{response.request.method} {response.request.url} was answered with HTTP {response.status_code}"
 

@@ -33,6 +33,14 @@ def all_on(settings: Any) -> None:
         setattr(settings, f"EVENT_SINK_CLICKHOUSE_{sink.model.upper()}_ENABLED", True)
 
 
+@pytest.fixture(params=["lms", "cms"])
+def service(request: pytest.FixtureRequest) -> str:
+    """The test runs once as each service."""
+    if request.param == "lms":
+        request.getfixturevalue("lms")
+    return str(request.param)
+
+
 @pytest.fixture
 def empty_store() -> Iterator[None]:
     """The modulestore, without courses."""

@@ -18,7 +18,9 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from waffle.models import Flag
 from xmodule.modulestore.django import COURSE_PUBLISHED
 
-from platform_plugin_aspects import checks, delivery, edx_platform, signals
+from platform_plugin_aspects import delivery, edx_platform, signals
+from platform_plugin_aspects.checks.filters import check_filter_steps, check_own_steps
+from platform_plugin_aspects.checks.sinks import check_clickhouse_settings, check_extra_sinks, check_receivers
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.models import Change
@@ -265,7 +267,7 @@ def test_entries_that_are_no_sinks_are_reported_and_leave_the_others_alone(
     path: str, words: str, settings: Any
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [path, PREFERENCES]
-    (found,) = checks.check_extra_sinks(None)
+    (found,) = check_extra_sinks(None)
     assert found.id == "platform_plugin_aspects.E002"
     assert path in found.msg
     assert words in found.msg
@@ -278,7 +280,7 @@ def test_entries_that_are_no_sinks_are_reported_and_leave_the_others_alone(
 def test_a_sink_listed_twice_is_one_sink(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [PREFERENCES, PREFERENCES]
     assert len([table for table in tables() if table.name == "their_preferences"]) == 1
-    (found,) = checks.check_extra_sinks(None)
+    (found,) = check_extra_sinks(None)
     assert "its name, 'preferences', is taken" in found.msg
 
 
@@ -290,7 +292,7 @@ def messages(*found: CheckMessage) -> list[tuple[str, str]]:
 
 
 def test_nothing_to_say_of_the_defaults(all_on: None) -> None:
-    for check in (checks.check_clickhouse_settings, checks.check_extra_sinks, checks.check_receivers):
+    for check in (check_clickhouse_settings, check_extra_sinks, check_receivers):
         assert check(None) == []
 
 
@@ -306,7 +308,7 @@ def test_nothing_to_say_of_the_defaults(all_on: None) -> None:
 )
 def test_a_wrong_configuration_is_an_error(config: dict[str, Any], words: str, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = config
-    ((id_, message),) = messages(*checks.check_clickhouse_settings(None))
+    ((id_, message),) = messages(*check_clickhouse_settings(None))
     assert id_ == "platform_plugin_aspects.E001"
     assert words in message
     assert "s3cret" not in message
@@ -331,29 +333,29 @@ def test_steps_are_looked_for_where_they_are(of: Any, settings: Any) -> None:
     settings.OPEN_EDX_FILTERS_CONFIG = dict.fromkeys(
         PAGES, of(["platform_plugin_aspects.extensions.filters.AddSupersetTab"])
     )
-    assert checks.check_filter_steps(None) == []
+    assert check_filter_steps(None) == []
     settings.OPEN_EDX_FILTERS_CONFIG = dict.fromkeys(
         PAGES, of(["platform_plugin_superset.extensions.filters.AddSupersetTab"])
     )
-    (warning,) = checks.check_filter_steps(None)
+    (warning,) = check_filter_steps(None)
     assert warning.id == "platform_plugin_aspects.W002"
     assert "names platform_plugin_superset.extensions.filters.AddSupersetTab," in warning.msg
     assert warning.hint == "Write platform_plugin_aspects.extensions.filters.AddSupersetTab instead."
 
 
 def test_no_steps_need_be_configured(settings: Any) -> None:
-    for config in (None, {}):
+    for config in (None, {}, ["a.Step"]):
         settings.OPEN_EDX_FILTERS_CONFIG = config
-        assert checks.check_filter_steps(None) == []
+        assert check_filter_steps(None) == check_own_steps(None) == []
     del settings.OPEN_EDX_FILTERS_CONFIG
-    assert checks.check_filter_steps(None) == []
+    assert check_filter_steps(None) == []
 
 
 def test_a_model_that_is_missing_is_said_of_sinks_that_are_on(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {}
-    assert checks.check_receivers(None) == []
+    assert check_receivers(None) == []
     settings.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
-    assert messages(*checks.check_receivers(None)) == [
+    assert messages(*check_receivers(None)) == [
         (
             "platform_plugin_aspects.W001",
             "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG['external_id'] does not exist: "
@@ -364,9 +366,9 @@ def test_a_model_that_is_missing_is_said_of_sinks_that_are_on(settings: Any) -> 
 
 def test_a_signal_that_is_missing_is_said_of_sinks_that_are_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openedx.core.djangoapps.user_api.accounts.signals", None)
-    assert checks.check_receivers(None) == []
+    assert check_receivers(None) == []
     settings.EVENT_SINK_CLICKHOUSE_AUTH_USER_ENABLED = True
-    ((id_, message),) = messages(*checks.check_receivers(None))
+    ((id_, message),) = messages(*check_receivers(None))
     assert id_ == "platform_plugin_aspects.W001"
     assert message.startswith("openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC does not exist")
 

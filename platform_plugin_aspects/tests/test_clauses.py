@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from sqlglot.errors import ParseError
 
-from platform_plugin_aspects import checks
+from platform_plugin_aspects.checks.superset import check_extra_filters
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure
 from platform_plugin_aspects.superset.rls import RefusedFilter, clauses, parse_filter
 
@@ -329,9 +329,9 @@ def check_template(dataset: Dataset, template: str) -> None:
             try:
                 found = clauses(person(username=template, email=template), KEY)
             except ImproperlyConfigured:
-                assert checks.check_extra_filters(None)
+                assert check_extra_filters(None)
                 return
-            assert not checks.check_extra_filters(None)
+            assert not check_extra_filters(None)
         dataset.check_nothing_else_selected(found)
 
 
@@ -398,21 +398,21 @@ def test_wrong_templates_are_said_with_the_place(template: str, words: str, sett
         clauses(person(), KEY)
     assert str(raised.value).startswith(f"SUPERSET_EXTRA_FILTERS_FORMAT: {template!r}: ")
     assert words in str(raised.value)
-    (found,) = checks.check_extra_filters(None)
+    (found,) = check_extra_filters(None)
     assert (found.id, found.msg) == ("platform_plugin_aspects.E003", str(raised.value))
 
 
 @pytest.mark.parametrize("value", ["x = {user}", None, [None], [["x = 1"]]])
 def test_a_setting_that_is_no_list_of_texts_is_said(value: Any, settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = value
-    (found,) = checks.check_extra_filters(None)
+    (found,) = check_extra_filters(None)
     assert found.id == "platform_plugin_aspects.E003"
     assert "must be a list of texts" in found.msg
 
 
 def test_nothing_to_say_of_good_templates(settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = tuple(RENDERED)
-    assert checks.check_extra_filters(None) == []
+    assert check_extra_filters(None) == []
 
 
 # The author's

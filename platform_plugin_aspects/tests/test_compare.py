@@ -239,9 +239,13 @@ COLUMNS = (
     Column("mode", "LowCardinality(String)"),
     Column("active", "Bool"),
     Column("key", "UUID"),
+    Column("digits", "UUID", sent_as="String"),
     Column("other", "String"),
 )
-values = st.tuples(st.integers(-(2**31), 2**31 - 1), texts, texts, st.booleans(), st.uuids(), texts)
+values = st.tuples(
+    *(st.integers(-(2**31), 2**31 - 1), texts, texts, st.booleans(), st.uuids()),
+    *(st.uuids().map(str) | st.uuids().map(lambda each: each.hex), texts),
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -254,7 +258,7 @@ def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], click
     by_column = list(zip(*data, strict=True))
     clickhouse.insert(
         "print",
-        [("position", "Int32"), *((column.name, column.type) for column in COLUMNS)],
+        [("position", "Int32"), *((column.name, column.sent_as or column.type) for column in COLUMNS)],
         [range(len(data)), *by_column],
     )
     there = clickhouse.select(f"SELECT {expression(COLUMNS)} FROM {database}.print ORDER BY position")
@@ -266,7 +270,7 @@ def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], click
 @settings(max_examples=200)
 @given(one=st.tuples(texts, texts), other=st.tuples(texts, texts))
 def test_rows_that_differ_have_other_fingerprints(one: tuple[str, str], other: tuple[str, str]) -> None:
-    columns = (COLUMNS[1], COLUMNS[5])
+    columns = (COLUMNS[1], COLUMNS[-1])
     (first, second) = fingerprints(columns, list(zip(one, other, strict=True)))
     assert (first == second) == (one == other)
 

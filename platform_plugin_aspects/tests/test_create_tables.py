@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Misconfigured, close_clients, quote
+from platform_plugin_aspects.clickhouse.grants import grant_statements
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -41,6 +42,14 @@ def test_makes_the_database_and_all_tables(empty: ClickHouse) -> None:
 
 
 def test_twice_is_quiet(clickhouse: ClickHouse) -> None:
+    assert run() == f"0 tables created, {COUNT} there already\n"
+
+
+def test_tables_of_load_tests_are_called_as_in_the_settings(empty: ClickHouse, settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"runs_table": "my_runs", "stats_table": "my_stats"}
+    run()
+    assert {"my_runs", "my_stats"} <= set(empty.columns())
+    assert "load_test_runs" not in empty.columns()
     assert run() == f"0 tables created, {COUNT} there already\n"
 
 
@@ -122,3 +131,88 @@ def test_failures_are_one_clear_message(options: tuple[str, ...], words: str, cl
         run(*options)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.fixture
+def administrator(clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse) -> Iterator[ClickHouse]:
+    """The database behind HTTP, for somebody who may make users."""
+    overrides = {"username": "ch_admin", "password": "admin-password"}
+    yield ClickHouse(Connection.from_settings(overrides))
+    close_clients()
+
+
+def test_print_grants_makes_a_user_for_the_plugin_s_work_and_no_more(
+    administrator: ClickHouse, clickhouse: ClickHouse, settings: Any
+) -> None:
+    database = administrator.connection.database
+    username, password = "of `the\\ plugin", "it's\\ secret"
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {
+        "username": username,
+        "password": password,
+        "xapi_database": database,
+        "xapi_table": "elsewhere",
+    }
+    said = run("--print-grants")
+    assert "secret" not in said
+    for statement in said.removesuffix(";\n").split(";\n"):
+        administrator.command(statement)
+    # As in a database of its own, where only the xAPI table is granted.
+    administrator.command(f"REVOKE SELECT, INSERT, ALTER DELETE ON {database}.* FROM {quote(username)}")
+    clickhouse.command(f"CREATE TABLE {clickhouse.qualified('elsewhere')} (id Int32) ENGINE = MergeTree ORDER BY id")
+    user = ClickHouse(Connection.from_settings())
+    assert user.connection.credentials == (username, password)
+    assert user.select(f"SELECT count() FROM {user.qualified('elsewhere')}") == [(0,)]
+    assert user.columns() == {"elsewhere": [("id", "Int32")]}
+
+    def refused(statement: str) -> bool:
+        try:
+            user.command(statement)
+        except Misconfigured as error:
+            return error.code == 497
+        return False
+
+    row = f"INSERT INTO {user.qualified('taxonomy')} (id) VALUES (7)"
+    assert refused(row)
+    assert refused(f"INSERT INTO {user.qualified('elsewhere')} VALUES (1)")
+    administrator.command(grant_statements(user.connection)[1])
+    assert not refused(row)
+    assert user.select(f"SELECT id FROM {user.qualified('taxonomy')}") == [(7,)]
+    user.delete("taxonomy", "id", "Int32", [7])
+    assert user.select(f"SELECT id FROM {user.qualified('taxonomy')}") == []
+    for statement in ("CREATE DATABASE x", "DROP TABLE taxonomy", "TRUNCATE TABLE taxonomy"):
+        assert refused(statement.replace("taxonomy", user.qualified("taxonomy")))
+    administrator.command(f"DROP USER {quote(username)}")
+
+
+def test_print_grants_on_a_cluster(clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse) -> None:
+    statements = run("--print-grants", "--cluster", "ma`in", "--username", "ada").removesuffix(";\n").split(";\n")
+    # As the engine itself writes them.
+    canonical = [
+        clickhouse.select("SELECT formatQuerySingleLine({sql:String})", {"sql": statement})[0][0]
+        for statement in statements
+    ]
+    assert canonical[0].startswith("CREATE USER IF NOT EXISTS ada ON CLUSTER `ma\\`in` IDENTIFIED WITH sha256_hash BY ")
+    assert canonical[1:] == [
+        f"GRANT ON CLUSTER `ma\\`in` SELECT, INSERT, ALTER DELETE ON {clickhouse.connection.database}.* TO ada",
+        "GRANT ON CLUSTER `ma\\`in` SELECT ON xapi.xapi_events_all TO ada",
+    ]
+    # Each time another salt.
+    assert run("--print-grants").splitlines()[0] != run("--print-grants").splitlines()[0]
+
+
+def test_print_grants_asks_nobody(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://ch:pw@clickhouse.invalid:8123"}
+    assert [line.endswith(" TO `ch`;") for line in run("--print-grants").splitlines()] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"url": "chdb:///somewhere"}, "embedded engine, which has no users"),
+        ({"url": "http://clickhouse.invalid:8123", "password": ""}, "Set a password for ch_cms"),
+    ],
+)
+def test_there_is_nobody_to_grant_to(config: dict[str, str], words: str, settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = config
+    with pytest.raises(CommandError, match=words):
+        run("--print-grants")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey, UsageKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
-from platform_plugin_aspects import checks, edx_platform
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.checks.superset import check_dashboards
 from platform_plugin_aspects.superset import dashboards
 from platform_plugin_aspects.superset.dashboards import Dashboard
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
@@ -113,7 +114,7 @@ def test_the_defaults() -> None:
     )
     assert dashboards.in_context_dashboard("html") is None
     assert len(dashboards.token_uuids()) == 2 * (3 + 4)
-    assert checks.check_dashboards(None) == []
+    assert check_dashboards(None) == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_settings_that_cannot_be_meant_are_found_at_start_up_and_refused(
     setting: str, value: Any, words: str, settings: Any
 ) -> None:
     setattr(settings, setting, value)
-    (found,) = checks.check_dashboards(None)
+    (found,) = check_dashboards(None)
     assert found.id == "platform_plugin_aspects.E005"
     assert words in found.msg
     with pytest.raises(SupersetMisconfigured):

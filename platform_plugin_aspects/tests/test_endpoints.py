@@ -36,7 +36,8 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
-from platform_plugin_aspects import checks, urls
+from platform_plugin_aspects import urls
+from platform_plugin_aspects.checks.superset import check_dashboards
 from platform_plugin_aspects.superset import dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
@@ -69,14 +70,6 @@ ROLES = {
 def _superset(settings: Any) -> None:
     """A Superset whose guest tokens are minted here."""
     settings.SUPERSET_CONFIG = {"service_url": "https://superset.example.com", "guest_token_secret": SECRET}
-
-
-@pytest.fixture(params=["lms", "cms"])
-def service(request: pytest.FixtureRequest) -> str:
-    """The test runs once as each service."""
-    if request.param == "lms":
-        request.getfixturevalue("lms")
-    return str(request.param)
 
 
 @pytest.fixture
@@ -535,7 +528,7 @@ def test_each_user_has_a_limit_for_all_endpoints_together(
 @pytest.mark.parametrize("rate", ["", "many/hour", "5", "5/", "5/fortnight", "5/hour/user", 5])
 def test_a_rate_that_cannot_be_meant(rate: Any, course: CourseKey, client: Client, log_in: Any, settings: Any) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = rate
-    (found,) = checks.check_dashboards(None)
+    (found,) = check_dashboards(None)
     assert found.id == "platform_plugin_aspects.E005"
     assert f"ASPECTS_API_THROTTLE_RATE is {rate!r}" in found.msg
     log_in("staff")

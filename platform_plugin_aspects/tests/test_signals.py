@@ -198,7 +198,7 @@ def gets_external_id() -> Iterator[Seen | None]:
     yield None
     external_id, _new = ExternalId.add_new_user_id(user, "xapi")
     values = {"user_id": user.pk, "external_id_type": "xapi"}
-    yield Seen("external_id", external_id.external_user_id, values, "external_user_id")
+    yield Seen("external_id", str(external_id.external_user_id), values, "external_user_id")
 
 
 def renames_taxonomy() -> Iterator[Seen | None]:

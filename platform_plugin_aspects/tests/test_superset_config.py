@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects import checks
+from platform_plugin_aspects.checks.superset import check_superset_config
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_meant_is_an_error_at_start_up_and_when_used(config: Any,
     settings.SUPERSET_CONFIG = config
     with pytest.raises(SupersetMisconfigured, match="SUPERSET_CONFIG") as caught:
         SupersetConfig.from_settings()
-    (found,) = checks.check_superset_config(None)
+    (found,) = check_superset_config(None)
     assert (found.id, found.msg) == ("platform_plugin_aspects.E004", str(caught.value))
     assert words in found.msg
     for secret in ("s3cret", "12345678"):
@@ -101,7 +101,7 @@ def test_what_cannot_be_meant_is_an_error_at_start_up_and_when_used(config: Any,
 )
 def test_a_short_secret_is_a_warning(algorithm: str, secret: str, is_short: bool, settings: Any) -> None:
     settings.SUPERSET_CONFIG = {"guest_token_algorithm": algorithm, "guest_token_secret": secret}
-    found = checks.check_superset_config(None)
+    found = check_superset_config(None)
     assert [message.id for message in found] == ["platform_plugin_aspects.W003"] * is_short
     assert not any(secret in f"{message.msg}{message.hint}" for message in found)
     assert all(algorithm in message.msg for message in found)
@@ -110,4 +110,4 @@ def test_a_short_secret_is_a_warning(algorithm: str, secret: str, is_short: bool
 @pytest.mark.parametrize("config", [None, {}, {"service_url": "https://superset.example/"}])
 def test_nothing_to_say(config: Any, settings: Any) -> None:
     settings.SUPERSET_CONFIG = config
-    assert checks.check_superset_config(None) == []
+    assert check_superset_config(None) == []

@@ -17,6 +17,8 @@ from .errors import ClickHouseError
 
 # What the embedded engine allows by default and a server does not.
 SERVER_DEFAULTS = {"implicit_select": "0", "allow_introspection_functions": "0"}
+# Its own pool is as small as the machine: a deletion from a table of 100 partitions then takes half a minute.
+OPTIONS = "background_pool_size=64"
 _SETTING_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -25,12 +27,12 @@ class Answer:
     """What a statement returned and how much it moved, named like the fields of X-ClickHouse-Summary."""
 
     body: bytes
-    read_rows: int
-    read_bytes: int
-    written_rows: int
-    written_bytes: int
-    result_rows: int
-    elapsed_ns: int
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    elapsed_ns: int = 0
 
 
 class Session:
@@ -85,7 +87,7 @@ class Engine:
     def __init__(self, path: str | Path):
         self.path = os.path.abspath(path)  # the engine compares paths as text
         Path(self.path).mkdir(parents=True, exist_ok=True)
-        self._keeper = chdb.connect(self.path)
+        self._keeper = chdb.connect(f"{self.path}?{OPTIONS}")
         ((self.version, self.timezone, self.host),) = self.query("SELECT version(), timezone(), hostName()")
 
     @contextmanager

@@ -16,7 +16,7 @@ HTTP_STATUSES = ("502", "503", "504")
 # kind -> the options it takes
 _OPTIONS = {
     **dict.fromkeys((*CUTS, *HTTP_STATUSES), frozenset()),
-    "slow": frozenset({"seconds"}),
+    **dict.fromkeys(("slow", "clock"), frozenset({"seconds"})),
     "too_many_parts": frozenset({"message"}),
     "exception": frozenset({"code", "name", "message"}),
 }
@@ -61,6 +61,13 @@ class Fault:
     def seconds(self) -> float:
         """How long to wait before the statement is executed."""
         return float(self.options.get("seconds", 1)) if self.kind == "slow" else 0.0
+
+    def by_its_clock(self, sql: bytes) -> bytes:
+        """The statement, with the time that a server with a wrong clock would say."""
+        if self.kind != "clock":
+            return sql
+        ahead = f" + toIntervalSecond({int(self.options.get('seconds', 60))}))".encode()
+        return re.sub(rb"\bnow64\(\d?\)", lambda found: b"(" + found[0] + ahead, sql)
 
     def error(self) -> ClickHouseError | None:
         """The server's own error to answer with, if it is that kind of fault."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from hashlib import sha256
 
 from .engine import Session, quote, quote_name
 from .errors import ClickHouseError
@@ -19,8 +20,19 @@ from .sql import Statement
 
 ALL = "all"
 READ_WRITE = ("SELECT", "INSERT", "ALTER DELETE")
-Grants = str | Mapping[str, Collection[str]]  # ALL, or database (may end in *) -> names of privileges
-Users = Mapping[str, tuple[str, Grants]]  # name -> (password, grants)
+# ALL, or database (may end in *) or database.table -> names of privileges
+Grants = str | Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True)
+class HashedPassword:
+    """A password of which only the SHA-256 of itself and the salt is known, in hexadecimal digits."""
+
+    digest: str
+    salt: str = ""
+
+
+Users = Mapping[str, tuple[str | HashedPassword, Grants]]  # name -> (password, grants)
 
 DEFAULT_USERS: Users = {
     "default": ("", ALL),
@@ -59,8 +71,12 @@ _HARMLESS_TABLE_FUNCTIONS = frozenset(
         "zeros",
     }
 )
-# The column that names the database in the system tables that hide what a user has no grant for.
-_DATABASE_COLUMN = {"system.databases": "name", "system.tables": "database", "system.columns": "database"}
+# The columns that name database and table in the system tables that hide what a user has no grant for.
+_NAMING_COLUMNS = {
+    "system.databases": ("name", ""),
+    "system.tables": ("database", "name"),
+    "system.columns": ("database", "table"),
+}
 
 # Root of the syntax tree -> the privilege. None of these can be in READ_WRITE.
 _PRIVILEGES = {
@@ -100,17 +116,18 @@ class User:
     def is_admin(self) -> bool:
         return self.grants == ALL
 
-    def may(self, privilege: str, database: str) -> bool:
+    def may(self, privilege: str, database: str, table: str = "*") -> bool:
         if isinstance(self.grants, str):
             return self.is_admin
         return any(
-            fnmatchcase(database, pattern) and (not privilege or privilege in names)
+            (fnmatchcase(database, pattern) or pattern == f"{database}.{table}")
+            and (not privilege or privilege in names)
             for pattern, names in self.grants.items()
         )
 
     def need(self, privilege: str, database: str, table: str = "*", *, granted: str | None = None) -> None:
         """Raise ClickHouseError 497 unless `privilege` (or `granted` in its place) is granted."""
-        if not self.may(privilege if granted is None else granted, database):
+        if not self.may(privilege if granted is None else granted, database, table):
             raise ClickHouseError(
                 497,
                 f"{self.name}: Not enough privileges. To execute this query, it's necessary to have "
@@ -121,11 +138,17 @@ class User:
 def authenticate(users: Users, name: str, password: str) -> User:
     """Raises ClickHouseError 516 for an unknown user or another password."""
     known = users.get(name)
-    if known is None or known[0] != password:
+    if known is None or not _is_password(known[0], password):
         raise ClickHouseError(
             516, f"{name}: Authentication failed: password is incorrect, or there is no user with such name"
         )
     return User(name, known[1])
+
+
+def _is_password(secret: str | HashedPassword, password: str) -> bool:
+    if isinstance(secret, HashedPassword):
+        return sha256((password + secret.salt).encode()).hexdigest() == secret.digest.lower()
+    return password == secret
 
 
 def load_users(text: str) -> Users:
@@ -197,7 +220,7 @@ def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None
     if tree.kind == "InsertQuery":
         if tree.children[0].kind == "Function":
             user.need("CREATE TEMPORARY TABLE", "*")
-        elif user.may("INSERT", database) or _exists(session, database, table):
+        elif user.may("INSERT", database, table) or _exists(session, database, table):
             user.need("INSERT", database, table)
     elif tree.kind == "DeleteQuery":
         user.need("ALTER DELETE", database, table)
@@ -229,7 +252,7 @@ def _check_reads(session: Session, user: User, tree: _Node, current: str, statem
                 continue
             if database.lower() == "information_schema":
                 continue
-            if describes or user.may(granted, database) or _exists(session, database, table):
+            if describes or user.may(granted, database, table) or _exists(session, database, table):
                 user.need(privilege, database, table, granted=granted)
         elif node.kind == "TableExpression":
             for child in node.children:
@@ -240,14 +263,16 @@ def _check_reads(session: Session, user: User, tree: _Node, current: str, statem
 def _filters(grants: Mapping[str, Collection[str]]) -> str:
     """The setting additional_table_filters that lets only what is granted be listed."""
     entries = []
-    for table, column in _DATABASE_COLUMN.items():
-        conditions = [f"{column} = 'system'"]
-        for pattern in grants:
-            test = (
-                f"startsWith({column}, {quote(pattern[:-1])})"
-                if pattern.endswith("*")
-                else f"{column} = {quote(pattern)}"
-            )
-            conditions.append(test)
-        entries.append(f"{quote(table)}: {quote(' OR '.join(conditions))}")
+    for system_table, columns in _NAMING_COLUMNS.items():
+        conditions = [f"{columns[0]} = 'system'", *(_listed(pattern, *columns) for pattern in grants)]
+        entries.append(f"{quote(system_table)}: {quote(' OR '.join(conditions))}")
     return "{" + ", ".join(entries) + "}"
+
+
+def _listed(pattern: str, database_column: str, table_column: str) -> str:
+    """The condition under which a grant on `pattern` lets a row of a system table be seen."""
+    database, _, table = pattern.partition(".")
+    if database.endswith("*"):
+        return f"startsWith({database_column}, {quote(database[:-1])})"
+    condition = f"{database_column} = {quote(database)}"
+    return f"({condition} AND {table_column} = {quote(table)})" if table and table_column else condition

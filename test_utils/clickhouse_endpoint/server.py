@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from test_utils.http_endpoint import Handler, HttpEndpoint
 
-from . import bodies, sql
+from . import accounts, bodies, sql
 from .bodies import Disconnected
 from .engine import Answer, Engine
 from .errors import ClickHouseError
@@ -247,6 +247,7 @@ class _Handler(Handler):
             self.endpoint.faults.wait(fault.seconds)
             if (error := fault.error()) is not None:
                 raise error
+            incoming.statement = replace(incoming.statement, sql=fault.by_its_clock(incoming.statement.sql))
         if not asks:
             # What the client sends along is not read: it must not be taken for the next request.
             self.close_connection |= self.command == "POST"
@@ -273,6 +274,9 @@ class _Handler(Handler):
             check(session, user, statement, incoming.query_params)
             if self.command != "POST":
                 session.set({"readonly": "2"})  # a GET may not change anything
+            elif accounts.concerns(statement):
+                accounts.change(self.endpoint.users, session, statement)
+                return Answer(b""), None
             text = statement.sql if incoming.data is None else statement.reading_from(incoming.data.name)
             answer = session.run(text, wanted, incoming.query_params)
         return answer, (statement.output_format() or wanted) if statement.has_result else None
@@ -436,6 +440,7 @@ class ClickHouseEndpoint(HttpEndpoint[Request]):
         - "reset_after_execute": the statement is executed, then the connection is reset without an answer.
         - "502", "503", "504": a page as proxies send it; nothing is executed.
         - "slow" (seconds=1): the statement is executed after that time, also if the client has gone by then.
+        - "clock" (seconds=60): the server's clock, as now64() tells it, is so far ahead, or behind if negative.
         - "too_many_parts": ClickHouse's error 252.
         - "exception" (code=, name=, message=): any other error of ClickHouse's.
 

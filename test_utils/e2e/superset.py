@@ -41,6 +41,8 @@ class Superset(Process):
         environment = {
             "E2E_SECRET_KEY": secrets.token_urlsafe(32),
             "E2E_METADATA": f"sqlite:///{self.metadata}",
+            "E2E_EMBEDDED": "1",
+            "E2E_GUEST_ROLE": "Gamma",
             "E2E_GUEST_TOKEN_SECRET": self.guest_token_secret,
             "E2E_FRAME_ANCESTORS": " ".join(frame_ancestors),
             "FLASK_APP": "superset",

@@ -10,8 +10,8 @@ from superset.config import TALISMAN_CONFIG as DEFAULTS
 SECRET_KEY = os.environ["E2E_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["E2E_METADATA"]
 
-FEATURE_FLAGS = {"EMBEDDED_SUPERSET": True}
-GUEST_ROLE_NAME = "Gamma"
+FEATURE_FLAGS = {"EMBEDDED_SUPERSET": bool(os.environ["E2E_EMBEDDED"])}
+GUEST_ROLE_NAME = os.environ["E2E_GUEST_ROLE"]
 GUEST_TOKEN_JWT_SECRET = os.environ["E2E_GUEST_TOKEN_SECRET"]
 # The pages that may show its dashboards.
 TALISMAN_CONFIG = {

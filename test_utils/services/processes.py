@@ -93,13 +93,14 @@ SUPERVISE = 'while true; do "$@"; sleep 0.1; done'
 
 
 class Worker(Process):
-    """A supervised Celery worker of the CMS, with two processes for tasks; ``kill`` ends the supervisor too."""
+    """A supervised Celery worker of a service, with two processes for tasks; ``kill`` ends the supervisor too."""
 
-    def __init__(self, name: str, folder: Path, environment: Mapping[str, str]):
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], service: str = "cms"):
         self.host = f"{name}@standin"
         command = ["bash", "-c", SUPERVISE, "supervisor"]
-        command += [sys.executable, "-m", "celery", "--app", "cms.celery", "worker", "--pool", "prefork"]
+        command += [sys.executable, "-m", "celery", "--app", f"{service}.celery", "worker", "--pool", "prefork"]
         command += ["--concurrency", "2", "--hostname", self.host, "--loglevel", "INFO"]
+        environment = {**environment, "DJANGO_SETTINGS_MODULE": f"{service}.envs.standin"}
         super().__init__(name, folder, [*command, "--without-mingle", "--without-gossip"], environment)
 
     def is_ready(self) -> bool:

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,7 @@ from test_utils.clickhouse_endpoint.sql import parse
 REPOSITORY = Path(__file__).resolve().parents[2]
 AWKWARD = ["", "NULL", "\\N", "a'b\"c`", "\t\n\r\\", "\0", "é😀‮مرحبا", "a;b -- c", "{x:String}", "‍", "\u2028"]
 ADMIN = {"X-ClickHouse-User": "ch_admin", "X-ClickHouse-Key": "admin-password"}
+PASSWORD = b"it's"  # of users that tests make
 CMS = {"X-ClickHouse-User": "ch_cms", "X-ClickHouse-Key": "password"}
 
 
@@ -310,6 +312,79 @@ class TestAccess:
         admin.command("TRUNCATE TABLE other")
         admin.command("DROP TABLE other SYNC")
 
+    @pytest.fixture
+    def admin(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> Iterator[Client]:
+        """An administrator, who makes no user but `new`."""
+        admin = connect(clickhouse_endpoint, client.database, username="ch_admin", password="admin-password")
+        yield admin
+        admin.command("DROP USER IF EXISTS `new`")
+        admin.close()
+
+    @pytest.mark.parametrize(
+        "identified",
+        [
+            "BY 'it''s'",
+            "WITH sha256_password BY 'it\\'s'",
+            f"WITH sha256_hash BY '{sha256(PASSWORD).hexdigest()}'",
+            f"WITH sha256_hash BY '{sha256(PASSWORD + b'salt').hexdigest().upper()}' SALT 'salt'",
+        ],
+    )
+    def test_users_are_made_and_given_rights(
+        self, clickhouse_endpoint: ClickHouseEndpoint, client: Client, admin: Client, forbidden: str, identified: str
+    ) -> None:
+        admin.command(f"CREATE USER new IDENTIFIED {identified}")
+        admin.command("CREATE USER IF NOT EXISTS new IDENTIFIED BY 'another'")
+        with pytest.raises(DatabaseError) as error:
+            connect(clickhouse_endpoint, username="new", password="another")
+        assert codes(error) == (516, "AUTHENTICATION_FAILED")
+        new = connect(clickhouse_endpoint, username="new", password=PASSWORD.decode())
+        people = f"`{client.database}`.people"
+
+        def may(statement: str) -> bool:
+            try:
+                new.command(statement)
+            except DatabaseError as error:
+                return error.code != 497
+            return True
+
+        inserting, reading = f"INSERT INTO {people} (id) VALUES (1)", f"SELECT id FROM {people}"
+        assert (may(inserting), may(reading)) == (False, False)
+        admin.command(f"GRANT INSERT, DELETE ON {client.database}.* TO `new`;")
+        admin.command("GRANT SELECT ON elsewhere.people TO new")
+        assert (may(inserting), may(reading)) == (True, False)
+        assert may(f"ALTER TABLE {people} DELETE WHERE 0")
+        admin.command(f"GRANT SELECT ON {people} TO new")
+        assert may(reading)
+        admin.command(f"REVOKE INSERT, ALTER DELETE ON {client.database}.* FROM new")
+        assert (may(inserting), may(reading)) == (False, True)
+        assert not may(f"SELECT a FROM {forbidden}.t")
+        tables = new.query("SELECT database, name FROM system.tables WHERE database != 'system'").result_rows
+        assert tables == [(client.database, "people")]
+        admin.command("DROP USER new")
+        with pytest.raises(DatabaseError) as error:
+            new.command(reading)
+        assert error.value.code == 516
+
+    @pytest.mark.parametrize(
+        ("statement", "code"),
+        [
+            ("CREATE USER ch_cms IDENTIFIED BY 'x'", 493),
+            ("DROP USER nobody", 192),
+            ("GRANT SELECT ON a.b TO nobody", 192),
+            ("GRANT SELEC ON a.b TO ch_cms", 62),
+            ("GRANT SELECT(a) ON a.b TO ch_cms", 48),
+            ("GRANT SELECT ON a.b TO ch_cms WITH GRANT OPTION", 48),
+            ("GRANT ON CLUSTER main SELECT ON a.b TO ch_cms", 48),
+            ("REVOKE SELECT ON event_sink.tag FROM ch_cms", 48),
+            ("CREATE USER new IDENTIFIED BY 'x' SETTINGS readonly = 2", 48),
+        ],
+    )
+    def test_what_cannot_be_done_with_users_is_said(self, admin: Client, statement: str, code: int) -> None:
+        with pytest.raises(DatabaseError) as error:
+            admin.command(statement)
+        assert error.value.code == code
+        assert "'x'" not in str(error.value)
+
     def test_users_from_json(self) -> None:
         users = load_users('{"a": ["", "all"], "b": ["pw", {"x": ["SELECT"]}]}')
         assert users == {"a": ("", "all"), "b": ("pw", {"x": ["SELECT"]})}
@@ -578,6 +653,12 @@ class TestFaults:
         clickhouse_endpoint.fail("slow", seconds=0.3, match="SELECT 1")
         assert client.command("SELECT 1") == 1
         assert time.monotonic() - started > 0.3
+
+    def test_a_clock_that_is_wrong(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
+        clickhouse_endpoint.fail("clock", seconds=-7200)
+        ago = client.command("SELECT dateDiff('minute', now64(6), now())")
+        assert ago in (119, 120)
+        assert client.command("SELECT dateDiff('minute', now64(6), now())") == 0
 
     def test_a_client_with_less_patience(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
         """The statement is executed all the same: an unknown state of the insert."""

@@ -13,8 +13,10 @@ from typing import Any
 
 import celery
 import pytest
+from cms.djangoapps.contentstore.views.course import create_new_course_in_store
 from common.djangoapps.student.auth import has_studio_read_access
-from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment, UserProfile
+from common.djangoapps.student.helpers import AccountValidationError, do_create_account
+from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment, Registration, UserProfile
 from common.djangoapps.student.roles import (
     CourseBetaTesterRole,
     CourseDataResearcherRole,
@@ -28,7 +30,8 @@ from common.djangoapps.student.roles import (
 from common.djangoapps.student.signals.signals import ENROLL_STATUS_CHANGE
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import post_save
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
@@ -38,6 +41,7 @@ from openedx.core.djangoapps.content_tagging.api import delete_object_tags, get_
 from openedx.core.djangoapps.external_user_ids.models import ExternalId
 from openedx.core.djangoapps.user_api.accounts.signals import USER_RETIRE_LMS_MISC
 from openedx.core.djangoapps.user_api.models import UserPreference, UserRetirementStatus
+from openedx.core.djangoapps.user_authn.views.registration_form import AccountCreationForm
 from openedx.core.lib.api.permissions import IsStaffOrReadOnly
 from openedx.envs.environment import databases
 from openedx_events.content_authoring.signals import CONTENT_OBJECT_ASSOCIATIONS_CHANGED, CONTENT_OBJECT_TAGS_CHANGED
@@ -48,7 +52,7 @@ from openedx_events.learning.signals import (
 )
 from xmodule.modulestore import ModuleStoreEnum
 from xmodule.modulestore.django import COURSE_DELETED, COURSE_PUBLISHED, SignalHandler, modulestore
-from xmodule.modulestore.exceptions import DuplicateItemError, ItemNotFoundError
+from xmodule.modulestore.exceptions import DuplicateCourseError, DuplicateItemError, ItemNotFoundError
 from xmodule.modulestore.inmemory import InMemoryModuleStore
 from xmodule.modulestore.store_utilities import DETACHED_XBLOCK_TYPES
 
@@ -185,6 +189,61 @@ class TestProfiles:
         UserPreference.objects.create(user=user, key="pref-lang", value="ar")
         assert UserPreference.get_value(user, "pref-lang") == "ar"
         assert UserPreference.get_value(user, "time_zone", "UTC") == "UTC"
+
+
+class TestAccounts:
+    def form(self, tos_required: bool, **data: str) -> AccountCreationForm:
+        given = {"username": "somebody", "email": "somebody@example.invalid", "password": "pass word", "name": "Some"}
+        return AccountCreationForm(data={**given, **data}, tos_required=tos_required)
+
+    def make(self, **data: str) -> User:
+        return do_create_account(self.form(tos_required=False, **data))[0]
+
+    def test_a_registration_makes_an_inactive_user_with_a_profile(self) -> None:
+        user = self.make()
+        assert (user.is_active, user.check_password("pass word"), user.profile.name) == (False, True, "Some")
+        assert len(Registration.objects.get(user=user).activation_key) == 32
+
+    @pytest.mark.parametrize(
+        ("field", "wrong"),
+        [
+            ("username", "x"),
+            ("username", "x" * 31),
+            ("username", "some body"),
+            ("username", "jemánd"),
+            ("email", "somebody"),
+            ("password", ""),
+            ("name", ""),
+            ("name", "<b>"),
+            ("name", "http://example.invalid"),
+        ],
+    )
+    def test_the_form_refuses(self, field: str, wrong: str) -> None:
+        with pytest.raises(ValidationError) as caught:
+            self.make(**{field: wrong})
+        assert list(caught.value.error_dict) == [field]
+
+    def test_the_terms_of_service_must_be_accepted(self) -> None:
+        assert list(self.form(tos_required=True).errors) == ["terms_of_service"]
+
+    def test_the_site_allows_some_addresses_only(self, settings: Any) -> None:
+        settings.REGISTRATION_EMAIL_PATTERNS_ALLOWED = [r".*@example\.invalid"]
+        self.make()
+        with pytest.raises(ValidationError, match="Unauthorized"):
+            self.make(email="other@example.invalid.com")
+
+    def test_what_is_taken(self) -> None:
+        self.make()
+        with pytest.raises(ValidationError, match="existing account"):
+            self.make(username="other")
+        with pytest.raises(AccountValidationError) as caught:
+            self.make(email="other@example.invalid")
+        assert caught.value.field == "username"
+
+    def test_a_site_where_nobody_registers(self, settings: Any) -> None:
+        settings.FEATURES = {**settings.FEATURES, "ALLOW_PUBLIC_ACCOUNT_CREATION": False}
+        with pytest.raises(PermissionDenied):
+            self.make()
 
 
 class TestExternalIds:
@@ -390,6 +449,28 @@ class TestModulestore:
         key = make_course(chapters=10, sequentials=10, verticals=10, leaves=4)
         assert time.process_time() - begin < 1
         assert len(store.get_items(key)) == 1 + 10 + 100 + 1000 + 4000 + 3
+
+    def test_a_new_course_is_published_with_its_maker_as_instructor(
+        self, store: InMemoryModuleStore, listen: Callable[..., list[Any]]
+    ) -> None:
+        heard = listen(lambda course_key, **_: course_key, COURSE_PUBLISHED)
+        user, fields = make_user(), {"display_name": "New"}
+        course = create_new_course_in_store("split", user, "Org", "Course", "new", fields)
+        key = course.id.for_branch(None)
+        assert (heard, fields["language"]) == ([key], "en")
+        assert CourseOverview.objects.get().display_name == "New"
+        assert CourseInstructorRole(key).has_user(user)
+        assert CourseStaffRole(key).has_user(user)
+        assert CourseEnrollment.is_enrolled(user, key)
+        with pytest.raises(DuplicateCourseError):
+            create_new_course_in_store("split", user, "Org", "Course", "new", {})
+        with pytest.raises(ValueError, match="store"):
+            create_new_course_in_store("old mongo", user, "Org", "Course", "newer", {})
+
+    def test_an_inactive_user_makes_no_course(self, store: InMemoryModuleStore) -> None:
+        with pytest.raises(PermissionDenied):
+            create_new_course_in_store("split", make_user(is_active=False), "Org", "Course", "new", {})
+        assert not CourseAccessRole.objects.exists()
 
 
 class TestTags:

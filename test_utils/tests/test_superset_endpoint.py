@@ -201,7 +201,60 @@ def test_answers_to_what_it_has_not(method: str, path: str, status: int, client:
     assert client.call(method, path, json={}).status_code == status
 
 
+def test_answers_to_frames(client: Client) -> None:
+    page = requests.get(f"{client.url}/embedded/{client.dashboard}", headers={"Referer": "https://lms.example/"})
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert requests.get(f"{client.url}/embedded/{UNKNOWN}").status_code == 404
+
+
+def as_guest(client: Client, path: str, token: str | None) -> requests.Response:
+    return requests.get(f"{client.url}/api/v1/{path}", headers={"X-GuestToken": token})
+
+
+def test_answers_to_guests(client: Client) -> None:
+    token = client.guest_token(client.headers()).json()["token"]
+    assert as_guest(client, "me/", token).json()["result"]["username"] == "ada"
+    assert (
+        as_guest(client, f"embedded_dashboard/{client.dashboard}", token).json()["result"]["uuid"] == client.dashboard
+    )
+    assert as_guest(client, f"embedded_dashboard/{UNKNOWN}", token).status_code == 404
+
+
+@pytest.mark.parametrize("token", [None, "garbage", jwt.encode({"type": "guest"}, "x" * 32, "HS256")])
+@pytest.mark.parametrize("path", ["me/", f"embedded_dashboard/{UNKNOWN}"])
+def test_answers_to_those_who_are_no_guests(path: str, token: str | None, client: Client) -> None:
+    response = as_guest(client, path, token)
+    assert (response.status_code, response.json()) == (401, {"msg": "Missing Authorization Header"})
+
+
 # What only the stand-in can be told
+
+
+def test_guests_of_a_role_that_may_nothing(client: Client, superset_endpoint: SupersetEndpoint) -> None:
+    token = client.guest_token(client.headers()).json()["token"]
+    superset_endpoint.guests_may_read = False
+    for path in ("me/", f"embedded_dashboard/{KNOWN}"):
+        response = as_guest(client, path, token)
+        assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
+
+
+def test_without_the_feature_there_is_nothing_to_embed(client: Client, superset_endpoint: SupersetEndpoint) -> None:
+    superset_endpoint.embeds = False
+    token = client.guest_token(client.headers()).json()["token"]
+    assert as_guest(client, "me/", token).status_code == 401
+    assert as_guest(client, f"embedded_dashboard/{KNOWN}", None).status_code == 404
+    assert requests.get(f"{client.url}/embedded/{KNOWN}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("referrer", "status"), [("https://lms.example/", 200), ("https://lms.example:444/", 403), (None, 403)]
+)
+def test_allowed_domains(
+    referrer: str | None, status: int, client: Client, superset_endpoint: SupersetEndpoint
+) -> None:
+    superset_endpoint.allowed_domains[KNOWN] = ["https://other.example", "https://lms.example"]
+    assert requests.get(f"{client.url}/embedded/{KNOWN}", headers={"Referer": referrer}).status_code == status
 
 
 @pytest.mark.parametrize(

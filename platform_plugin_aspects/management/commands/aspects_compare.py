@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Any
@@ -11,7 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Failure
 from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
-from platform_plugin_aspects.management.options import add_connection_arguments, connection_from
+from platform_plugin_aspects.management.options import (
+    add_connection_arguments,
+    add_json_argument,
+    connection_from,
+    require_at_least,
+)
+from platform_plugin_aspects.management.text import as_json, table
 from platform_plugin_aspects.reconcile import Comparison, compare, repair
 from platform_plugin_aspects.sinks import ModelBaseSink
 
@@ -39,7 +44,7 @@ class Command(BaseCommand):
             "--sample", type=float, default=1, metavar="SHARE", help="look at this share of the ranges (0 to 1) only"
         )
         parser.add_argument("--batch_size", type=int, metavar="N", help="objects per range")
-        parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+        add_json_argument(parser)
         parser.add_argument("--show", type=int, default=10, metavar="N", help="print at most N keys of a kind")
         add_connection_arguments(parser)
 
@@ -50,7 +55,7 @@ class Command(BaseCommand):
         except (CommandError, Failure) as error:
             raise CommandError(str(error), returncode=NOT_COMPARED) from None
         if options["json"]:
-            self.stdout.write(json.dumps([_as_data(found, seconds) for found, seconds in results], indent=2))
+            self.stdout.write(as_json([_as_data(found, seconds) for found, seconds in results]))
         else:
             self._print(results, options["show"])
         if not all(found.equal for found, _seconds in results):
@@ -61,8 +66,7 @@ class Command(BaseCommand):
             raise CommandError("--prune goes with --repair")
         if not 0 < options["sample"] <= 1:
             raise CommandError(f"--sample {options['sample']}: it must be above 0 and at most 1")
-        if options["batch_size"] is not None and options["batch_size"] < 1:
-            raise CommandError(f"--batch_size {options['batch_size']}: it must be at least 1")
+        require_at_least(options, batch_size=1)
         if options["range"] and options["object"] == ALL:
             raise CommandError(f"--range names keys of one object: it cannot go with --object {ALL}")
         connection = connection_from(options)
@@ -96,11 +100,12 @@ class Command(BaseCommand):
         return look()
 
     def _print(self, results: list[tuple[Comparison, float]], show: int) -> None:
-        line = "{:<20} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8}"
-        self.stdout.write(line.format("object", "objects", "ranges", "missing", "stale", "extra", "seconds"))
+        cells: list[tuple[object, ...]] = [("object", "objects", "ranges", *KINDS, "seconds")]
         for found, seconds in results:
             counts = [len(getattr(found, kind)) for kind in KINDS]
-            self.stdout.write(line.format(found.sink, found.objects, found.ranges, *counts, f"{seconds:.1f}"))
+            cells.append((found.sink, found.objects, found.ranges, *counts, f"{seconds:.1f}"))
+        for line in table(cells, right=range(1, 7)):
+            self.stdout.write(line)
         for found, _seconds in results:
             for kind in KINDS:
                 keys = list(getattr(found, kind))

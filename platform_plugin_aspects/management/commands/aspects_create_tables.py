@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.grants import grant_statements
 from platform_plugin_aspects.clickhouse.schema import (
     create_database_statement,
     create_missing,
@@ -36,7 +37,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--cluster", help="make Replicated tables ON CLUSTER (default: EVENT_SINK_CLICKHOUSE_CLUSTER_NAME)"
         )
-        parser.add_argument("--dry-run", action="store_true", help="print the statements, run none")
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument("--dry-run", action="store_true", help="print the statements, run none")
+        only.add_argument(
+            "--print-grants",
+            action="store_true",
+            help="print the statements that make the user of the settings, or of --username, with the rights that the "
+            "plugin needs; for an administrator to run. ClickHouse is not asked",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
@@ -44,21 +52,35 @@ class Command(BaseCommand):
         if cluster is None:
             cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
         with failures_as_command_errors():
-            client = get_client(connection_from(options))
-            database = client.connection.database
+            connection = connection_from(options)
+            if options["print_grants"]:
+                self._print_grants(connection, cluster)
+                return
+            client = get_client(connection)
+            database = connection.database
+            wanted = tables(connection)
             if options["dry_run"]:
-                missing, differences = missing_and_drifted(tables(), client.columns())
+                missing, differences = missing_and_drifted(wanted, client.columns())
                 self.stdout.write(f"{create_database_statement(database, cluster)};")
                 for table in missing:
                     self.stdout.write(f"{table.create_statement(database, cluster)};")
             else:
-                missing, differences = create_missing(client, tables(), cluster)
+                missing, differences = create_missing(client, wanted, cluster)
                 for table in missing:
                     self.stdout.write(f"created {database}.{table.name}")
-        present = len(tables()) - len(missing)
+        present = len(wanted) - len(missing)
         self.stdout.write(
             f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already"
         )
         if differences:
             listed = "\n".join(f"  {difference}" for difference in differences)
             raise CommandError(f"Tables in {database} that the plugin did not alter, and that differ:\n{listed}")
+
+    def _print_grants(self, connection: Connection, cluster: str) -> None:
+        if connection.embedded_path is not None:
+            raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
+        username, password = connection.credentials
+        if not password:
+            raise CommandError(f"Set a password for {username} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG first")
+        for statement in grant_statements(connection, cluster):
+            self.stdout.write(f"{statement};")

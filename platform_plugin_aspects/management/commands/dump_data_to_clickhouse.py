@@ -23,14 +23,14 @@ from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     connection_from,
     failures_as_command_errors,
+    require_at_least,
 )
 from platform_plugin_aspects.management.progress import Progress
+from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
 
 DEFAULT_WORKERS = 4
-#: What a shell says of a command that Ctrl-C ended.
-INTERRUPTED = 130
 #: Options that name keys, which differ from object to object.
 OF_ONE_OBJECT = ("ids", "ids_to_skip", "start_pk")
 #: Options that choose objects: a backfill that is resumed has its own.
@@ -42,8 +42,6 @@ PACE = {
     "max_rate": "max_rate",
     "read_from": "read_from",
 }
-#: The least value of options that are numbers.
-NUMBERS = (("limit", 1), ("batch_size", 1), ("sleep_time", 0), ("workers", 1))
 
 
 @dataclass
@@ -284,10 +282,7 @@ def _how_to_go_on(unfinished: list[_Run], options: Mapping[str, Any]) -> str:
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:
     """Raise CommandError for options that cannot be meant."""
-    for name, least in NUMBERS:
-        value = options[name]
-        if value is not None and not least <= value < math.inf:
-            raise CommandError(f"--{name} {value}: it must be at least {least}")
+    require_at_least(options, limit=1, batch_size=1, sleep_time=0, workers=1)
     if options["max_rate"] is not None and not 0 < options["max_rate"] < math.inf:
         raise CommandError(f"--max_rate {options['max_rate']}: it must be more than 0")
     if options["limit"] is not None and options["force"]:

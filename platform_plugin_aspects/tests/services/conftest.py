@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from platform_plugin_aspects import delivery
-from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.comparison import Compared, compare
@@ -40,15 +40,18 @@ class Site:
         self.layer = servers.folder / "site.json"
         self.environment = {"STANDIN_TUTOR_SETTINGS": str(self.layer)}
 
-    def start_workers(self, window: float, sweep: float) -> None:
-        """Start two workers on the same queue and wait until both consume it; nothing sweeps where ``sweep`` is 0."""
+    def start_workers(self, window: float, sweep: float, **settings: Any) -> None:
+        """Start two workers on the same queue and wait until both consume it; nothing sweeps where ``sweep`` is 0.
+
+        ``settings`` are further ones of theirs.
+        """
         values = {
             "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": window,
             "EVENT_SINK_CLICKHOUSE_SWEEP_SECS": sweep,
         }
         for name, value in values.items():
             setattr(self.settings, name, value)
-        self.layer.write_text(json.dumps(values))
+        self.layer.write_text(json.dumps(values | settings))
         self.workers = [Worker(name, self.servers.folder, self.environment) for name in ("worker1", "worker2")]
         for worker in self.workers:
             worker.launch()
@@ -142,6 +145,20 @@ def site(demo: Demo, servers: Servers, settings: Any) -> Iterator[Site]:
     site = Site(servers, demo, settings)
     yield site
     site.close()
+
+
+@pytest.fixture
+def xapi_events(demo: Demo) -> ClickHouse:
+    """ClickHouse as its administrator sees it, with an empty table of xAPI events."""
+    client = get_client(Connection.from_settings({"username": ADMIN[0], "password": ADMIN[1]}))
+    for statement in (
+        "CREATE DATABASE IF NOT EXISTS xapi",
+        "CREATE TABLE IF NOT EXISTS xapi.xapi_events_all (event_id UUID, emission_time DateTime64(6), event String) "
+        "ENGINE = ReplacingMergeTree ORDER BY (emission_time, event_id)",
+        "TRUNCATE TABLE xapi.xapi_events_all",
+    ):
+        client.command(statement)
+    return client
 
 
 @pytest.fixture(scope="session")

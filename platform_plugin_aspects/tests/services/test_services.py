@@ -22,13 +22,13 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from platform_plugin_aspects.models import Change
-from test_utils.factories import make_external_id, make_taxonomy, make_user
+from test_utils.factories import make_external_id, make_object_tag, make_tag, make_taxonomy, make_user
 from test_utils.processes import POLL_SECS, until
 from test_utils.retirement import retirement_steps
 from test_utils.services.processes import Worker
 from test_utils.services.traffic import MODES
 
-from .conftest import Site
+from .conftest import PATIENCE_SECS, Site, deliver_all
 
 pytestmark = pytest.mark.services
 
@@ -154,12 +154,15 @@ def test_a_worker_killed_in_the_middle_of_a_delivery_loses_nothing(site: Site, w
 
 def delivering(site: Site) -> tuple[Worker, int]:
     """The worker that delivers something now, and the number of its process that does."""
-    active = until(
-        lambda: {host: tasks for host, tasks in (APP.control.inspect(timeout=1).active() or {}).items() if tasks},
-        30,
-        "a worker says that it delivers",
-        site.state,
-    )
+    # Not one of those that are kept: they may lead to a broker that was killed since.
+    with APP.connection_for_write() as broker:
+        inspect = APP.control.inspect(timeout=1, connection=broker)
+        active = until(
+            lambda: {host: tasks for host, tasks in (inspect.active() or {}).items() if tasks},
+            30,
+            "a worker says that it delivers",
+            site.state,
+        )
     ((host, (task,)),) = active.items()
     return next(worker for worker in site.workers if worker.host == host), task["worker_pid"]
 
@@ -297,6 +300,41 @@ def test_workers_that_start_ask_for_what_is_pending(site: Site) -> None:
     site.wait_until_delivered()
     assert name_in_clickhouse(site, profile) == profile.name
     site.assert_equal()
+
+
+def test_content_that_is_tagged_while_its_tag_is_deleted(site: Site) -> None:
+    tag = make_tag()
+    number = tag.pk
+    deleted, delivered = threading.Event(), threading.Event()
+
+    def delete() -> None:
+        with closing(connection), transaction.atomic():
+            tag.delete()
+            deleted.set()
+            assert delivered.wait(PATIENCE_SECS)
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            tagged = make_object_tag(site.demo.course_key, tag)
+            deletion = pool.submit(delete)
+            until(waits_for_a_lock, PATIENCE_SECS, "the deletion waits for the tagging")
+        assert deleted.wait(PATIENCE_SECS)
+        # With the tag: for others it is there until the deletion is committed.
+        deliver_all()
+        assert site.latest("object_tag", "tag", "id", tagged.pk) == number
+        delivered.set()
+        deletion.result()
+    deliver_all()
+    assert site.latest("object_tag", "tag", "id", tagged.pk) == 0
+    site.assert_equal()
+
+
+def waits_for_a_lock() -> bool:
+    """Whether a transaction waits for another one."""
+    with connection.cursor() as cursor:
+        # Unlike the tables that tell of it, this is no cache that must be left alone for a while.
+        cursor.execute("SHOW ENGINE INNODB STATUS")
+        return "LOCK WAIT" in cursor.fetchone()[2]
 
 
 def test_a_learner_who_is_retired_leaves_while_the_profile_is_saved(site: Site) -> None:

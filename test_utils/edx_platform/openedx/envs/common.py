@@ -31,6 +31,8 @@ LMS_ROOT_URL = "http://lms.standin.invalid"
 CMS_ROOT_URL = "http://cms.standin.invalid"
 INSTRUCTOR_MICROFRONTEND_URL = "http://apps.standin.invalid/instructor-dashboard"
 
+REGISTRATION_EMAIL_PATTERNS_ALLOWED = None
+
 FEATURES = {
     # The platform's default. Tutor turns it off.
     "PREVENT_CONCURRENT_LOGINS": True,

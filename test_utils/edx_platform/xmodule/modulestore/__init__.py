@@ -4,6 +4,11 @@
 class ModuleStoreEnum:
     """Names that callers hand to a modulestore."""
 
+    class Type:
+        """Kinds of modulestores."""
+
+        split = "split"
+
     class RevisionOption:
         """Which revision a read means."""
 

@@ -10,6 +10,8 @@ from common.djangoapps.student.roles import (
     OrgInstructorRole,
     OrgStaffRole,
 )
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from opaque_keys.edx.keys import CourseKey
 
 
@@ -28,3 +30,11 @@ def has_studio_read_access(user: Any, course_key: CourseKey) -> bool:
     if CourseLimitedStaffRole(course_key).has_user(user):
         return False
     return OrgStaffRole(course_key.org).has_user(user) or CourseStaffRole(course_key).has_user(user)
+
+
+def add_users(caller: User, role: Any, *users: User) -> None:
+    """Give the users a role in a course; PermissionDenied unless the caller is its instructor, or global staff."""
+    may = GlobalStaff().has_user(caller) or CourseInstructorRole(role.course_key).has_user(caller)
+    if not (caller.is_active and may):
+        raise PermissionDenied
+    role.add_users(*users)

@@ -59,10 +59,11 @@ class _AccessRole:
         return user._roles.has_role(self.ROLE, self.course_key, self.org)
 
     def add_users(self, *users: User) -> None:
-        """Give the users the role."""
+        """Give the users the role; inactive and anonymous users are left out without a word."""
         for user in users:
-            CourseAccessRole.objects.get_or_create(user=user, **self._columns())
-            vars(user).pop("_roles", None)
+            if user.is_authenticated and user.is_active:
+                CourseAccessRole.objects.get_or_create(user=user, **self._columns())
+                vars(user).pop("_roles", None)
 
     def remove_users(self, *users: User) -> None:
         """Take the role from the users."""

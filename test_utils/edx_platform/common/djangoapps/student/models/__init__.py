@@ -4,4 +4,8 @@ from common.djangoapps.student.models.course_enrollment import (  # noqa: F401
     CourseEnrollment,
     EnrollStatusChange,
 )
-from common.djangoapps.student.models.user import CourseAccessRole, UserProfile  # noqa: F401
+from common.djangoapps.student.models.user import (  # noqa: F401
+    CourseAccessRole,
+    Registration,
+    UserProfile,
+)

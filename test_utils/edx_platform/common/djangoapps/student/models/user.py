@@ -1,6 +1,7 @@
 """What the platform knows of a user beyond Django's auth_user."""
 
 import json
+import uuid
 from importlib import import_module
 from typing import Any
 
@@ -84,6 +85,26 @@ def enforce_single_login(sender: Any, request: Any, user: User | None, signal: A
     session_key = request.session.session_key if signal is user_logged_in else None
     profile, _ = UserProfile.objects.get_or_create(user=user, defaults={"name": user.username})
     profile.set_login_session(session_key)
+
+
+class Registration(models.Model):
+    """What a new user confirms the email address with."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE)
+    activation_key = models.CharField(max_length=32, unique=True, db_index=True)
+
+    class Meta:
+        app_label = "student"
+        db_table = "auth_registration"
+
+    def __str__(self) -> str:
+        return f"registration of user {self.user_id}"
+
+    def register(self, user: User) -> None:
+        """Make a key for the user."""
+        self.activation_key = uuid.uuid4().hex
+        self.user = user
+        self.save()
 
 
 class CourseAccessRole(models.Model):

@@ -1,4 +1,4 @@
-"""README.rst names every setting, command, option, sink and table; what it shows can be typed, and its sink works."""
+"""What README.rst and the how-tos show can be typed, and works."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aspects_reference import command_names
 from crum import impersonate
 from django.core.checks import run_checks
 from django.core.management import call_command, get_commands, load_command_class
@@ -22,105 +23,82 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
 
 import platform_plugin_aspects
-from platform_plugin_aspects import checks, delivery, signals
+from platform_plugin_aspects import delivery, signals
+from platform_plugin_aspects.checks.sinks import check_extra_sinks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.settings import common
-from platform_plugin_aspects.sinks.registry import BUILT_IN, tables
 from platform_plugin_aspects.superset.rls import parse_filter
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course_key, make_user
 from test_utils.retirement import retire
 
-PACKAGE = Path(platform_plugin_aspects.__file__).parent
-README = (PACKAGE.parent / "README.rst").read_text(encoding="utf-8")
-MAKEFILE = (PACKAGE.parent / "Makefile").read_text(encoding="utf-8")
-COMMANDS = sorted(path.stem for path in (PACKAGE / "management" / "commands").glob("*.py") if path.stem != "__init__")
-SHOWN = re.findall(r"^ +(?:python|\S*/python) manage\.py (?:lms|cms) (\S+) ?(.*)$", README, re.MULTILINE)
+ROOT = Path(platform_plugin_aspects.__file__).parents[1]
+HOW_TOS = ROOT / "docs" / "how-tos"
+ADD_A_SINK = HOW_TOS / "add_a_sink.rst"
+DASHBOARDS = HOW_TOS / "dashboards.rst"
+README = ROOT / "README.rst"
+#: Those that show what to type.
+PAGES = (README, *(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "concepts").glob("*.rst"), *HOW_TOS.glob("*.rst"))
 
 
-def defaults() -> list[str]:
-    settings = SimpleNamespace()
-    common.plugin_settings(settings)
-    return sorted(vars(settings))
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8").replace("\\\n", "")
 
 
-def parser_of(command: str) -> Any:
-    return load_command_class("platform_plugin_aspects", command).create_parser("manage.py", command)
+def shown(pattern: str) -> list[Any]:
+    """What is found on the pages, each once."""
+    return sorted({found for page in PAGES for found in re.findall(pattern, text_of(page), re.MULTILINE)})
 
 
-def options_of(command: str) -> list[str]:
-    django = {"--help", "--version", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
-    found = {option for action in parser_of(command)._actions for option in action.option_strings}
-    return sorted(option for option in found - django - {"--skip-checks"} if option.startswith("--"))
+SHOWN = shown(r"^ +(?:\$ )?(?:python|\S*/python) manage\.py (?:lms|cms) (\S+) ?(.*)$")
+
+#: Of edx-platform, and not of its stand-in.
+PLATFORM_COMMANDS = {"delete_course"}
 
 
-@pytest.mark.parametrize("name", [*defaults(), "EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED"])
-def test_every_setting_is_described(name: str) -> None:
-    assert re.search(rf"^``{name}``\n    \S", README, re.MULTILINE)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_a_section_with_an_example(name: str) -> None:
-    assert f"\n{name}\n{'~' * len(name)}\n" in README
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_has_an_example(name: str) -> None:
     assert name in [command for command, _arguments in SHOWN]
 
 
-@pytest.mark.parametrize(("command", "option"), [(name, option) for name in COMMANDS for option in options_of(name)])
-def test_every_option_is_named(command: str, option: str) -> None:
-    assert re.search(rf"``{option}(?: 2)?``", README)
-
-
-@pytest.mark.parametrize("sink", BUILT_IN, ids=lambda sink: sink.__name__)
-def test_every_sink_has_a_row(sink: Any) -> None:
-    name = f"``{sink.name}``" if sink.has_objects else "none"
-    assert re.search(rf"^{name} +``{sink.model}`` +\S", README, re.MULTILINE)
-
-
-@pytest.mark.parametrize("table", [table.name for table in tables()])
-def test_every_table_is_named(table: str) -> None:
-    assert f"``{table}``" in README
-
-
-@pytest.mark.parametrize(
-    "code", sorted(set(re.findall(r"(?<=platform_plugin_aspects\.)[EW]\d{3}", Path(checks.__file__).read_text())))
-)
-def test_every_system_check_is_named(code: str) -> None:
-    assert code in README
-
-
-@pytest.mark.parametrize(("command", "arguments"), SHOWN)
+@pytest.mark.parametrize(("command", "arguments"), [line for line in SHOWN if line[0] not in PLATFORM_COMMANDS])
 def test_every_command_line_shown_can_be_parsed(command: str, arguments: str) -> None:
     app = get_commands()[command]
     app_name = app if isinstance(app, str) else app.__module__.rpartition(".management.")[0]
-    words = shlex.split(arguments)
+    words = shlex.split(arguments.partition(" > ")[0])
     load_command_class(app_name, command).create_parser("manage.py", command).parse_args(words)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:``|^    )make ([a-z0-9]+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("target", shown(r"(?:``|^ +(?:\$ )?)make ([a-z0-9-]+)"))
 def test_every_make_target_shown_exists(target: str) -> None:
-    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_make_says_every_target() -> None:
-    shown = subprocess.run(["make", "help"], cwd=PACKAGE.parent, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"^  make (\S+) ", shown, re.MULTILINE) == re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE)
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"^  make (\S+) ", said, re.MULTILINE) == re.findall(r"^\.PHONY: (\S+)", makefile, re.MULTILINE)
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^ *\.\. code-block:: {language}\n\n((?: +.*\n|\n)+)", README, re.MULTILINE)
+@pytest.mark.parametrize("target", re.findall(r"<(\S+)>`_", README.read_text(encoding="utf-8")))
+def test_links_of_the_readme_lead_to_files(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"^ *\.\. code-block:: {language}\n\n((?: +.*\n|\n)+)", text_of(page), re.MULTILINE)
     return [textwrap.dedent(block) for block in found]
 
 
 @pytest.fixture
 def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Iterator[None]:
-    """The README's sink at the path, and with the settings, that the README gives."""
-    sink, wanted = blocks("python")
+    """The how-to's sink at the path, and with the settings, that the how-to gives."""
+    sink, wanted = blocks(ADD_A_SINK, "python")
     module = ModuleType("my_plugin.sinks")
     monkeypatch.setitem(sys.modules, "my_plugin", ModuleType("my_plugin"))
     monkeypatch.setitem(sys.modules, "my_plugin.sinks", module)
-    exec(compile(sink, "README.rst", "exec"), vars(module))
+    exec(compile(sink, ADD_A_SINK, "exec"), vars(module))
     values: dict[str, Any] = {}
-    exec(compile(wanted, "README.rst", "exec"), values)
+    exec(compile(wanted, ADD_A_SINK, "exec"), values)
     for name, value in values.items():
         if name.isupper():
             setattr(settings, name, value)
@@ -133,8 +111,8 @@ def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Ite
 
 
 @pytest.mark.django_db
-def test_the_sink_of_the_readme_works(example: None, clickhouse: ClickHouse) -> None:
-    assert checks.check_extra_sinks(None) == []
+def test_the_sink_of_the_how_to_works(example: None, clickhouse: ClickHouse) -> None:
+    assert check_extra_sinks(None) == []
     user, other = make_user("grace"), make_user("ada")
     kept = UserPreference.objects.create(user=user, key="pref-lang", value="é" * 2000)
     gone = UserPreference.objects.create(user=user, key="time_zone", value="UTC")
@@ -161,7 +139,7 @@ def test_the_sink_of_the_readme_works(example: None, clickhouse: ClickHouse) -> 
 
 
 @pytest.mark.django_db
-def test_the_sink_of_the_readme_is_an_object_of_the_backfill(
+def test_the_sink_of_the_how_to_is_an_object_of_the_backfill(
     example: None, clickhouse: ClickHouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     UserPreference.objects.bulk_create([UserPreference(user=make_user(), key="a", value="b") for _ in range(3)])
@@ -170,15 +148,11 @@ def test_the_sink_of_the_readme_is_an_object_of_the_backfill(
     assert "user_preference: 3 objects written (3 rows in user_preference)" in capsys.readouterr().out
 
 
-def yaml_settings() -> dict[str, Any]:
-    """All that the README writes into env tokens."""
-    return {name: value for block in blocks("yaml") for name, value in yaml.safe_load(block).items()}
-
-
 @pytest.mark.django_db
-def test_the_settings_of_the_readme_bring_the_reports(settings: Any, lms: None) -> None:
-    for name, value in yaml_settings().items():
-        setattr(settings, name, value)
+def test_the_settings_shown_bring_the_reports(settings: Any, lms: None) -> None:
+    for block in [*blocks(README, "yaml"), *blocks(DASHBOARDS, "yaml")]:
+        for name, value in yaml.safe_load(block).items():
+            setattr(settings, name, value)
     user, course_key = make_user(is_staff=True), make_course_key()
     with impersonate(user):
         context, _template = InstructorDashboardRenderStarted.run_filter(
@@ -190,6 +164,6 @@ def test_the_settings_of_the_readme_bring_the_reports(settings: Any, lms: None) 
     assert [message for message in run_checks() if message.id.startswith("platform_plugin_aspects")] == []
 
 
-def test_the_filter_of_the_readme_is_accepted() -> None:
-    (example,) = re.findall(r"filters that narrow what it\nshows::\n\n    (.+)\n", README)
-    assert parse_filter(example)
+def test_the_filter_shown_is_accepted() -> None:
+    (example,) = blocks(DASHBOARDS, "sql")
+    assert parse_filter(example.strip())

@@ -1,0 +1,224 @@
+"""Writes the parts of the reference that the code knows, as reStructuredText; needs Django set up, and no Sphinx."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from argparse import SUPPRESS, Action, HelpFormatter
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from code_annotations.contrib.config import FEATURE_TOGGLE_ANNOTATIONS_CONFIG_PATH, SETTING_ANNOTATIONS_CONFIG_PATH
+from code_annotations.contrib.sphinx.extensions.base import find_annotations
+from django.core.checks.registry import registry
+from django.core.management import load_command_class
+from django.core.management.base import CommandParser
+from prometheus_client.core import CounterMetricFamily
+
+import platform_plugin_aspects
+from platform_plugin_aspects import checks, signals, sinks
+from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.metrics import METRICS
+from platform_plugin_aspects.settings.common import defaults
+from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
+from platform_plugin_aspects.sinks.registry import BUILT_IN
+
+PACKAGE = platform_plugin_aspects.__name__
+FOLDER = Path(platform_plugin_aspects.__file__).parent
+#: Kinds of annotations: how each begins, and what says which there are.
+ANNOTATIONS = (
+    ("setting", SETTING_ANNOTATIONS_CONFIG_PATH),
+    ("toggle", FEATURE_TOGGLE_ANNOTATIONS_CONFIG_PATH),
+)
+
+
+@cache
+def annotated() -> dict[str, dict[str, Any]]:
+    """What is annotated: {name: {"default": ..., "description": ..., ...}}, the settings in the order of the code."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, config in ANNOTATIONS:
+        annotations = find_annotations(str(FOLDER), config, f".. {kind}_name:")
+        for name, annotation in annotations.items():
+            found[name] = {key.removeprefix(f".. {kind}_").rstrip(":"): value for key, value in annotation.items()}
+    order = list(defaults())
+    return {name: found[name] for name in [*order, *sorted(found.keys() - set(order))] if name in found}
+
+
+def settings() -> str:
+    """Every setting and flag, with its default as the code has it."""
+    return "\n".join(_setting(name, annotation) for name, annotation in annotated().items())
+
+
+def is_long(default: Any) -> bool:
+    """Whether a default is shown as code; its annotation may then have words for it."""
+    return isinstance(default, dict | list) and len(repr(default)) > 100
+
+
+def _setting(name: str, annotation: dict[str, Any]) -> str:
+    default = defaults().get(name)
+    long = is_long(default)
+    lines = [f".. confval:: {name}"]
+    if not long:
+        lines.append(f"   :default: ``{annotation['default']}``")
+    lines += ["", _indented(" ".join(annotation["description"].split()))]
+    if "warning" in annotation:
+        lines += ["   .. warning:: " + " ".join(annotation["warning"].split()), ""]
+    if long:
+        shown = pformat(default, width=80, sort_dicts=False)
+        lines += ["   Default:", "", "   .. code-block:: python", "", _indented(shown, 6)]
+    if "implementation" in annotation:
+        kind, since = annotation["implementation"][0], annotation["creation_date"]
+        lines += [f"   A toggle ({kind}, {', '.join(annotation['use_cases'])}), since {since}.", ""]
+    return "\n".join(lines)
+
+
+def command_names() -> list[str]:
+    """The names of the management commands."""
+    return sorted(path.stem for path in (FOLDER / "management" / "commands").glob("[!_]*.py"))
+
+
+def parser_of(name: str) -> CommandParser:
+    """The parser of a command, without the options that Django gives to all."""
+    command = load_command_class(PACKAGE, name)
+    parser = CommandParser(prog=name, description=command.help, add_help=False)
+    command.add_arguments(parser)
+    return parser
+
+
+def commands() -> str:
+    """Every command, with every option."""
+    return "\n".join(line for name in command_names() for line in _command(name))
+
+
+def _command(name: str) -> Iterator[str]:
+    parser = parser_of(name)
+    yield from _title(name, "-")
+    yield from (_escaped(parser.description or ""), "")
+    usage = re.sub(r"^usage: |^ {7}", "", parser.format_usage(), flags=re.MULTILINE)
+    yield from (".. code-block:: text", "", _indented(usage))
+    yield from (f".. program:: {name}", "")
+    # argparse has no public way to walk through a parser.
+    for group in parser._action_groups:
+        if group._group_actions and group.description:
+            yield from (f"{group.title}: {_escaped(group.description)}", "")
+        for action in group._group_actions:
+            yield from _option(action)
+
+
+def _option(action: Action) -> Iterator[str]:
+    formatter = HelpFormatter("")
+    yield from (f".. option:: {formatter._format_action_invocation(action)}", "")
+    text = formatter._expand_help(action) if action.help else ""
+    if action.default not in (None, False, SUPPRESS, []) and "default" not in text:
+        text += f" (default: {action.default})"
+    yield _indented(_escaped(text))
+
+
+def tables() -> str:
+    """Every sink with its tables, then the tables that no sink writes."""
+    lines: list[str] = []
+    for sink in BUILT_IN:
+        lines += _sink(sink)
+    lines += _title("Load tests", "-")
+    for table in LOAD_TEST_TABLES:
+        lines += _table(table)
+    return "\n".join(lines)
+
+
+def _sink(sink: type[BaseSink]) -> Iterator[str]:
+    yield from _title(sink.__name__, "-")
+    yield from (inspect.cleandoc(sink.__doc__ or ""), "")
+    if sink.has_objects:
+        yield f"* Object (``--object``): ``{sink.name}``"
+    yield f"* Turned on by: ``{sink.setting()}`` or the flag ``{sink.flag()}``"
+    yield from ("* Listens to:", "")
+    for concern in signals.CONCERNS:
+        if concern.sink == sink.name:
+            sender = f" of the model ``{concern.sender}``" if concern.sender else ""
+            yield f"  * ``{concern.signal}``{sender}"
+    yield ""
+    for table in sink.tables:
+        yield from _table(table)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from _title(table.name, "~")
+    writer = _writers().get(table.name)
+    if writer is not None and not writer.has_objects:
+        yield from (inspect.cleandoc(writer.__doc__ or ""), "")
+    yield f"* Sorting key: ``{', '.join(table.order_by)}``"
+    if table.primary_key:
+        yield f"* Primary key: ``{', '.join(table.primary_key)}``"
+    if table.partition_by:
+        yield f"* Partitioned by: ``{table.partition_by}``"
+    yield from _table_of("Column", "Type", "Personal data", "Field of the model")
+    computed = writer.computed if writer is not None else ()
+    of_model = {column.name for column in writer.columns} if writer is not None else set()
+    for column in table.columns:
+        sources = [source for source in column.sources if column.name in of_model and source not in computed]
+        personal = "yes" if column.personal else ""
+        yield from _row(f"``{column.name}``", f"``{column.type}``", personal, ", ".join(f"``{it}``" for it in sources))
+    yield ""
+
+
+def _writers() -> dict[str, type[ModelBaseSink]]:
+    """{table: the sink whose rows it has}."""
+    classes = [found for found in vars(sinks).values() if isinstance(found, type) and issubclass(found, ModelBaseSink)]
+    return {found.table.name: found for found in classes if found.columns}
+
+
+def _table_of(*heads: str) -> Iterator[str]:
+    yield from ("", ".. list-table::", "   :header-rows: 1", "   :align: left", "")
+    yield from _row(*heads)
+
+
+def _row(*cells: str) -> Iterator[str]:
+    for mark, cell in zip("*" + " " * len(cells), cells, strict=False):
+        yield f"   {mark} - {cell}".rstrip()
+
+
+def system_checks() -> str:
+    """Every system check, as its docstring has it."""
+    found: dict[str, str] = {}
+    for check in registry.registered_checks:
+        if check.__module__.startswith(f"{checks.__name__}."):
+            text = " ".join((check.__doc__ or "").split())
+            found.update(re.findall(r"([EW]\d{3}): (.+?)(?= [EW]\d{3}:|$)", text))
+    return "\n".join(
+        f"``{PACKAGE}.{code}``\n{_indented(text[0].upper() + text[1:])}" for code, text in sorted(found.items())
+    )
+
+
+def metrics() -> str:
+    """Every figure for Prometheus."""
+    lines = list(_table_of("Metric", "Type", "Value"))
+    for kind, name, text, _value in METRICS:
+        counts = kind is CounterMetricFamily
+        lines += _row(f"``{name}{'_total' if counts else ''}``", "counter" if counts else "gauge", _escaped(text))
+    return "\n".join(lines)
+
+
+def _title(text: str, underline: str) -> Iterable[str]:
+    return (text, underline * len(text), "")
+
+
+def _escaped(text: str) -> str:
+    """Text that is no reStructuredText."""
+    return re.sub(r"([\\`*|_])", r"\\\1", text)
+
+
+def _indented(text: str, by: int = 3) -> str:
+    return textwrap.indent(text, " " * by).rstrip() + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "tables": tables,
+    "system-checks": system_checks,
+    "metrics": metrics,
+}

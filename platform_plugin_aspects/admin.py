@@ -1,0 +1,129 @@
+"""The admin site's pages: what is pending, how delivery is doing, how far backfills are. Nothing can be edited."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.actions import delete_selected
+from django.db import models, transaction
+from django.http import HttpRequest
+from django.utils.text import Truncator
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.models import BackfillRange, Change, SinkState
+from platform_plugin_aspects.sinks.registry import sinks
+
+#: Characters of an error in a list.
+ERROR_LIMIT = 60
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic class while Django runs
+    """Pages for looking. Actions with the permission "act" ask for the model's change permission."""
+
+    # Counting all rows again for "n of m" is slow for what may be many.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody edits rows by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody deletes rows by hand, unless a page says otherwise."""
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Who could edit rows may have them tried again."""
+        return admin.ModelAdmin.has_change_permission(self, request)
+
+
+def _ask(names: set[str]) -> str:
+    """Ask for the delivery of those sinks that this service has on; returns what to say of all."""
+    known = sinks()
+    on = {name for name in names if name in known and known[name].is_enabled()}
+    for name in on:
+        transaction.on_commit(partial(delivery.ask, name), robust=True)
+    said = (("Delivery is asked for", on), ("Off in this service, and not asked for", names - on))
+    return ". ".join(f"{what}: {', '.join(sorted(which))}" for what, which in said if which)
+
+
+@admin.register(Change)
+class ChangeAdmin(ReadOnlyAdmin):
+    """What is still to be delivered. Deleting is giving up: it is called "forget" here, and asks before."""
+
+    list_display = ("sink", "object_id", "recorded_at", "attempts", "retry_at", "short_error")
+    list_filter = ("sink", ("retry_at", admin.EmptyFieldListFilter))
+    search_fields = ("=object_id",)
+    search_help_text = "Primary key of the object"
+    ordering = ("pk",)
+    # Shown, though it is no field of a form.
+    readonly_fields = ("recorded_at",)
+    actions = ("retry", "delete_selected")
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Who has the permission may give objects up."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+    @admin.action(description="Forget the selected changes", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> Any:
+        """Django's own action, which its confirmation names; only called what it is here."""
+        return delete_selected(self, request, queryset)
+
+    @admin.display(description="error")
+    def short_error(self, change: Change) -> str:
+        """The beginning of the error."""
+        return Truncator(change.error).chars(ERROR_LIMIT)
+
+    @admin.action(description="Retry the selected changes now", permissions=["act"])
+    def retry(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
+        """Have them delivered, without waiting for their next attempt."""
+        names = set(queryset.order_by().values_list("sink", flat=True))
+        number = delivery.retry(queryset)
+        self.message_user(request, f"{_ask(names)} (objects that waited: {number})")
+
+    def delete_model(self, request: HttpRequest, obj: Change) -> None:
+        """Give up an object, with all that is recorded of it."""
+        delivery.forget(obj.sink, obj.object_id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
+        """Give up objects, with all that is recorded of them."""
+        for sink, object_id in queryset.order_by().values_list("sink", "object_id").distinct():
+            delivery.forget(sink, object_id)
+
+
+@admin.register(SinkState)
+class SinkStateAdmin(ReadOnlyAdmin):
+    """How the deliveries of each sink went."""
+
+    list_display = ("sink", "last_success_at", "objects_delivered", "failures", "retry_at", "short_error")
+    search_fields = ("sink",)
+    ordering = ("sink",)
+    actions = ("retry",)
+
+    @admin.display(description="last error")
+    def short_error(self, state: SinkState) -> str:
+        """The beginning of the error."""
+        return Truncator(state.last_error).chars(ERROR_LIMIT)
+
+    @admin.action(description="Retry the selected sinks now", permissions=["act"])
+    def retry(self, request: HttpRequest, queryset: models.QuerySet[SinkState]) -> None:
+        """Have them delivered, though the wait after a failure is not over."""
+        names = set(queryset.values_list("sink", flat=True))
+        for name in names:
+            delivery.end_wait(name)
+        self.message_user(request, _ask(names))
+
+
+@admin.register(BackfillRange)
+class BackfillRangeAdmin(ReadOnlyAdmin):
+    """How far backfills are; they are begun and gone on with by ``dump_data_to_clickhouse``."""
+
+    list_display = ("sink", "after", "upto", "status", "last_key", "objects_written", "objects_rejected", "updated_at")
+    list_filter = ("sink", "status")
+    search_fields = ("sink",)
+    ordering = ("pk",)

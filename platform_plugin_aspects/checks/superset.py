@@ -1,0 +1,84 @@
+"""Checks of the settings that concern Superset and its dashboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.checks.tag import TAG
+from platform_plugin_aspects.superset import dashboards
+from platform_plugin_aspects.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.superset.extra_filters import formats, validate_format
+from platform_plugin_aspects.throttling import ReportsThrottle
+
+
+@register(TAG)
+def check_extra_filters(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E003: clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
+    try:
+        for template in formats():
+            validate_format(template)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="Correct the template.", id="platform_plugin_aspects.E003")]
+    return []
+
+
+@register(TAG)
+def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E004: SUPERSET_CONFIG can be meant. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
+    try:
+        config = SupersetConfig.from_settings()
+    except SupersetMisconfigured as error:
+        return [Error(str(error), hint="Correct SUPERSET_CONFIG.", id="platform_plugin_aspects.E004")]
+    if config.has_short_secret:
+        return [
+            Warning(
+                f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}.",
+                hint="Use a longer random text here and as GUEST_TOKEN_JWT_SECRET in Superset: whoever guesses it "
+                "sees every course.",
+                id="platform_plugin_aspects.W003",
+            )
+        ]
+    return []
+
+
+@register(TAG)
+def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """E005: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, can be meant."""
+    found: list[CheckMessage] = []
+    for read in (
+        dashboards.instructor_dashboards,
+        dashboards.in_context_dashboards,
+        dashboards.locales,
+        ReportsThrottle,
+    ):
+        try:
+            read()
+        except SupersetMisconfigured as error:
+            found.append(Error(str(error), hint="Correct the setting.", id="platform_plugin_aspects.E005"))
+    return found
+
+
+@register(TAG)
+def check_in_context_metrics(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """W009: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on only where Studio can show metrics, from Sumac on.
+
+    Nothing is said while Superset is not configured: the setting is True by default.
+    """
+    release = edx_platform.release_line()
+    # Releases are named in the order of the alphabet.
+    if not (is_configured() and settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and release and release < "sumac"):
+        return []
+    return [
+        Warning(
+            "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on, but Studio shows no metrics in "
+            f"{release.capitalize()}: guest tokens are asked for dashboards that nobody sees.",
+            hint="Set ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS to False before Sumac.",
+            id="platform_plugin_aspects.W009",
+        )
+    ]

@@ -1,0 +1,171 @@
+"""ClickHouse: whether it answers, has the tables, lets the plugin do what it must, and knows what time it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+
+from django.conf import settings
+
+from platform_plugin_aspects.clickhouse.client import (
+    REMEDIES,
+    ClickHouse,
+    Failure,
+    Misconfigured,
+    Unavailable,
+    quote,
+)
+from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
+from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.sinks.registry import sinks, tables
+
+#: Statements that need a right and leave no trace. A DELETE, even of nothing, would go through all parts of the table:
+#: this one ends, once the right has been looked at, because there is no such column.
+PROBES = {
+    "INSERT": "INSERT INTO {table} ({columns}) SELECT {defaults} WHERE 0",
+    "SELECT": "SELECT {columns} FROM {table} LIMIT 0",
+    "ALTER DELETE": "ALTER TABLE {table} DELETE WHERE aspects_check_of_rights",
+}
+UNKNOWN_IDENTIFIER, ACCESS_DENIED = 47, 497
+URL = '"url" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG'
+#: Seconds by which clocks may differ.
+MAX_SKEW_SECS = 10
+
+
+def examine(examination: Examination) -> Iterator[Finding]:
+    """From the outside in: what cannot be reached is not looked into."""
+    try:
+        connection = examination.connection
+    except Misconfigured:
+        yield Finding(Mark.SKIPPED, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG cannot be meant: see Settings")
+        return
+    try:
+        client = examination.clickhouse
+        yield Finding(Mark.OK, f"ClickHouse {_version(client)} answers at {connection.place}")
+        yield from _clock(client)
+        yield from _database(client)
+    except Failure as failure:
+        yield _problem(failure)
+
+
+def _problem(failure: Failure) -> Finding:
+    known = REMEDIES.get(failure.code or 0, "")
+    remedy = known or f"Correct {URL}, or the certificate or proxy behind it"
+    if isinstance(failure, Unavailable):
+        remedy = f"See that it runs, that {URL} names it, and what is in between"
+    return Finding(Mark.PROBLEM, str(failure).removesuffix(f": {known}"), remedy)
+
+
+def _version(client: ClickHouse) -> str:
+    return str(client.select("SELECT version()")[0][0])
+
+
+def _clock(client: ClickHouse) -> Iterator[Finding]:
+    before = time.time()
+    microseconds = client.select("SELECT toUnixTimestamp64Micro(now64(6))")[0][0]
+    after = time.time()
+    ahead = microseconds / 1e6 - (before + after) / 2
+    if abs(ahead) - (after - before) / 2 > MAX_SKEW_SECS:
+        yield Finding(
+            Mark.PROBLEM,
+            f"ClickHouse's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} that of this host",
+            "Set the clock that is wrong, by NTP: of several rows of an object, that with the latest time counts",
+        )
+    else:
+        yield Finding(Mark.OK, "The clocks agree")
+
+
+def _database(client: ClickHouse) -> Iterator[Finding]:
+    database = client.connection.database
+    if not client.select("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}):
+        yield Finding(
+            Mark.PROBLEM,
+            f"There is no database {database}, or none that the user may see",
+            f"Run {manage('aspects_create_tables')} with an administrator's --username and --password, "
+            f"and grant the plugin's user {', '.join(PROBES)} on it",
+        )
+        return
+    actual = client.columns()
+    on = _tables_in_use()
+    for name, table in on.items():
+        if name not in actual and _is_hidden(client, table):
+            # That rights on it are missing is for _rights to say.
+            actual[name] = [(column.name, column.type) for column in table.columns]
+    yield from _missing(client, on, actual)
+    sound = {name: table for name, table in on.items() if name in actual and not table.drift(actual[name])}
+    yield from _rights(client, sound)
+
+
+def _is_hidden(client: ClickHouse, table: Table) -> bool:
+    """Whether a table is there that is not listed, for the user has no right on it."""
+    try:
+        client.command(f"SELECT 1 FROM {client.qualified(table.name)} LIMIT 0")
+    except Misconfigured as failure:
+        return failure.code == ACCESS_DENIED
+    return False
+
+
+def _tables_in_use() -> dict[str, Table]:
+    """The tables of the sinks that are on, by name."""
+    return {table.name: table for sink in sinks().values() if sink.is_enabled() for table in sink.tables}
+
+
+def _missing(client: ClickHouse, on: Collection[str], actual: Mapping[str, list[tuple[str, str]]]) -> Iterator[Finding]:
+    """Tables that are missing or differ, which matters where a sink that is on writes to them."""
+    wanted = tables(client.connection)
+    missing, _differences = missing_and_drifted(wanted, actual)
+    names = [table.name for table in missing]
+    needed, others = [name for name in names if name in on], [name for name in names if name not in on]
+    create = f"Run {manage('aspects_create_tables')} with an administrator's --username and --password"
+    if needed:
+        yield Finding(Mark.PROBLEM, f"Missing in {client.connection.database}: {', '.join(needed)}", create)
+    if others:
+        yield Finding(Mark.NOTE, f"Missing, but not needed as things are: {', '.join(others)}", create)
+    drifted = False
+    for table in wanted:
+        for difference in table.drift(actual[table.name]) if table.name in actual else ():
+            drifted = True
+            yield Finding(
+                Mark.PROBLEM if table.name in on else Mark.NOTE,
+                difference,
+                f"ALTER TABLE {client.qualified(table.name)} so that the column is as expected; or rename the table, "
+                f"run {manage('aspects_create_tables')} and bring the objects again",
+            )
+    if not needed and not drifted:
+        yield Finding(Mark.OK, f"The tables in {client.connection.database} are as they should be")
+
+
+def _rights(client: ClickHouse, on: Mapping[str, Table]) -> Iterator[Finding]:
+    """What the user may not do; one finding per reason, for a grant that is missing is missing on many tables."""
+    refused: dict[int | None, dict[str, list[str]]] = {}
+    reasons: dict[int | None, Failure] = {}
+    for right, table in _needed(on):
+        columns = ", ".join(quote(column.name) for column in table.columns)
+        defaults = ", ".join(f"defaultValueOfTypeName('{column.type}')" for column in table.columns)
+        try:
+            client.command(PROBES[right].format(table=client.qualified(table.name), columns=columns, defaults=defaults))
+        except Misconfigured as failure:
+            if failure.code == UNKNOWN_IDENTIFIER:
+                continue
+            reasons[failure.code] = failure
+            refused.setdefault(failure.code, {}).setdefault(right, []).append(table.name)
+    for code, by_right in refused.items():
+        text = "; ".join(f"{right} on {', '.join(names)}" for right, names in by_right.items())
+        remedy = _problem(reasons[code]).remedy
+        if code == ACCESS_DENIED:
+            where = quote(client.connection.database)
+            remedy = f"GRANT {', '.join(by_right)} ON {where}.* TO {quote(client.connection.credentials[0])}"
+        yield Finding(Mark.PROBLEM, f"ClickHouse refuses {text} (code {code})", remedy)
+    if on and not refused:
+        yield Finding(Mark.OK, "The user has the rights that the plugin needs")
+
+
+def _needed(on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
+    """Rights, and the tables on which they are needed."""
+    deleting = {table.name for sink in sinks().values() if sink.deletes for table in sink.tables}
+    deleting.update(settings.EVENT_SINK_CLICKHOUSE_PII_MODELS)
+    for table in on.values():
+        yield "INSERT", table
+        yield "SELECT", table
+        if table.name in deleting:
+            yield "ALTER DELETE", table

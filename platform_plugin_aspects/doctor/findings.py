@@ -1,0 +1,78 @@
+"""What the doctor finds, and what its sections know of each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from django.conf import settings
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Failure, get_client
+
+
+class Mark(StrEnum):
+    """How a finding is to be taken. Only a problem, or a section that crashed, makes the command fail."""
+
+    OK = "ok"
+    PROBLEM = "problem"
+    NOTE = "note"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was seen and, where something is to be done, the setting or command that does it.
+
+    Neither holds secrets, learners' data, or what another server wrote beyond its error code.
+    """
+
+    mark: Mark
+    text: str
+    remedy: str = ""
+
+
+class Examination:
+    """One run of the doctor: what its sections share.
+
+    ``connection``: the ClickHouse to look at; None: the configured one. ``found``: what the sections before this one
+    found, by title.
+    """
+
+    def __init__(self, connection: Connection | None = None):
+        self._connection = connection
+        self.found: dict[str, list[Finding]] = {}
+
+    @property
+    def connection(self) -> Connection:
+        """The ClickHouse to look at; Misconfigured when its settings cannot be meant."""
+        return self._connection or Connection.from_settings()
+
+    @property
+    def clickhouse(self) -> ClickHouse:
+        """The open connection. Raises the Failure of opening it, again and again, after having waited for it once."""
+        if isinstance(self._opened, Failure):
+            raise self._opened
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> ClickHouse | Failure:
+        try:
+            return get_client(self.connection)
+        except Failure as failure:
+            return failure
+
+    def has_problem(self, title: str) -> bool:
+        """Whether an earlier section found a problem, of which another's findings may be the consequence."""
+        return any(finding.mark is Mark.PROBLEM for finding in self.found.get(title, ()))
+
+
+def manage(command: str) -> str:
+    """The command line of a management command in this service."""
+    return f"python manage.py {service()} {command}"
+
+
+def service() -> str:
+    """This service: "lms" or "cms"."""
+    return getattr(settings, "SERVICE_VARIANT", None) or "lms"

@@ -1,0 +1,22 @@
+"""What is said of exceptions of others."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+def place_of(error: Exception) -> str:
+    """The exception's type and where it was raised; its message stays out, for it may hold a learner's data."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The innermost reason of a failed request, e.g. a ConnectionRefusedError."""
+    # urllib3 wraps its reason; a certificate error has a ``reason`` that is text.
+    while True:
+        deeper = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        if not isinstance(deeper, BaseException):
+            return error
+        error = deeper

@@ -1,0 +1,1 @@
+"""Load tests: people who enroll and unenroll, what is measured meanwhile, and what is reported of it."""

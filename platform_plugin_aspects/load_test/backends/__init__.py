@@ -1,0 +1,16 @@
+"""The ways that tracking events take to ClickHouse, and how many are still on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .base import Backend, BackendError
+from .celery_queues import Celery
+from .kafka_bus import KafkaBus
+from .redis_bus import RedisBus
+from .vector import Vector
+
+#: What --backend of monitor_load_test_tracking can name.
+BACKENDS: Mapping[str, type[Backend]] = {backend.name: backend for backend in (RedisBus, KafkaBus, Celery, Vector)}
+
+__all__ = ["BACKENDS", "Backend", "BackendError", "Celery"]

@@ -1,0 +1,191 @@
+"""Watching a load test: what arrives in ClickHouse and what is still on its way, in samples on a fixed schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure, Misconfigured, quote
+from platform_plugin_aspects.load_test import runs
+from platform_plugin_aspects.load_test.backends import Backend, BackendError
+
+#: Seconds between two looks for a run that starts.
+LOOK_SECS = 1
+#: How many samples in a row must find nothing on its way once the run has ended, and as many events in ClickHouse. What
+#: a worker holds is in no queue: at the second sample it has arrived.
+QUIET_SAMPLES = 2
+MICROSECONDS = 1_000_000
+#: ClickHouse's codes for a table or a database that does not exist.
+MISSING = (60, 81)
+
+
+class Watcher(Protocol):
+    """The clock of a monitor, and the person who looks on."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; may return early when the monitor is to stop."""
+
+    def wants_to_stop(self) -> bool:
+        """Whether to end after the sample at hand."""
+
+    def tell(self, line: str) -> None:
+        """Something to know: a sample, or why there is none."""
+
+
+class TooLate(Exception):
+    """There is nothing to watch: the run has ended before the monitor began."""
+
+
+class Monitor:
+    """Watches one load test; asks for everything once when it is made. Raises Failure or BackendError.
+
+    ``stored``: how many samples are in ClickHouse; ``unstored``: those that are not yet, each with its moment.
+    """
+
+    def __init__(self, client: ClickHouse, backend: Backend, interval_secs: float, watcher: Watcher):
+        self.client = client
+        self.backend = backend
+        self.interval_secs = interval_secs
+        self.watcher = watcher
+        self.stored = 0
+        self.unstored: list[tuple[datetime, Mapping[str, Any]]] = []
+        self.problems: set[str] = set()
+        runs.check(client)
+        arrived(client)
+        backend.sample()
+        #: ClickHouse's clock when the watcher's showed 0.
+        self.clock_zero = runs.clock(client) - timedelta(seconds=watcher.now())
+
+    def wait_for_run(self) -> runs.Run | None:
+        """The run that was started in the last minute, or that starts now; None when the monitor is to stop.
+
+        What there was when it started is its first sample. Raises TooLate.
+        """
+        run = runs.latest_start(self.client)
+        if run is None:
+            self.watcher.tell("waiting for a load test to start")
+        elif run.ended_at is not None:
+            raise TooLate(f"Run {run.run_id} has ended already: start the monitor, and then the load test")
+        before: Mapping[str, Any] = {}
+        while run is None and not self.watcher.wants_to_stop():
+            # In this order: what there is now was there before the run.
+            now = self._measure()
+            try:
+                run = runs.latest_start(self.client)
+            except Failure as failure:
+                self._tell_problem(str(failure))
+            if run is None:
+                before = now
+                self.watcher.wait(LOOK_SECS)
+        if run is not None and before:
+            self.unstored.append((run.started_at, before))
+        return run
+
+    def watch(self, run: runs.Run) -> bool:
+        """Take samples until the run has ended and nothing is on its way any more, or until the monitor is to stop.
+
+        Returns whether it came to that end.
+        """
+        began = self.watcher.now()
+        ended = False
+        quiet = 0
+        total = None
+        while not self.watcher.wants_to_stop():
+            at = self.clock_zero + timedelta(seconds=self.watcher.now())
+            stats = self._measure()
+            self.watcher.tell(line(at, stats))
+            self.unstored.append((at, stats))
+            try:
+                if runs.CLICKHOUSE in stats:
+                    self._store(run)
+                    ended = ended or runs.has_ended(self.client, run.run_id)
+            except Failure as failure:
+                self._tell_problem(f"{failure}; trying again with the next sample")
+            before, total = total, stats.get(runs.CLICKHOUSE, {}).get("total_rows")
+            drained = ended and _is_drained(stats.get(self.backend.name))
+            quiet = (quiet + 1 if total == before else 1) if drained else 0
+            if quiet >= QUIET_SAMPLES and not self.unstored:
+                return True
+            passed = self.watcher.now() - began
+            # To the next moment of the schedule: a sample that took too long leaves some out.
+            self.watcher.wait((passed // self.interval_secs + 1) * self.interval_secs - passed)
+        return False
+
+    def _measure(self) -> dict[str, Any]:
+        """What there is at this moment; without ClickHouse or the backend where that does not answer."""
+        stats: dict[str, Any] = {}
+        try:
+            stats[runs.CLICKHOUSE] = arrived(self.client)
+        except Failure as failure:
+            self._tell_problem(str(failure))
+        try:
+            stats[self.backend.name] = self.backend.sample()
+        except BackendError as error:
+            self._tell_problem(str(error))
+        if len(stats) == 2:
+            self.problems.clear()
+        return stats
+
+    def _tell_problem(self, problem: str) -> None:
+        """Say it once, until all is well again."""
+        if problem not in self.problems:
+            self.problems.add(problem)
+            self.watcher.tell(problem)
+
+    def _store(self, run: runs.Run) -> None:
+        """Bring the samples to ClickHouse, the oldest first. Raises Failure."""
+        while self.unstored:
+            at, stats = self.unstored[0]
+            runs.add_sample(self.client, run.run_id, stats, at)
+            del self.unstored[0]
+            self.stored += 1
+
+
+def arrived(client: ClickHouse) -> dict[str, Any]:
+    """What is in the table of xAPI events: {total_rows, most_recent_event, lag_seconds}.
+
+    ``most_recent_event`` is the greatest emission_time in ISO 8601, ``lag_seconds`` its age by ClickHouse's clock; both
+    are None while the table is empty.
+    """
+    connection = client.connection
+    # Both are known to ClickHouse without reading rows.
+    sql = (
+        "SELECT count(), toUnixTimestamp64Micro(toDateTime64(max(emission_time), 6)), toUnixTimestamp64Micro(now64(6)) "
+        f"FROM {quote(connection.xapi_database)}.{quote(connection.xapi_table)}"
+    )
+    try:
+        total, newest, now = client.select(sql)[0]
+    except Misconfigured as failure:
+        if failure.code not in MISSING:
+            raise
+        raise Misconfigured(
+            f"There is no table {connection.xapi_database}.{connection.xapi_table} of xAPI events: correct "
+            "xapi_database and xapi_table in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG",
+            failure.code,
+        ) from None
+    return {
+        "total_rows": total,
+        "most_recent_event": _iso(newest) if total else None,
+        "lag_seconds": (now - newest) / MICROSECONDS if total else None,
+    }
+
+
+def line(at: datetime, stats: Mapping[str, Any]) -> str:
+    """A sample for a person."""
+    parts = [f"{at:%H:%M:%S}"]
+    for name, figures in stats.items():
+        shown = [f"{figure} {value}" for figure, value in figures.items() if not isinstance(value, list)]
+        parts.append(f"{name}: {', '.join(shown)}")
+    return "  ".join(parts)
+
+
+def _is_drained(figures: Mapping[str, Any] | None) -> bool:
+    return figures is not None and figures["lag"] <= 0
+
+
+def _iso(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")

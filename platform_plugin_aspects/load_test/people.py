@@ -1,0 +1,45 @@
+"""The course of a load test and the people in it, made by edx-platform itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects import edx_platform
+
+ORG, NUMBER = "AspectsLoadTest", "Enrollments"
+#: Nobody gets mail there.
+EMAIL_DOMAIN = "load-test.invalid"
+#: Characters of the run's id that tell the names of one run from those of another.
+SHORT = 8
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course, and the users who enroll in it."""
+
+    key: CourseKey
+    learners: Sequence[Any]
+
+
+def make_course(run_id: str, prefix: str, num_users: int) -> Course:
+    """Make the course of a run, its instructor and its learners, none of whom is enrolled yet.
+
+    Their usernames are ``<prefix><beginning of run_id>_<number>``. Raises edx_platform.AccountRefused.
+    """
+    short = run_id[:SHORT]
+
+    def account(name: str, **options: bool) -> Any:
+        username = f"{prefix}{short}_{name}"
+        return edx_platform.create_account(
+            username, f"{username}@{EMAIL_DOMAIN}", f"Load test {short} {name}", **options
+        )
+
+    # Who makes a course must be active.
+    instructor = account("instructor", is_active=True)
+    # Before the learners: making them takes time, in which the event of the instructor's enrollment arrives.
+    key = edx_platform.create_course(instructor, ORG, NUMBER, short, f"Load test {short}")
+    return Course(key, [account(str(number)) for number in range(1, num_users + 1)])

@@ -1,0 +1,107 @@
+"""The doctor: find out why dashboards are empty."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from platform_plugin_aspects.doctor import SECTIONS, diagnose
+from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark
+from platform_plugin_aspects.management.options import (
+    CONNECTION_OPTIONS,
+    add_connection_arguments,
+    add_json_argument,
+    connection_from,
+    failures_as_command_errors,
+)
+from platform_plugin_aspects.management.text import as_json, printable
+
+PROBLEMS, CRASHED = 1, 2
+WIDTH = max(map(len, Mark))
+
+
+class Command(BaseCommand):
+    """Exit code 0: no problem; 1: problems; 2: a section crashed."""
+
+    help = (
+        "Find out why dashboards are empty: look at settings, sinks, ClickHouse, workers, deliveries and Superset, and "
+        "say of each problem what to do. Writes nothing. Exit code 0: no problem, 1: problems, 2: a section crashed."
+    )
+    # They are the first section.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        titles = {title.lower(): title for title in SECTIONS}
+        parser.add_argument(
+            "--only",
+            nargs="+",
+            default=[],
+            type=lambda given: titles.get(given.lower(), given),
+            choices=list(SECTIONS),
+            metavar="SECTION",
+            help=f"look only at these sections: {', '.join(SECTIONS)}",
+        )
+        add_json_argument(parser)
+        add_connection_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        connection = None
+        if any(options[name] is not None for name in CONNECTION_OPTIONS):
+            with failures_as_command_errors():
+                connection = connection_from(options)
+        sections = []
+        for title, findings in diagnose(Examination(connection), options["only"]):
+            sections.append((title, findings))
+            if not options["json"]:
+                self._print(title, findings)
+        marks = Counter(finding.mark for _title, findings in sections for finding in findings)
+        if options["json"]:
+            self.stdout.write(as_json(_as_data(sections, marks)))
+        else:
+            self.stdout.write(_summary(marks))
+        if marks[Mark.CRASHED]:
+            sys.exit(CRASHED)
+        if marks[Mark.PROBLEM]:
+            sys.exit(PROBLEMS)
+
+    def _print(self, title: str, findings: Iterable[Finding]) -> None:
+        styles = {
+            Mark.OK: self.style.SUCCESS,
+            Mark.NOTE: self.style.WARNING,
+            Mark.PROBLEM: self.style.ERROR,
+            Mark.CRASHED: self.style.ERROR,
+        }
+        self.stdout.write(self.style.MIGRATE_HEADING(title))
+        for finding in findings:
+            mark = finding.mark.ljust(WIDTH)
+            styled = styles[finding.mark](mark) if finding.mark in styles else mark
+            self.stdout.write(f"  {styled}  {printable(finding.text)}")
+            if finding.remedy:
+                self.stdout.write(f"  {'':{WIDTH}}  -> {printable(finding.remedy)}")
+
+
+def _summary(marks: Counter[Mark]) -> str:
+    problems = marks[Mark.PROBLEM]
+    said = f"{problems} problem{'' if problems == 1 else 's'}" if problems else "No problem found"
+    if marks[Mark.CRASHED]:
+        said += f", but {marks[Mark.CRASHED]} of the sections crashed"
+    elif marks[Mark.SKIPPED] and not problems:
+        said += ", but not everything could be looked at"
+    return said
+
+
+def _as_data(sections: Iterable[tuple[str, list[Finding]]], marks: Counter[Mark]) -> dict[str, Any]:
+    return {
+        "problems": marks[Mark.PROBLEM],
+        "crashed": marks[Mark.CRASHED],
+        "sections": [
+            {"title": title, "findings": [asdict(finding) for finding in findings]} for title, findings in sections
+        ],
+    }

@@ -1,0 +1,134 @@
+"""Deliver now, in the foreground."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.delivery import Delivery
+from platform_plugin_aspects.management import report
+from platform_plugin_aspects.management.options import database_errors_as_command_errors
+from platform_plugin_aspects.management.stopping import INTERRUPTED
+from platform_plugin_aspects.management.text import printable
+from platform_plugin_aspects.models import Change
+from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.status import SHOWN, sink_statuses
+
+#: How long to wait for a worker that is delivering a sink, and how often to look, in seconds.
+PATIENCE_SECS = 60
+LOOK_SECS = 0.5
+
+
+class Command(BaseCommand):
+    """Exit code 1 when something stays undelivered though its sink is on."""
+
+    help = (
+        "Deliver what is pending of every sink that is on, here and now, though the wait after a failure is not over. "
+        f"What a worker is delivering is waited for, up to {PATIENCE_SECS} seconds. Exit code 1 when something stays "
+        "undelivered, with the reason."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--object",
+            nargs="+",
+            action="extend",
+            metavar="NAME",
+            help=f"only these sinks: {', '.join(sinks())}",
+        )
+        parser.add_argument(
+            "--retry-failed", action="store_true", help="also the objects that wait because they could not be written"
+        )
+        parser.add_argument(
+            "--forget",
+            nargs=2,
+            metavar=("SINK", "ID"),
+            help="deliver nothing; give up the changes that are recorded of this object",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        names, retry = options["object"], options["retry_failed"]
+        with database_errors_as_command_errors():
+            if options["forget"]:
+                if names or retry:
+                    raise CommandError("--forget delivers nothing: give it alone")
+                self._forget(*options["forget"])
+                return
+            known = sinks()
+            unknown = [name for name in names or () if name not in known]
+            if unknown:
+                raise CommandError(f"There is no sink {unknown[0]!r}: choose among {', '.join(known)}")
+            try:
+                self._deliver_all([name for name in known if name in (names or known)], retry)
+            except KeyboardInterrupt:
+                raise CommandError("Stopped; what is not delivered is kept", returncode=INTERRUPTED) from None
+
+    def _deliver_all(self, names: Sequence[str], retry: bool) -> None:
+        """Deliver these sinks in this order, for what one delivers may be recorded for the next."""
+        width = max(map(len, names))
+        stuck = set()
+        for name in names:
+            result = self._deliver(name, retry)
+            self.stdout.write(f"{name:<{width}}  {_what_happened(result)}")
+            for key, reason in islice(result.outcome.rejected.items(), SHOWN):
+                self.stdout.write(printable(f"{'':{width}}  {key} cannot be written: {reason}"))
+            if result.status not in ("delivered", "off"):
+                stuck.add(name)
+        failing = {status.sink for status in sink_statuses(show=0) if status.enabled and status.failing_objects}
+        left = [name for name in names if name in stuck | failing]
+        if left:
+            advice = "; `aspects_status` names the objects, --retry-failed tries them too, --forget gives one up"
+            raise CommandError(f"Not all is delivered of {', '.join(left)}{advice if failing & {*left} else ''}")
+
+    def _deliver(self, name: str, retry: bool) -> Delivery:
+        """Deliver one sink, as soon as no worker is at it."""
+        if retry:
+            delivery.retry_failed(name)
+        delivery.end_wait(name)
+        result = delivery.deliver(name)
+        deadline = time.monotonic() + PATIENCE_SECS
+        if result.status == "busy":
+            self.stdout.write(f"{name}: a worker is delivering it; waiting for that")
+        while result.status == "busy" and time.monotonic() < deadline:
+            time.sleep(LOOK_SECS)
+            result = delivery.deliver(name)
+        return result
+
+    def _forget(self, name: str, object_id: str) -> None:
+        """Give up what is recorded of an object, and say what that means."""
+        sink = sinks().get(name)
+        how = report.command({"object": name, "ids": [object_id]})
+        if sink is None:
+            meaning = "there is no sink of this name, so nobody would deliver them"
+        elif sink.has_objects:
+            meaning = f"ClickHouse keeps what it has of it, until it changes again or you run: {how}"
+        else:
+            meaning = "what they would delete stays in ClickHouse, and no backfill deletes it"
+        if not Change.objects.filter(sink=name, object_id=object_id).exists():
+            raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
+        self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
+        self.stdout.write(f"{delivery.forget(name, object_id)} changes deleted")
+
+
+def _what_happened(result: Delivery) -> str:
+    if result.status == "failed":
+        return printable(f"failed, all is kept: {result.error}")
+    if result.status == "busy":
+        return f"a worker has been delivering it for {PATIENCE_SECS} s"
+    if result.status == "waiting":
+        return "another delivery has just failed, and it waits"
+    if result.status == "off":
+        return "off; what is recorded is kept"
+    parts = [f"{result.objects:,} objects delivered"]
+    if result.deleted:
+        parts.append(f"{result.deleted:,} deleted")
+    if result.outcome.rejected:
+        parts.append(f"{len(result.outcome.rejected):,} cannot be written")
+    return ", ".join(parts)

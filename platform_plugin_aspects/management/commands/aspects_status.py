@@ -1,0 +1,134 @@
+"""Show how delivery is doing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from platform_plugin_aspects.management.options import (
+    add_json_argument,
+    database_errors_as_command_errors,
+    require_at_least,
+)
+from platform_plugin_aspects.management.text import as_json, duration, printable, table
+from platform_plugin_aspects.status import SHOWN, SinkStatus, sink_statuses
+
+#: Seconds between two looks of --watch, unless it says otherwise.
+WATCH_SECS = 5
+#: What makes a terminal begin again in its upper left corner, and forget what is below.
+HOME, CLEAR = "\x1b[H", "\x1b[J"
+
+
+class Command(BaseCommand):
+    """Exit code 0 whatever the figures are."""
+
+    help = (
+        "Show per sink whether it is on in this service, what is pending and since when, the last delivery, how many "
+        "objects were delivered in the last hour, and which cannot be written and why. Asks the platform's database "
+        "only. Exit code 0 whatever there is to see."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--watch",
+            nargs="?",
+            type=float,
+            const=WATCH_SECS,
+            metavar="SECONDS",
+            help=f"look again and again, every {WATCH_SECS} seconds if no number is given, until Ctrl-C",
+        )
+        add_json_argument(parser)
+        parser.add_argument("--show", type=int, default=SHOWN, metavar="N", help="at most N failing objects per sink")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        watch, show = options["watch"], options["show"]
+        if watch is not None and not 0 < watch < math.inf:
+            raise CommandError(f"--watch {watch}: it must be a number of seconds above 0")
+        if watch is not None and options["json"]:
+            raise CommandError("--watch is for people, --json for machines: leave one of them out")
+        require_at_least(options, show=0)
+        with database_errors_as_command_errors():
+            if options["json"]:
+                data = {"at": timezone.now(), "sinks": [asdict(status) for status in sink_statuses(show)]}
+                self.stdout.write(as_json(data))
+            elif watch is None:
+                self.stdout.write(_report(show))
+            else:
+                self._watch(watch, show)
+
+    def _watch(self, seconds: float, show: int) -> None:
+        terminal = self.stdout.isatty()
+        try:
+            while True:
+                report = _report(show)
+                self.stdout.write(f"{HOME}{CLEAR}{report}" if terminal else f"{report}\n")
+                self.stdout.flush()
+                time.sleep(seconds)
+        except KeyboardInterrupt:
+            return
+
+
+def _report(show: int) -> str:
+    statuses, now = sink_statuses(show), timezone.now()
+    heading = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {getattr(settings, 'SERVICE_VARIANT', '')}"
+    return "\n".join([heading, *_table(statuses, now), *_waiting(statuses, now), *_failing(statuses, now)])
+
+
+def _table(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
+    rows: list[Sequence[object]] = [
+        ("sink", "", "pending", "oldest", "last delivery", "in the last hour", "in all", "failing")
+    ]
+    for status in statuses:
+        rows.append(
+            (
+                status.sink,
+                ("on" if status.enabled else "off") if status.known else "no sink",
+                f"{status.pending:,}",
+                _age(status.oldest_pending_at, now),
+                _age(status.last_success_at, now),
+                f"{status.rate_per_hour:,}",
+                f"{status.objects_delivered:,}",
+                f"{status.failing_objects:,}",
+            )
+        )
+    return table(rows, right=range(2, 8))
+
+
+def _waiting(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
+    """Sinks whose deliveries fail, and why."""
+    for status in statuses:
+        if status.failures:
+            yield printable(
+                f"{status.sink} is tried again {_until(status.retry_at, now)}: deliveries failed "
+                f"{status.failures} times, last {_age(status.last_error_at, now)} ago: {status.last_error}"
+            )
+
+
+def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
+    """Objects that cannot be written, and why."""
+    for status in statuses:
+        for failing in status.failing:
+            yield printable(
+                f"{status.sink} {failing.object_id} cannot be written (attempts: {failing.attempts}, again "
+                f"{_until(failing.retry_at, now)}): {failing.error}"
+            )
+        if status.failing_objects > len(status.failing):
+            yield f"{status.sink}: and {status.failing_objects - len(status.failing):,} more cannot be written"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    return "-" if moment is None else duration(now - moment)
+
+
+def _until(moment: datetime | None, now: datetime) -> str:
+    return "now" if moment is None or moment <= now else f"in {duration(moment - now)}"

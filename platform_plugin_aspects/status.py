@@ -1,0 +1,117 @@
+"""How delivery is doing, sink by sink: what ``aspects_status``, the metrics and ``aspects_check`` go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, Min, Q, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.sinks.registry import sinks
+
+#: Failing objects of a sink that are listed, unless the caller says otherwise.
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class FailingObject:
+    """An object that could not be written, how often, why, and when it is tried again."""
+
+    object_id: str
+    attempts: int
+    error: str
+    retry_at: datetime
+
+
+@dataclass(frozen=True)
+class SinkStatus:
+    """How delivery of one sink is doing. Moments are None for what never was, or is not.
+
+    ``enabled``: whether this service (LMS or CMS) has it on. ``known``: False when there are changes or figures of a
+    sink that is not registered. ``pending``: changes that are to be delivered, and of them the oldest; those of objects
+    that failed are not among them but in ``failing_objects``, of which ``failing`` lists the first. ``failures``:
+    deliveries that failed since the last success, for no fault of an object; then ``retry_at`` is when the sink is
+    tried again. ``last_success_at``: a delivery whose objects all failed for a fault of their own counts, too.
+    ``last_error`` stays after a success. ``rate_per_hour`` and ``objects_delivered``: objects delivered in the last
+    hour, and in all; a backfill's are not counted.
+    """
+
+    sink: str
+    enabled: bool
+    known: bool = True
+    pending: int = 0
+    oldest_pending_at: datetime | None = None
+    failures: int = 0
+    retry_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    rate_per_hour: int = 0
+    objects_delivered: int = 0
+    failing_objects: int = 0
+    failing: list[FailingObject] = field(default_factory=list)
+
+
+def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
+    """The status of every sink, and of what is pending for sinks that there are not.
+
+    ``show``: failing objects to list per sink. Four queries, three when none is to be listed, however many sinks
+    and changes there are, besides those for waffle flags that are not in the cache. Raises database errors.
+    """
+    changes = {row.pop("sink"): row for row in _changes()}
+    oldest = dict(
+        Change.objects.filter(pk__in=[row["oldest"] for row in changes.values()]).values_list("sink", "recorded_at")
+    )
+    states = {state.sink: state for state in SinkState.objects.all()}
+    failing = _failing(show) if show else {}
+    known = sinks()
+    return [
+        SinkStatus(
+            sink=name,
+            known=name in known,
+            enabled=name in known and known[name].is_enabled(),
+            oldest_pending_at=oldest.get(name),
+            failing=failing.get(name, []),
+            **{column: changes[name][column] for column in ("pending", "failing_objects") if name in changes},
+            **_figures(states.get(name)),
+        )
+        for name in dict.fromkeys([*known, *sorted(changes), *sorted(states)])
+    ]
+
+
+def _changes() -> Any:
+    """Per sink that has changes: how many, the oldest. The index on sink and retry_at is all that is read."""
+    failed = Q(retry_at__isnull=False)
+    return (
+        Change.objects.order_by()
+        .values("sink")
+        .annotate(
+            pending=Count("pk", filter=~failed),
+            oldest=Min("pk", filter=~failed),
+            failing_objects=Count("pk", filter=failed),
+        )
+    )
+
+
+def _failing(show: int) -> dict[str, list[FailingObject]]:
+    """Per sink, the objects that failed first."""
+    place = Window(RowNumber(), partition_by=F("sink"), order_by="pk")
+    found: dict[str, list[FailingObject]] = {}
+    for change in (
+        Change.objects.filter(retry_at__isnull=False).annotate(place=place).filter(place__lte=show).order_by("pk")
+    ):
+        found.setdefault(change.sink, []).append(
+            FailingObject(change.object_id, change.attempts, change.error, change.retry_at)
+        )
+    return found
+
+
+def _figures(state: SinkState | None) -> dict[str, Any]:
+    if state is None:
+        return {}
+    same = ("failures", "retry_at", "last_success_at", "last_error", "last_error_at", "objects_delivered")
+    return {name: getattr(state, name) for name in same} | {"rate_per_hour": state.delivered_last_hour(timezone.now())}

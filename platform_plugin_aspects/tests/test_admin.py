@@ -1,0 +1,230 @@
+"""The admin site's pages: who may look, try again and give up; and that nothing can be edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from platform_plugin_aspects.models import BackfillRange, Change, SinkState
+from platform_plugin_aspects.tests.broker import Broker
+from test_utils.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+MODELS = (Change, SinkState, BackfillRange)
+LATER = timedelta(hours=5)
+
+
+@pytest.fixture(autouse=True)
+def rows() -> list[Any]:
+    """A row of each model; the change is of an object that failed."""
+    retry_at = datetime.now(UTC) + LATER
+    return [
+        Change.objects.create(sink="tag", object_id="7", attempts=3, error="it is bad " * 50, retry_at=retry_at),
+        SinkState.objects.create(sink="tag", failures=2, last_error="ClickHouse is away " * 50, retry_at=retry_at),
+        BackfillRange.objects.create(sink="tag", status=BackfillRange.Status.FAILED, message="it failed"),
+    ]
+
+
+@pytest.fixture
+def log_in(client: Client) -> Callable[..., User]:
+    """Log in somebody new, of the staff, with these permissions of ours."""
+
+    def _log_in(*permissions: str, **columns: Any) -> User:
+        user = make_user(**{"is_staff": True, **columns})
+        found = Permission.objects.filter(codename__in=permissions, content_type__app_label="platform_plugin_aspects")
+        assert len(found) == len(permissions)
+        user.user_permissions.set(found)
+        client.force_login(user)
+        return user
+
+    return _log_in
+
+
+def page(model: Any, name: str = "changelist", *args: Any) -> str:
+    return reverse(f"admin:platform_plugin_aspects_{model._meta.model_name}_{name}", args=args)
+
+
+def act(client: Client, action: str, *chosen: Any, **more: Any) -> Any:
+    """Choose an action for these rows in their list."""
+    data = {"action": action, "_selected_action": [row.pk for row in chosen], **more}
+    return client.post(page(type(chosen[0])), data, follow=True)
+
+
+def said(response: Any) -> list[str]:
+    """The messages on the page."""
+    return [str(message) for message in response.context["messages"]]
+
+
+def actions(client: Client, model: Any) -> set[str]:
+    """What the list offers to do."""
+    form = client.get(page(model)).context["action_form"]
+    return {name for name, _text in form.fields["action"].choices if name} if form else set()
+
+
+# Looking
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_learners_and_staff_without_permission_see_nothing(
+    model: Any, client: Client, log_in: Any, rows: list[Any]
+) -> None:
+    (row,) = [each for each in rows if isinstance(each, model)]
+    for columns, status in (({"is_staff": False}, 302), ({}, 403)):
+        log_in(**columns)
+        for path in (page(model), page(model, "change", row.pk)):
+            assert client.get(path).status_code == status
+    assert client.get("/admin/").status_code == 200
+    assert b"Aspects" not in client.get("/admin/").content
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("variant", ["lms", "cms"])
+def test_nobody_adds_or_edits(
+    model: Any, variant: str, client: Client, log_in: Any, rows: list[Any], request: pytest.FixtureRequest
+) -> None:
+    if variant == "lms":
+        request.getfixturevalue("lms")
+    log_in(is_superuser=True)
+    (row,) = [each for each in rows if isinstance(each, model)]
+    assert client.get(page(model)).status_code == 200
+    assert client.get(page(model, "add")).status_code == 403
+    form = client.get(page(model, "change", row.pk))
+    assert form.status_code == 200
+    assert b'name="_save"' not in form.content
+    assert b'name="sink"' not in form.content
+    assert client.post(page(model, "change", row.pk), {"sink": "another"}).status_code == 403
+    row.refresh_from_db()
+    assert row.sink == "tag"
+
+
+def test_what_a_superuser_may_do(client: Client, log_in: Any, rows: list[Any]) -> None:
+    log_in(is_superuser=True)
+    assert [actions(client, model) for model in MODELS] == [{"retry", "delete_selected"}, {"retry"}, set()]
+    assert b"Forget the selected changes" in client.get(page(Change)).content
+    for row in rows[1:]:
+        assert client.post(page(type(row), "delete", row.pk), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("permission", "offered"),
+    [("view_change", set()), ("change_change", {"retry"}), ("delete_change", {"delete_selected"})],
+)
+def test_what_each_permission_allows(permission: str, offered: set[str], client: Client, log_in: Any) -> None:
+    log_in("view_change", *{permission} - {"view_change"})
+    assert actions(client, Change) == offered
+
+
+def test_changes_are_found_by_sink_object_and_failure(client: Client, log_in: Any) -> None:
+    Change.objects.create(sink="tag", object_id="77")
+    Change.objects.create(sink="taxonomy", object_id="7")
+    log_in("view_change")
+
+    def found(**query: Any) -> set[str]:
+        return {str(change) for change in client.get(page(Change), query).context["cl"].result_list}
+
+    assert found() == {"tag 7", "tag 77", "taxonomy 7"}
+    assert found(sink="tag") == {"tag 7", "tag 77"}
+    assert found(q="7") == {"tag 7", "taxonomy 7"}
+    assert found(retry_at__isempty="0") == {"tag 7"}
+
+
+def test_lists_show_the_beginning_of_an_error_and_pages_all_of_it(client: Client, log_in: Any, rows: list[Any]) -> None:
+    log_in("view_change", "view_sinkstate")
+    for row, error in zip(rows[:2], ("it is bad ", "ClickHouse is away "), strict=True):
+        listed = client.get(page(type(row))).content.decode()
+        assert 2 < listed.count(error.strip()) < 15
+        assert client.get(page(type(row), "change", row.pk)).content.decode().count(error) == 50
+    assert "Recorded at" in client.get(page(Change, "change", rows[0].pk)).content.decode()
+
+
+# Trying again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_tried_again_now(
+    client: Client, log_in: Any, broker: Broker, rows: list[Any], settings: Any
+) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = True
+    fresh = Change.objects.create(sink="taxonomy", object_id="1")
+    left = Change.objects.create(sink="tag", object_id="8", attempts=1, retry_at=datetime.now(UTC) + LATER)
+    log_in("view_change", "change_change")
+    response = act(client, "retry", rows[0], fresh)
+    assert said(response) == ["Delivery is asked for: tag, taxonomy (objects that waited: 1)"]
+    due = Change.objects.filter(retry_at__lte=datetime.now(UTC))
+    assert list(due) == [rows[0]]
+    left.refresh_from_db()
+    assert left.retry_at > datetime.now(UTC)
+    assert sorted(broker.asked()) == ["tag", "taxonomy"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sink_is_tried_again_now(client: Client, log_in: Any, broker: Broker, rows: list[Any], settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = True
+    log_in("view_sinkstate", "change_sinkstate")
+    assert said(act(client, "retry", rows[1])) == ["Delivery is asked for: tag"]
+    state = SinkState.objects.get(sink="tag")
+    assert (state.retry_at, state.failures) == (None, 2)
+    assert broker.asked() == ["tag"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_asked_for_sinks_that_are_off_here(
+    client: Client, log_in: Any, broker: Broker, rows: list[Any], settings: Any
+) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = True
+    others = [Change.objects.create(sink=name, object_id="1") for name in ("taxonomy", "gone")]
+    log_in("view_change", "change_change")
+    response = act(client, "retry", rows[0], *others)
+    assert said(response) == [
+        "Delivery is asked for: tag. Off in this service, and not asked for: gone, taxonomy (objects that waited: 1)"
+    ]
+    assert broker.asked() == ["tag"]
+
+
+def test_who_may_only_look_cannot_try_again(client: Client, log_in: Any, broker: Broker, rows: list[Any]) -> None:
+    log_in("view_change", "delete_change", "view_sinkstate")
+    for row in rows[:2]:
+        act(client, "retry", row)
+        before = row.retry_at
+        row.refresh_from_db()
+        assert row.retry_at == before
+    assert broker.take() == []
+
+
+# Giving up
+
+
+def test_objects_are_given_up_after_a_confirmation(client: Client, log_in: Any, rows: list[Any]) -> None:
+    for sink, object_id in (("tag", "7"), ("tag", "77"), ("taxonomy", "7")):
+        Change.objects.create(sink=sink, object_id=object_id)
+    log_in("view_change", "delete_change")
+    asked = act(client, "delete_selected", rows[0])
+    assert "dump_data_to_clickhouse --object" in asked.content.decode()
+    assert "no backfill deletes it" in asked.content.decode()
+    assert Change.objects.count() == 4
+    act(client, "delete_selected", rows[0], post="yes")
+    assert sorted(map(str, Change.objects.all())) == ["tag 77", "taxonomy 7"]
+
+
+def test_one_object_is_given_up_on_its_page(client: Client, log_in: Any, rows: list[Any]) -> None:
+    Change.objects.create(sink="tag", object_id="7")
+    log_in("view_change", "delete_change")
+    path = page(Change, "delete", rows[0].pk)
+    assert "dump_data_to_clickhouse --object" in client.get(path).content.decode()
+    assert Change.objects.count() == 2
+    client.post(path, {"post": "yes"})
+    assert not Change.objects.exists()
+
+
+def test_who_may_only_try_again_cannot_give_up(client: Client, log_in: Any, rows: list[Any]) -> None:
+    log_in("view_change", "change_change")
+    act(client, "delete_selected", rows[0], post="yes")
+    assert client.post(page(Change, "delete", rows[0].pk), {"post": "yes"}).status_code == 403
+    assert Change.objects.count() == 1
