@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from edx_django_utils.cache import RequestCache
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
@@ -22,6 +23,7 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
     cache.clear()
+    RequestCache.clear_all_namespaces()
     edx_platform.warn_of_missing_model.cache_clear()
     session.sessions.clear()
 
@@ -42,7 +44,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_store() -> Iterator[None]:
+def empty_store(db: None) -> Iterator[None]:
     """The modulestore, without courses."""
     modulestore().clear()
     yield

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "openedx.core.djangoapps.plugins.apps.PluginsConfig",
     "openedx.core.djangoapps.content.course_overviews.apps.CourseOverviewsConfig",
     "common.djangoapps.student.apps.StudentConfig",
+    "common.djangoapps.split_modulestore_django.apps.SplitModulestoreDjangoBackendAppConfig",
     "openedx.core.djangoapps.external_user_ids.apps.ExternalUserIDConfig",
     "openedx.core.djangoapps.user_api.apps.UserApiConfig",
     tagging_app(),

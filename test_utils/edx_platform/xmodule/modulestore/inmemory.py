@@ -1,4 +1,4 @@
-"""A modulestore without Mongo: trees in memory, the published ones in files if need be."""
+"""A modulestore without Mongo: structures in memory, the published ones in files if need be."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zlib import crc32
 
 from django.conf import settings
 from opaque_keys.edx.keys import CourseKey, UsageKey
-from xmodule.modulestore import ModuleStoreEnum
+from xmodule.modulestore import ModuleStoreEnum, course_index
 from xmodule.modulestore.blocks import ROOT, Block, BlockData, CourseBlock, Ref, Structure
 from xmodule.modulestore.exceptions import DuplicateItemError, ItemNotFoundError
-from xmodule.modulestore.published_files import PublishedFiles
+from xmodule.modulestore.structure_files import StructureFiles
 
 if TYPE_CHECKING:
     from xmodule.modulestore.django import SignalHandler
@@ -52,8 +52,8 @@ class InMemoryModuleStore:
         self.structure_fetches: Counter[str] = Counter()
         self._drafts: dict[str, Structure] = {}
         self._draft_bases: dict[str, str] = {}
-        self._published_in_memory: dict[str, Structure] = {}
-        self._published_files: PublishedFiles | None = None
+        self._structures_in_memory: dict[str, Structure] = {}
+        self._structure_files: StructureFiles | None = None
         self._local = threading.local()
         self._lock = threading.RLock()
 
@@ -198,15 +198,18 @@ class InMemoryModuleStore:
                 del draft.blocks[each]
 
     def publish(self, course_key: CourseKey, emit_signals: bool = True) -> None:
-        """Publish the draft. Sends COURSE_PUBLISHED, at the end of ``bulk_operations`` if they are on."""
+        """Publish the draft, with the transaction. Sends COURSE_PUBLISHED, at the end of ``bulk_operations`` if they
+        are on."""
         course_id = _course_id(course_key)
         with self._lock:
             draft = self._draft(course_id)
             if draft is None:
                 raise ItemNotFoundError(f"no course {course_id}")
             structure = Structure(PUBLISHED, dict(draft.blocks))
-            self._published()[course_id] = structure
-            self._draft_bases[course_id] = structure.version
+            self._structures()[structure.version] = structure
+        # Not under the lock, for it may wait for another thread's transaction.
+        course_index.set_published_version(course_id, structure.version)
+        self._draft_bases[course_id] = structure.version
         operation = self._operations().get(course_id)
         if operation is not None:
             operation.structures.pop(PUBLISHED, None)
@@ -220,7 +223,7 @@ class InMemoryModuleStore:
         with self._lock:
             self._drafts.pop(course_id, None)
             self._draft_bases.pop(course_id, None)
-            self._published().pop(course_id, None)
+        course_index.forget(course_id)
 
     def delete_course(self, course_key: CourseKey, user_id: int | None = None) -> None:
         """Delete the course and send COURSE_DELETED, on which the platform deletes the CourseOverview row."""
@@ -247,7 +250,7 @@ class InMemoryModuleStore:
             return operation.structures[branch]
         self.structure_fetches[course_id] += 1
         with self._lock:
-            structure = self._published().get(course_id) if branch == PUBLISHED else self._draft(course_id)
+            structure = self._published(course_id) if branch == PUBLISHED else self._draft(course_id)
             if structure is not None and branch == DRAFT:
                 # A reader keeps what it has read, whatever is edited meanwhile.
                 structure = replace(structure, blocks=dict(structure.blocks))
@@ -275,7 +278,7 @@ class InMemoryModuleStore:
         draft = self._drafts.get(course_id)
         if draft is not None and course_id not in self._draft_bases:
             return draft
-        published = self._published().get(course_id)
+        published = self._published(course_id)
         if published is None:
             return draft
         if draft is None or self._draft_bases[course_id] != published.version:
@@ -283,16 +286,21 @@ class InMemoryModuleStore:
             self._draft_bases[course_id] = published.version
         return draft
 
-    def _published(self) -> Any:
+    def _published(self, course_id: str) -> Structure | None:
+        version = course_index.published_version(course_id)
+        return self._structures().get(version) if version else None
+
+    def _structures(self) -> Any:
+        """Published structures by version."""
         folder = settings.STANDIN_COURSES_DIR
         if not folder:
-            return self._published_in_memory
-        if self._published_files is None or str(self._published_files.folder) != str(folder):
-            self._published_files = PublishedFiles(folder)
-        return self._published_files
+            return self._structures_in_memory
+        if self._structure_files is None or str(self._structure_files.folder) != str(folder):
+            self._structure_files = StructureFiles(folder)
+        return self._structure_files
 
     def _course_ids(self) -> list[str]:
-        return sorted({*self._drafts, *self._published()})
+        return sorted({*self._drafts, *course_index.published_course_ids()})
 
     def _operations(self) -> dict[str, _BulkOperation]:
         if not hasattr(self._local, "operations"):
