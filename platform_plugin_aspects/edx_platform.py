@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.utils.module_loading import import_string
+from edx_django_utils.cache import RequestCache
 from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import AsideUsageKey, CourseKey, UsageKey
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Where a module was called something else: openedx-core took openedx-learning's place in 2026.
 FORMER_MODULES = {"openedx_tagging.models.base": "openedx_tagging.core.tagging.models"}
+#: The request cache in which a split modulestore keeps the versions of courses.
+COURSE_INDEX_CACHE = "course_index_cache"
 PUBLISHED_ONLY = "rev-opt-published-only"
 CREATE_COURSE = "cms.djangoapps.contentstore.views.course.create_new_course_in_store"
 
@@ -107,10 +110,13 @@ def ccx_keys(course_keys: Iterable[CourseKey]) -> list[CourseKey]:
 
 @contextmanager
 def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[Any]]]:
-    """The published course block, or None when it is gone, and its detached blocks in the order of their keys.
+    """The course block as published now, or None when it is gone, and its detached blocks in the order of their keys.
 
     Read the children inside the ``with``: all reads then share one fetch of the course's structure.
     """
+    # A split store remembers, as long as a request or a task lasts, which version it found published. What was published
+    # since would be taken for delivered.
+    RequestCache(COURSE_INDEX_CACHE).clear()
     store = import_string("xmodule.modulestore.django.modulestore")()
     detached_types = import_string("xmodule.modulestore.store_utilities.DETACHED_XBLOCK_TYPES")
     with store.bulk_operations(course_key):

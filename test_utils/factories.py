@@ -7,17 +7,21 @@ Django's ``post_save`` is sent by every function that saves a model, as on the p
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from ccx_keys.locator import CCXLocator
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.contrib.auth.models import User
+from edx_django_utils.cache import RequestCache
 from lms.djangoapps.ccx.models import CustomCourseForEdX
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.content_tagging import api as content_tagging
 from openedx.core.djangoapps.external_user_ids.models import ExternalId, ExternalIdType
+from xmodule.modulestore import course_index
 from xmodule.modulestore.blocks import COURSE_DEFAULTS
 from xmodule.modulestore.django import modulestore
 
@@ -135,6 +139,16 @@ def publish_course(course_key: CourseKey, *, loudly: bool = True) -> None:
     modulestore().publish(course_key, emit_signals=loudly)
     if not loudly:
         CourseOverview.load_from_module_store(course_key.for_branch("published-branch"))
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """What happens inside happens in another process: this one goes on remembering what its request has read."""
+    remembered = RequestCache(course_index.CACHE).data
+    before = dict(remembered)
+    yield
+    remembered.clear()
+    remembered.update(before)
 
 
 def make_overview(course_key: CourseKey | str | None = None, **columns: Any) -> CourseOverview:

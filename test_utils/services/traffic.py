@@ -42,6 +42,7 @@ class Traffic:
         """Do so many operations, one after the other; return how often each happened."""
         from django.core.exceptions import ObjectDoesNotExist, ValidationError
         from django.db import Error, connections, transaction
+        from edx_django_utils.cache import RequestCache
 
         kinds: list[Callable[[], bool]] = [
             *(self.enroll, self.unenroll, self.change_mode, self.change_mode, self.activate),
@@ -58,6 +59,8 @@ class Traffic:
         ]
         try:
             for _ in range(operations):
+                # Each is a request of its own.
+                RequestCache.clear_all_namespaces()
                 kind = self.random.choice(kinds)
                 in_transaction = self.random.random() < TRANSACTIONS
                 back = self.random.random() < ROLLED_BACK

@@ -13,6 +13,7 @@ from typing import Any
 
 import celery
 import pytest
+from celery.signals import task_postrun
 from cms.djangoapps.contentstore.views.course import create_new_course_in_store
 from common.djangoapps.student.auth import has_studio_read_access
 from common.djangoapps.student.helpers import AccountValidationError, do_create_account
@@ -32,9 +33,11 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
+from edx_django_utils.cache import RequestCache
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.content_tagging.api import delete_object_tags, get_object_tags
@@ -385,6 +388,44 @@ class TestModulestore:
         assert len(heard) == 2
         assert CourseOverview.objects.get(id=key).display_name == "Twice"
         assert SignalHandler.course_published is COURSE_PUBLISHED
+
+    def test_a_publish_shares_the_fate_of_its_transaction(self, store: InMemoryModuleStore) -> None:
+        key = make_course(display_name="First")
+
+        with pytest.raises(RuntimeError), transaction.atomic():
+            store.edit_course(key, display_name="Second")
+            factories.publish_course(key)
+            assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "Second"
+            raise RuntimeError
+
+        RequestCache.clear_all_namespaces()
+        assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "First"
+        assert CourseOverview.objects.get(id=key).display_name == "First"
+
+    def test_a_request_remembers_what_was_published_when_it_looked(self, store: InMemoryModuleStore) -> None:
+        key = make_course(display_name="First")
+
+        def published() -> str:
+            return store.get_course(key, revision=PUBLISHED_ONLY).display_name
+
+        assert published() == "First"
+        with factories.elsewhere():
+            store.edit_course(key, display_name="Second")
+            factories.publish_course(key)
+        assert published() == "First"
+        # The next request, or task.
+        RequestCache.clear_all_namespaces()
+        assert published() == "Second"
+
+    def test_a_task_begins_with_nothing_remembered(self, store: InMemoryModuleStore, settings: Any) -> None:
+        RequestCache("remembered").set("by", "a task")
+        task_postrun.send(sender=None)
+        assert not RequestCache("remembered").get_cached_response("by").is_found
+        # Where tasks run within the request, the cache is the request's.
+        settings.CELERY_TASK_ALWAYS_EAGER = True
+        RequestCache("remembered").set("by", "a request")
+        task_postrun.send(sender=None)
+        assert RequestCache("remembered").get_cached_response("by").is_found
 
     def test_a_deleted_course_loses_its_overview_and_a_vanished_one_does_not(
         self, store: InMemoryModuleStore, listen: Callable[..., list[Any]]
