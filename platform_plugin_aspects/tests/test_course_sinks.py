@@ -166,9 +166,7 @@ def test_only_what_is_published_is_written(clickhouse: ClickHouse) -> None:
     assert blocks(clickhouse)[1]["display_name"] == "c1"
 
 
-def test_what_is_published_now_is_written_whatever_this_request_has_read(
-    clickhouse: ClickHouse, all_on: None
-) -> None:
+def test_what_is_published_now_is_written_whatever_this_request_has_read(clickhouse: ClickHouse, all_on: None) -> None:
     """A task that delivers a course twice, or a command that repairs what it has compared."""
     publish(block("chapter", "before"))
     delivery.record("course_overviews", [KEY])

@@ -25,9 +25,7 @@ def published_version(course_id: str) -> str | None:
 def set_published_version(course_id: str, version: str) -> None:
     """Make this version the published one. Waits for whoever publishes the course in a transaction."""
     RequestCache(CACHE).clear()
-    SplitModulestoreCourseIndex.objects.update_or_create(
-        course_id=course_id, defaults={"published_version": version}
-    )
+    SplitModulestoreCourseIndex.objects.update_or_create(course_id=course_id, defaults={"published_version": version})
 
 
 def forget(course_id: str) -> None:
