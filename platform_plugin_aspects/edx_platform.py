@@ -114,7 +114,7 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
 
     Read the children inside the ``with``: all reads then share one fetch of the course's structure.
     """
-    # A split store remembers, as long as a request or a task lasts, which version it found published. What was published
+    # A split store remembers, to the end of a request or a task, which version it found published. What was published
     # since would be taken for delivered.
     RequestCache(COURSE_INDEX_CACHE).clear()
     store = import_string("xmodule.modulestore.django.modulestore")()
