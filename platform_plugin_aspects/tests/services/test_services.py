@@ -153,18 +153,22 @@ def test_a_worker_killed_in_the_middle_of_a_delivery_loses_nothing(site: Site, w
 
 
 def delivering(site: Site) -> tuple[Worker, int]:
-    """The worker that delivers something now, and the number of its process that does."""
+    """The worker that is held up by a delivery, and the number of its process that is."""
+
+    def active() -> dict[str, tuple[str, int]]:
+        answers = (inspect.active() or {}).items()
+        return {task["id"]: (host, task["worker_pid"]) for host, tasks in answers for task in tasks}
+
+    def held_up() -> list[tuple[str, int]]:
+        # Others, of a sweep, come and go: they find the sink busy.
+        before = active()
+        return [place for task, place in active().items() if task in before]
+
     # Not one of those that are kept: they may lead to a broker that was killed since.
     with APP.connection_for_write() as broker:
         inspect = APP.control.inspect(timeout=1, connection=broker)
-        active = until(
-            lambda: {host: tasks for host, tasks in (inspect.active() or {}).items() if tasks},
-            30,
-            "a worker says that it delivers",
-            site.state,
-        )
-    ((host, (task,)),) = active.items()
-    return next(worker for worker in site.workers if worker.host == host), task["worker_pid"]
+        host, process = until(lambda: len(found := held_up()) == 1 and found[0], 30, "one task is held up", site.state)
+    return next(worker for worker in site.workers if worker.host == host), process
 
 
 def test_whatever_is_killed_on_the_way_the_end_is_equal(site: Site) -> None:
