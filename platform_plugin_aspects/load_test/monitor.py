@@ -55,8 +55,8 @@ class Monitor:
         self.unstored: list[tuple[datetime, Mapping[str, Any]]] = []
         self.problems: set[str] = set()
         runs.check(client)
-        arrived(client)
-        backend.sample()
+        #: What there was before any run that has not started yet.
+        self.before = {runs.CLICKHOUSE: arrived(client), backend.name: backend.sample()}
         #: ClickHouse's clock when the watcher's showed 0.
         self.clock_zero = runs.clock(client) - timedelta(seconds=watcher.now())
 
@@ -70,9 +70,9 @@ class Monitor:
             self.watcher.tell("waiting for a load test to start")
         elif run.ended_at is not None:
             raise TooLate(f"Run {run.run_id} has ended already: start the monitor, and then the load test")
-        before: Mapping[str, Any] = {}
+        before: Mapping[str, Any] = {} if run is not None else self.before
         while run is None and not self.watcher.wants_to_stop():
-            # In this order: what there is now was there before the run.
+            # In this order: what there is now was there before a run that has not started yet.
             now = self._measure()
             try:
                 run = runs.latest_start(self.client)

@@ -309,6 +309,21 @@ def test_the_run_that_starts_while_it_waits(client: ClickHouse, monitor: Monitor
     assert [sample.stats["clickhouse"]["total_rows"] for sample in found.stats] == [7, 8, 8]
 
 
+def test_the_run_that_starts_at_the_first_look(client: ClickHouse, vector: VectorEndpoint, clock: Clock) -> None:
+    def short(number: int) -> None:
+        # The first query was the monitor's beginning.
+        if number == 2:
+            start(client)
+            arrive(client, 1)
+
+    arrive(client, 7)
+    vector.before_answer = short
+    monitor = Monitor(client, Vector(vector.graphql_url, None, None), 10, clock)
+    run = monitor.wait_for_run()
+    assert run is not None
+    assert [(at, stats["clickhouse"]["total_rows"]) for at, stats in monitor.unstored] == [(run.started_at, 7)]
+
+
 def test_the_run_that_was_started_before(client: ClickHouse, monitor: Monitor, clock: Clock) -> None:
     run = start(client)
     assert monitor.wait_for_run() == run
