@@ -187,7 +187,7 @@ class _Backfill:
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
             due = self._due(read)
-            taken = due[:room]
+            taken = due if room is None else due[:room]
             after = read.keys[-1] if len(taken) == len(due) else taken.keys[-1]
             self._land()
             if self._stops():

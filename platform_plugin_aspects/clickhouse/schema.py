@@ -27,9 +27,10 @@ class Column:
 
     ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths,
     then ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String
-    gets ``str(value)`` with null as the empty string, and other types the value as it is. ``as_text``: the field's
-    value may also come as the database's own text, which spares making Python objects of it. ``sent_as``: the type in
-    which values travel where that is cheaper for the client; ClickHouse makes ``type`` of it. ``default``: a DEFAULT
+    gets ``str(value)`` with null as the empty string, and other types the value as it is. ``convert_all``: the same as
+    ``convert``, for a whole sequence of values at once. ``as_text``, ``as_number``: the field's value may also come as
+    the database's own text or whole number, which spares making Python objects of it. ``sent_as``: the type in which
+    values travel where that is cheaper for the client; ClickHouse makes ``type`` of it. ``default``: a DEFAULT
     expression of the DDL. ``personal``: the values are personal data.
     """
 
@@ -37,7 +38,9 @@ class Column:
     type: str
     source: str | tuple[str, ...] | None = None
     convert: Callable[..., Any] | None = None
+    convert_all: Callable[..., Sequence[Any]] | None = None
     as_text: bool = False
+    as_number: bool = False
     sent_as: str = ""
     default: str = ""
     personal: bool = False
@@ -51,6 +54,8 @@ class Column:
 
     def values(self, *fields: Sequence[Any]) -> Sequence[Any]:
         """The column's values, from one sequence of field values per source."""
+        if self.convert_all is not None:
+            return self.convert_all(*fields)
         if self.convert is not None:
             if len(fields) == 1:
                 return convert_each(fields[0], self.convert)

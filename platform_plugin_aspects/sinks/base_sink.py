@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Max, Min
+from django.db.models import Field, IntegerField, Max, Min, TextField
 from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
@@ -211,6 +211,8 @@ class ModelBaseSink(BaseSink):
     table_name: ClassVar[str] = ""
     #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
+    #: Whether a batch keeps one of texts that are equal: half the memory of wide rows, for a little more time to read.
+    equal_once: ClassVar[bool] = False
     #: The path of the learner's id, where rows are about one: learners in retirement are then left out of tables with
     #: personal data.
     learner: ClassVar[str] = ""
@@ -283,9 +285,17 @@ class ModelBaseSink(BaseSink):
         queryset = queryset.order_by("pk")[: selection.limit]
         key = queryset.model._meta.pk.attname
         paths = tuple(dict.fromkeys([key, *self.paths()]))
-        texts = {path for column in self.columns if column.as_text for path in column.sources} - {key}
-        columns = dict(zip(paths, read_columns(queryset, paths, texts), strict=True))
+        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key), self.equal_once), strict=True))
         return Batch(columns[key], {path: columns[path] for path in self.paths()})
+
+    def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
+        """As what the database may give a path's values; the key's are the field's own."""
+        casts: dict[str, Field[Any, Any]] = {}
+        for column in self.columns:
+            if column.as_text or column.as_number:
+                casts |= dict.fromkeys(column.sources, TextField() if column.as_text else IntegerField())
+        casts.pop(key, None)
+        return casts
 
     def bounds(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
-from platform_plugin_aspects.sinks.formats import iso_utc
+from platform_plugin_aspects.sinks.formats import all_iso_utc
 
 
 class CourseEnrollmentSink(ModelBaseSink):
@@ -18,8 +18,8 @@ class CourseEnrollmentSink(ModelBaseSink):
     columns = (
         Column("id", "Int32"),
         Column("course_key", "String", source="course_id", as_text=True),
-        Column("created", "String", convert=iso_utc, as_text=True),
-        Column("is_active", "Bool"),
+        Column("created", "String", convert_all=all_iso_utc, as_text=True),
+        Column("is_active", "Bool", as_number=True, sent_as="UInt8"),
         Column("mode", "LowCardinality(String)"),
         Column("username", "String", source="user__username", personal=True),
         Column("user_id", "Int32"),

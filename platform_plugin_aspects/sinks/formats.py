@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-#: How many characters the text of a moment has in a database, without a fraction and with one.
-TEXT_LENGTHS = frozenset({len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.000000")})
+from platform_plugin_aspects.clickhouse.schema import convert_each
+
+#: How many characters the text of a moment has in a database: with a fraction, and without one or with one.
+WITH_FRACTION = len("2026-01-01 10:00:00.000000")
+TEXT_LENGTHS = frozenset({len("2026-01-01 10:00:00"), WITH_FRACTION})
 #: What MySQL may keep where a date was not known; Django reads it as null.
 ZERO_DATES = frozenset({"0000-00-00 00:00:00", "0000-00-00 00:00:00.000000"})
 
@@ -30,6 +34,21 @@ def iso_utc(moment: datetime | str | None) -> str:
         moment = datetime.fromisoformat(moment)
     # The offset, +00:00, is the last six characters.
     return _utc(moment).isoformat()[:-6] + "Z"
+
+
+def all_iso_utc(moments: Sequence[Any]) -> list[str]:
+    """``iso_utc`` of each; in half the time where all are texts with a fraction, as a database's mostly are."""
+    try:
+        if set(map(len, moments)) == {WITH_FRACTION}:
+            together = "Z\n".join(moments).replace(" ", "T") + "Z"
+            texts = together.split("\n")
+            # Zero dates of this length have no fraction either.
+            if ".000000Z" not in together and len(texts) == len(moments):
+                return texts
+    except TypeError:
+        # There are nulls or moments among them.
+        pass
+    return convert_each(moments, iso_utc)
 
 
 def json_list(values: Any) -> str:

@@ -86,6 +86,7 @@ class UserProfileSink(ModelBaseSink):
     )
     partition_by = "user_id MOD 100"
     learner = "user_id"
-    # Every insert makes a part in each of up to 100 partitions: few and large inserts keep the parts few. But rows are
-    # wide, and two batches are in memory at a time: 50,000 would take some 60 MB more.
-    batch_size = 25_000
+    # Every insert makes a part in each of up to 100 partitions, which is most of what it costs: few and large inserts
+    # keep the parts few. But rows are wide, and two batches are in memory at a time.
+    batch_size = 40_000
+    equal_once = True

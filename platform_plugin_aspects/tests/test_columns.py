@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.db import connections
+from django.db.models import TextField
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from platform_plugin_aspects.sinks import (
     Selection,
     UserProfileSink,
 )
-from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
+from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, _are_texts_that_repeat, read_columns
 from platform_plugin_aspects.sinks.formats import iso_utc
 from test_utils import factories
 
@@ -40,6 +41,41 @@ def test_portions_come_together_in_order(number: int) -> None:
     queryset = UserProfile.objects.order_by("pk")
     keys, names = read_columns(queryset, ("pk", "user__username"))
     assert list(zip(keys, names, strict=True)) == list(queryset.values_list("pk", "user__username"))
+
+
+@pytest.mark.django_db
+def test_equal_texts_are_kept_once_where_they_repeat() -> None:
+    number = 2 * ROWS_AT_ONCE + 1
+    countries = ["BR", "NG", None] * ROWS_AT_ONCE
+    # The first portion does not tell what comes after it.
+    countries[number - 1] = "PL"
+    # Texts that are all different are not looked up: that would take time and memory for nothing.
+    for user, country in zip(factories.make_many_users(number), countries, strict=False):
+        UserProfile.objects.filter(user=user).update(country=country, city=country, name="ab" * user.pk)
+    queryset = UserProfile.objects.order_by("pk")
+    read = read_columns(queryset, ("country", "city", "name", "user_id"), equal_once=True)
+    assert list(zip(*read, strict=True)) == list(queryset.values_list("country", "city", "name", "user_id"))
+    assert [len(set(map(id, column))) for column in read[:3]] == [4, 4, number]
+    assert len(set(map(id, read_columns(queryset, ("country",))[0]))) > 4
+    assert len(set(map(id, UserProfileSink().read(Selection()).columns["country"]))) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["a", "a"], True),
+        (["a", None, None, None], True),
+        (["a", "b", "b"], False),
+        (["a"], False),
+        # They may be followed by lists, as of a JSON field, which have no hash.
+        ([None, None], False),
+        # Equal is not the same: 1 and True look different as text.
+        (["a", 1, 1, True], False),
+        ([1, 1], False),
+    ],
+)
+def test_what_is_kept_once(values: list[Any], expected: bool) -> None:
+    assert _are_texts_that_repeat(values) is expected
 
 
 @pytest.mark.django_db
@@ -60,29 +96,38 @@ def test_values_are_djangos(sink: Any) -> None:
 
 @pytest.mark.django_db
 @hypothesis_settings(max_examples=50, deadline=None)
-@given(moment=st.none() | MOMENTS, year=st.none() | st.integers(0, 9999), course=st.sampled_from(COURSE_KEYS))
-@example(moment=datetime(2026, 1, 1, 10, tzinfo=UTC), year=0, course=COURSE_KEYS[0])
-def test_what_the_database_makes_text_of_is_what_python_makes_of_it(
-    moment: datetime | None, year: int | None, course: str
+@given(
+    moment=st.none() | MOMENTS,
+    year=st.none() | st.integers(0, 9999),
+    course=st.sampled_from(COURSE_KEYS),
+    active=st.booleans(),
+)
+@example(moment=datetime(2026, 1, 1, 10, tzinfo=UTC), year=0, course=COURSE_KEYS[0], active=True)
+def test_the_databases_own_values_become_what_djangos_do(
+    moment: datetime | None, year: int | None, course: str, active: bool
 ) -> None:
     user = factories.make_user(profile={"profile_image_uploaded_at": moment, "year_of_birth": year})
     enrollment = factories.make_enrollment(user)
     # Not by saving: an enrollment's course is checked, and ``created`` set, on the way.
-    CourseEnrollment.objects.filter(pk=enrollment.pk).update(created=moment, course_id=CourseKey.from_string(course))
+    CourseEnrollment.objects.filter(pk=enrollment.pk).update(
+        created=moment, course_id=CourseKey.from_string(course), is_active=active
+    )
     for sink, key in ((UserProfileSink(), user.profile.pk), (CourseEnrollmentSink(), enrollment.pk)):
         read = sink.read(Selection(keys=[key]))
         fields = sink.manager.filter(pk=key).values(*sink.paths()).get()
-        columns = [column for column in sink.columns if column.as_text]
+        columns = [column for column in sink.columns if column.as_text or column.as_number]
         assert columns
         for column in columns:
             path = column.sources[0]
-            assert set(map(type, read.columns[path])) <= {str, type(None)}
+            assert set(map(type, read.columns[path])) <= {str if column.as_text else int, type(None)}
             assert column.values(read.columns[path]) == column.values([fields[path]])
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("texts", [(), ("profile_image_uploaded_at",)])
-def test_moments_keep_the_time_zone_of_the_database(texts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("casts", [{}, {"profile_image_uploaded_at": TextField()}])
+def test_moments_keep_the_time_zone_of_the_database(
+    casts: dict[str, TextField[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     connection = connections["default"]
     factories.make_user(profile={"profile_image_uploaded_at": datetime(2026, 1, 2, tzinfo=UTC)})
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
@@ -90,7 +135,7 @@ def test_moments_keep_the_time_zone_of_the_database(texts: tuple[str, ...], monk
         connection.__dict__.pop(name, None)
     try:
         path = "profile_image_uploaded_at"
-        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), texts)
+        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), casts)
         assert (moment, moment.utcoffset()) == (
             UserProfile.objects.values_list(path, flat=True).get(),
             timedelta(hours=9),

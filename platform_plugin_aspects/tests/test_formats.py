@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink
-from platform_plugin_aspects.sinks.formats import iso_utc, json_list, or_zero, stamp_text
+from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink, formats
+from platform_plugin_aspects.sinks.formats import ZERO_DATES, all_iso_utc, iso_utc, json_list, or_zero, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import lineage
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.factories import make_many_users, make_taxonomy, utc
@@ -180,6 +180,41 @@ def test_iso_utc_of_other_texts(text: str, expected: str) -> None:
 def test_iso_utc_of_no_moment() -> None:
     with pytest.raises(ValueError, match="secret"):
         iso_utc("secret")
+
+
+NAIVE = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
+WITH_FRACTION = NAIVE.map(lambda moment: moment.isoformat(sep=" ", timespec="microseconds"))
+WITHOUT_FRACTION = NAIVE.map(lambda moment: moment.isoformat(sep=" ", timespec="seconds"))
+
+
+@given(
+    moments=st.lists(WITH_FRACTION)
+    | st.lists(st.none() | MOMENTS | WITH_FRACTION | WITHOUT_FRACTION | st.sampled_from(sorted(ZERO_DATES)))
+    # Whatever has as many characters as a moment.
+    | st.lists(WITH_FRACTION | st.text("0 .TZ\n", min_size=26, max_size=26))
+)
+@example(moments=["2026-01-01 10:00:00.123456", "2026-01-01 10:00:00.000000"])
+@example(moments=["2026-01-01 10:00:00.000000", "2026-01-01 10:00:00.123456"])
+@example(moments=["2026-01-01 10:00:00.123456", "0000-00-00 00:00:00.000000"])
+@example(moments=["2026-01-01 10:00:00.123456", "2026-01-01 10:00:00.12345\n"])
+@example(moments=["2026-01-01 10:00:00", "2026-01-01 10:00:01"])
+def test_moments_converted_at_once_are_those_converted_one_by_one(moments: list[Any]) -> None:
+    assert all_iso_utc(moments) == list(map(iso_utc, moments))
+
+
+def test_texts_with_a_fraction_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(formats, "iso_utc")
+    texts = ["2026-01-01 10:00:00.123456", "2026-01-01 10:00:00.123456", "1999-12-31 23:59:59.000001"]
+    assert all_iso_utc(texts) == [
+        "2026-01-01T10:00:00.123456Z",
+        "2026-01-01T10:00:00.123456Z",
+        "1999-12-31T23:59:59.000001Z",
+    ]
+
+
+def test_one_of_many_that_is_no_moment() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        all_iso_utc(["2026-01-01 10:00:00.123456", "secret"])
 
 
 @pytest.mark.parametrize(
