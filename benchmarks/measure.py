@@ -42,31 +42,34 @@ def read(name: str) -> Callable[[], int]:
 
 
 def insert(name: str) -> Callable[[], int]:
-    """Only insert: one portion that was read and converted before, as often as the backfill inserts.
+    """Only insert: objects that were read and converted before, as often and as many as the backfill inserts.
 
     Ids differ from insert to insert, as in the backfill: ClickHouse would merge equal rows into one.
     """
+    from platform_plugin_aspects.backfill import next_insert
     from platform_plugin_aspects.delivery import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
     stamp = take_stamp(name)
-    batch = sink.read(Selection(limit=sink.batch_size))
+    number = sink.manager.count()
+    bounds = [(0, 0)]
+    while (end := bounds[-1][1]) < number:
+        bounds.append((end, min(end + next_insert(sink, end), number)))
+    batch = sink.read(Selection(limit=max(end - start for start, end in bounds)))
     data = sink.prepared(batch, stamp, uuid.uuid4())
     columns = sink.table.types
-    number = sink.manager.count()
     client = sink.clickhouse
-    bounds = [(start, min(start + len(batch), number)) for start in range(0, number, len(batch))]
     fresh = {
         "id": lambda start, end: list(range(start + 1, end + 1)),
         "user_id": lambda start, end: list(range(start + 1, end + 1)),
         "external_user_id": lambda start, end: [uuid.uuid4().hex for _ in range(start, end)],
     }
-    ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds]
+    ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds[1:]]
 
     def run() -> int:
-        for (start, end), made in zip(bounds, ids, strict=True):
+        for (start, end), made in zip(bounds[1:], ids, strict=True):
             portion = [
                 made.get(column) or values[: end - start] for (column, _type), values in zip(columns, data, strict=True)
             ]

@@ -1,14 +1,16 @@
-"""The backfill: walk the source in the order of its primary keys, and hand each batch to the sink.
+"""The backfill: walk the source in the order of its primary keys, and bring it to ClickHouse by the sink.
 
-Reading the next batch overlaps writing the last one: a thread writes, and at most one batch waits for it. Only the
-calling thread touches the platform's database.
+What is read at once is packed as it travels, which takes a fraction of its memory, and several packs go with one
+insert: the fewer inserts, the less ClickHouse has to merge. Reading and packing the next ones overlaps sending the last
+ones: a thread sends, and at most one insert waits for it. Only the calling thread touches the platform's database.
 """
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +21,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from platform_plugin_aspects import delivery
-from platform_plugin_aspects.clickhouse.client import Unavailable
+from platform_plugin_aspects.clickhouse.client import Rejected, Unavailable
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
 
@@ -113,18 +115,32 @@ class Watcher:
 
 
 @dataclass
-class _Flight:
-    """A batch on its way to ClickHouse.
+class _Portion:
+    """What was read at once, after the key ``after``; where it is ``packed``, ``batch`` is all that is left to know."""
 
-    ``upto``: the key up to which the source is done when it arrives; ``skipped``: objects left out before that key.
+    after: Any
+    batch: Batch
+    packed: bytes | None = None
+
+
+@dataclass
+class _Flight:
+    """Portions on their way to ClickHouse together.
+
+    ``upto``: the key up to which the source is done when they arrive; ``skipped``: objects left out before that key;
+    ``last``: the source has no more.
     """
 
-    batch: Batch
     stamp: datetime
     upto: Any
-    skipped: int
-    write: Callable[[], Outcome]
+    portions: list[_Portion] = field(default_factory=list)
+    dump_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    skipped: int = 0
+    last: bool = False
     outcome: Future[Outcome] | None = None
+
+    def __len__(self) -> int:
+        return sum(len(portion.batch) for portion in self.portions)
 
 
 def backfill(sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher | None = None) -> None:
@@ -137,6 +153,14 @@ def backfill(sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher | No
     _Backfill(sink, walk, summary, watcher or Watcher()).run()
 
 
+def next_insert(sink: BaseSink, taken: int) -> int:
+    """How many objects go with the next insert when ``taken`` are on their way or written, if nobody says otherwise.
+
+    The first ones are small, for while they are sent the next are read; large ones spare ClickHouse work.
+    """
+    return max(sink.batch_size, min(sink.insert_size, max(2 * sink.batch_size, taken)))
+
+
 class _Backfill:
     def __init__(self, sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher):
         self.sink = sink
@@ -144,6 +168,7 @@ class _Backfill:
         self.summary = summary
         self.watcher = watcher
         self.flight: _Flight | None = None
+        self.taken = 0
         self.missing = dict.fromkeys(walk.keys or ())
         self.started = self.due_at = watcher.now()
         self.seconds_before = summary.seconds
@@ -165,7 +190,7 @@ class _Backfill:
             self._clock()
 
     def _fly(self) -> None:
-        """Read batch after batch, each while the one before is being written."""
+        """Read flight after flight, each while the one before is being written."""
         after = self.walk.after
         while True:
             if self._stops():
@@ -177,25 +202,69 @@ class _Backfill:
                 # What it could not write makes room.
                 self._land()
                 continue
-            size = self.walk.batch_size or self.sink.batch_size
-            if room is not None:
-                size = min(size, max(room, LEAST_READ))
-            stamp = self._stamp()
-            read = self.sink.read(replace(self.walk, after=after, limit=size))
-            if not len(read):
+            flight = self._board(after, room)
+            self._land()
+            if self._stops() or not (flight.portions or flight.skipped):
                 return
+            self._take_off(flight)
+            if flight.last:
+                return
+            after = flight.upto
+            self._pace(len(flight))
+
+    def _sizes(self) -> tuple[int, int]:
+        """How many objects are written together, and how many of them are read at once."""
+        sink = self.sink
+        together = self.walk.batch_size or sink.batch_size
+        if not sink.packs:
+            return together, together
+        at_once = min(together, sink.batch_size)
+        if self.watcher.dry_run:
+            return at_once, at_once
+        # Who wants pauses wants short ones.
+        if not (self.walk.batch_size or self.walk.sleep_secs or self.walk.max_rate):
+            together = next_insert(sink, self.taken)
+        return together, at_once
+
+    def _board(self, after: Any, room: int | None) -> _Flight:
+        """Read the objects after a key, at most ``room`` of those that are due, as many as are written together."""
+        together, at_once = self._sizes()
+        flight = _Flight(self._stamp(), upto=after)
+        seen = 0
+        while seen < together and (room is None or len(flight) < room) and not self.watcher.wants_to_stop():
+            left = None if room is None else room - len(flight)
+            size = min(at_once, together - seen)
+            if left is not None:
+                size = min(size, max(left, LEAST_READ))
+            read = self.sink.read(replace(self.walk, after=flight.upto, limit=size))
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
             due = self._due(read)
-            taken = due if room is None else due[:room]
-            after = read.keys[-1] if len(taken) == len(due) else taken.keys[-1]
-            self._land()
-            if self._stops():
-                return
-            self.flight = self._take_off(taken, stamp, after, len(read) - len(due))
-            if len(read) < size and after == read.keys[-1]:
-                return
-            self._pace(len(taken))
+            taken = due if left is None else due[:left]
+            if len(taken):
+                flight.portions.append(self._portion(flight, taken))
+            flight.skipped += len(read) - len(due)
+            if len(taken) < len(due):
+                flight.upto = taken.keys[-1]
+            elif len(read):
+                flight.upto = read.keys[-1]
+            if len(read) < size and len(taken) == len(due):
+                flight.last = True
+                break
+            seen += len(read)
+            self.watcher.beat()
+        return flight
+
+    def _portion(self, flight: _Flight, batch: Batch) -> _Portion:
+        """What was read at once, packed where it can be."""
+        if self.sink.packs and not self.watcher.dry_run:
+            try:
+                packed = self.sink.pack(batch, flight.stamp, flight.dump_id)
+            except Rejected:
+                # Something in it cannot be written: it will be found when the batch is.
+                return _Portion(flight.upto, batch)
+            return _Portion(flight.upto, self.sink.traces(batch), packed)
+        return _Portion(flight.upto, batch)
 
     def _stops(self) -> bool:
         """Whether to go no further."""
@@ -209,28 +278,61 @@ class _Backfill:
         stamp = delivery.take_stamp(self.sink.name)
         return stamp if self.sink.database in (None, DEFAULT_DB_ALIAS) else stamp - REPLICA_LAG
 
-    def _take_off(self, batch: Batch, stamp: datetime, upto: Any, skipped: int) -> _Flight:
-        """Send a batch on its way. Sinks that read while they write do so when it lands."""
-        if self.watcher.dry_run:
-            return _Flight(batch, stamp, upto, skipped, partial(write_what_can_be, batch, self.sink.rehearse))
-        write = partial(write_what_can_be, batch, partial(self.sink.write, stamp=stamp))
-        outcome = self.writer.submit(write) if self.sink.writes_only_to_clickhouse else None
-        return _Flight(batch, stamp, upto, skipped, write, outcome)
+    def _take_off(self, flight: _Flight) -> None:
+        """Send portions on their way. Sinks that read while they write do so when they land."""
+        if self.sink.writes_only_to_clickhouse and not self.watcher.dry_run:
+            flight.outcome = self.writer.submit(self._write, flight.portions, flight.stamp)
+        self.flight = flight
+        self.taken += len(flight)
+
+    def _write(self, portions: Sequence[_Portion], stamp: datetime) -> Outcome:
+        """Write portions: those that are packed in one insert, the others each on its own.
+
+        Raises Rejected when ClickHouse refuses what is packed.
+        """
+        outcome = Outcome()
+        packs = [portion.packed for portion in portions if portion.packed is not None]
+        if packs:
+            self.sink.send(packs)
+            outcome.writes = 1
+        for portion in portions:
+            if portion.packed is None:
+                outcome.add(self._write_batch(portion.batch, stamp))
+            else:
+                outcome.rows[self.sink.tables[0].name] += len(portion.batch)
+        return outcome
+
+    def _write_batch(self, batch: Batch, stamp: datetime) -> Outcome:
+        write = self.sink.rehearse if self.watcher.dry_run else partial(self.sink.write, stamp=stamp)
+        return write_what_can_be(batch, write)
+
+    def _write_apart(self, flight: _Flight) -> Outcome:
+        """Write each portion on its own, and read those again that ClickHouse refuses, to find what is wrong."""
+        outcome = Outcome()
+        for portion in flight.portions:
+            try:
+                outcome.add(self._write([portion], flight.stamp))
+            except Rejected:
+                whole = replace(self.walk, after=portion.after, upto=portion.batch.keys[-1])
+                outcome.add(self._write_batch(self.sink.read(whole), flight.stamp))
+        return outcome
 
     def _land(self) -> None:
-        """Wait for the batch that is being written, and account for it."""
+        """Wait for what is being written, and account for it."""
         flight, self.flight = self.flight, None
         if flight is None:
             return
         outcome = self._patiently(partial(self._arrive, flight))
         if self.watcher.dry_run:
-            for key in flight.batch.keys:
-                if key not in outcome.rejected:
-                    self.watcher.explain(f"{key} would be written")
+            for portion in flight.portions:
+                for key in portion.batch.keys:
+                    if key not in outcome.rejected:
+                        self.watcher.explain(f"{key} would be written")
         else:
             self.watcher.patient = True
-            self._patiently(partial(self.sink.settle, flight.batch, flight.stamp))
-        self.summary.objects += len(flight.batch) - len(outcome.rejected)
+            for portion in flight.portions:
+                self._patiently(partial(self.sink.settle, portion.batch, flight.stamp))
+        self.summary.objects += len(flight) - len(outcome.rejected)
         self.summary.skipped += flight.skipped
         self.summary.add(outcome)
         self.summary.last_key = flight.upto
@@ -238,13 +340,16 @@ class _Backfill:
         self.watcher.progress(self.summary)
 
     def _arrive(self, flight: _Flight) -> Outcome:
-        """What became of a batch; asked again after a failure, it is written again."""
-        if flight.outcome is None:
-            return flight.write()
-        while not wait([flight.outcome], BEAT_SECS).done:
-            self.watcher.beat()
-        outcome, flight.outcome = flight.outcome, None
-        return outcome.result()
+        """What became of a flight; asked again after a failure, it is written again."""
+        try:
+            if flight.outcome is None:
+                return self._write(flight.portions, flight.stamp)
+            while not wait([flight.outcome], BEAT_SECS).done:
+                self.watcher.beat()
+            outcome, flight.outcome = flight.outcome, None
+            return outcome.result()
+        except Rejected:
+            return self._write_apart(flight)
 
     def _patiently(self, act: Callable[[], T]) -> T:
         """Do something; while ClickHouse is away, say so, wait and do it again."""
@@ -271,7 +376,7 @@ class _Backfill:
         """How many more objects may be written; None: any number."""
         if self.walk.limit is None:
             return None
-        return self.walk.limit - self.summary.objects - (len(self.flight.batch) if self.flight else 0)
+        return self.walk.limit - self.summary.objects - (len(self.flight) if self.flight else 0)
 
     def _due(self, batch: Batch) -> Batch:
         if self.walk.force:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Any
 
 from platform_plugin_aspects import delivery
@@ -27,6 +28,8 @@ from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
 
 #: Keys looked at again, or mended, at once.
 DETAIL_SIZE = 1_000
+#: Objects in one range, at most: of an unordered key, all are named in the query.
+LARGEST_RANGE = 50_000
 Progress = Callable[["Comparison"], None]
 
 
@@ -74,7 +77,8 @@ def compare(
     found = Comparison(sink.name)
     sides = _sides(sink)
     started = stamp_text(delivery.take_stamp(sink.name))
-    ranges = _ranges(sides, after, upto, batch_size or sink.batch_size, sample, found)
+    size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
+    ranges = _ranges(sides, after, upto, size, sample, found)
     for range_, totals in _with_totals(sides, ranges):
         _compare_range(sides, range_, totals, found)
         progress(found)
@@ -107,6 +111,11 @@ class _Source:
     keys: Sequence[Any] = ()
     primary_keys: Sequence[Any] = ()
     fingerprints: Sequence[int] = ()
+
+    @classmethod
+    def joined(cls, sources: Sequence[_Source]) -> _Source:
+        """All of them, one after the other."""
+        return cls(*([*chain.from_iterable(getattr(source, each.name) for source in sources)] for each in fields(cls)))
 
     def by_key(self) -> dict[Any, tuple[Any, int]]:
         """{ClickHouse's key: (primary key, fingerprint)}."""
@@ -260,17 +269,29 @@ def _sides(sink: ModelBaseSink) -> _Sides:
 
 
 def _ranges(sides: _Sides, after: Any, upto: Any, size: int, sample: float, found: Comparison) -> Iterator[_Range]:
-    """The source in ranges of so many objects, in order; a sample of them, but ``found`` counts all."""
+    """The source in ranges of so many objects, in order; a sample of them, but ``found`` counts all.
+
+    Objects are read as many at once as the sink says; of the rest of a range only keys and fingerprints are kept.
+    """
     low = after
     last = False
     while not last:
-        batch = sides.sink.read(Selection(after=low, upto=upto, limit=size))
-        last = len(batch) < size
-        # The last range reaches as far as was asked: what is extra may be above the source's last key.
-        high = upto if last else batch.keys[-1]
+        chosen = sample >= 1 or random.random() < sample
+        sources: list[_Source] = []
+        high, seen = low, 0
+        while seen < size and not last:
+            limit = min(sides.sink.batch_size, size - seen)
+            batch = sides.sink.read(Selection(after=high, upto=upto, limit=limit))
+            last = len(batch) < limit
+            seen += len(batch)
+            if len(batch):
+                high = batch.keys[-1]
+            if chosen:
+                sources.append(sides.source(batch))
         found.ranges += 1
-        if sample >= 1 or random.random() < sample:
-            yield _Range(sides.source(batch), low, high)
+        if chosen:
+            # The last range reaches as far as was asked: what is extra may be above the source's last key.
+            yield _Range(_Source.joined(sources), low, upto if last else high)
         low = high
 
 

@@ -147,6 +147,11 @@ class Connection:
         return self.url.removeprefix("chdb://") if self.url.startswith("chdb:///") else None
 
     @property
+    def compression(self) -> str | None:
+        """How inserts are compressed; None for the embedded engine, to which nothing travels."""
+        return HTTP_OPTIONS["compress"] if self.embedded_path is None else None
+
+    @property
     def credentials(self) -> tuple[str, str]:
         """User and password: those in the URL, where it has some."""
         parts = urlsplit(self.url)
@@ -172,16 +177,18 @@ class ClickHouse:
 
         ``columns`` are (name, ClickHouse type) pairs; ``data`` holds one sequence of values per column, in that order.
         """
-        names, types = zip(*columns, strict=True)
-        doing = f"inserting into {self.connection.database}.{table}"
-        with _held(data) as held, _typed_errors(self.connection, doing, encoding=True):
-            self._client.insert(
-                table,
-                held,
-                column_names=names,
-                column_type_names=types,
-                database=self.connection.database,
-                column_oriented=True,
+        self.send(table, columns, [encode(self.connection, columns, data)])
+
+    def send(self, table: str, columns: Sequence[tuple[str, str]], blocks: Sequence[bytes]) -> None:
+        """Insert what ``encode`` made of rows with these columns, whole or not at all, in one statement."""
+        names = [name for name, _type in columns]
+        with _typed_errors(self.connection, f"inserting into {self.connection.database}.{table}"):
+            self._client.raw_insert(
+                self.qualified(table),
+                names,
+                b"".join(blocks),
+                fmt="Native",
+                compression=self.connection.compression,
             )
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
@@ -225,18 +232,23 @@ class ClickHouse:
         self._client.close()
 
 
-def check_encoding(
-    connection: Connection, table: str, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]
-) -> None:
-    """Encode rows as ``ClickHouse.insert`` does, and send nothing; Rejected when they cannot be encoded."""
+def encode(connection: Connection, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> bytes:
+    """Rows in ClickHouse's Native format, compressed, as ``ClickHouse.send`` takes them; Rejected when they cannot be.
+
+    ``columns`` and ``data`` as for ``ClickHouse.insert``. What several calls return may be sent together.
+    """
     names, types = zip(*columns, strict=True)
     _hush_driver()
     with _held(data) as held, _typed_errors(connection, "encoding", encoding=True):
-        context = InsertContext(table, names, list(map(get_from_name, types)), held, column_oriented=True)
-        for _block in NativeTransform.build_insert(context):
-            pass
+        context = InsertContext(
+            "", names, list(map(get_from_name, types)), held, column_oriented=True, compression=connection.compression
+        )
+        # The driver writes the statement before the block with number 0.
+        context.current_block = 1
+        blocks = b"".join(NativeTransform.build_insert(context))
         if context.insert_exception is not None:
             raise context.insert_exception
+    return blocks
 
 
 def quote(identifier: str) -> str:

@@ -21,7 +21,7 @@ from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, check_encoding, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
@@ -82,8 +82,12 @@ class BaseSink:
     model: ClassVar[str] = ""
     #: The sink's tables, all that it writes.
     tables: ClassVar[tuple[Table, ...]] = ()
-    #: Objects in one write.
+    #: Objects read at once, and written at once.
     batch_size: ClassVar[int] = 10_000
+    #: Objects in one insert of a backfill, at most, where that is more than are read at once; for sinks that pack.
+    insert_size: ClassVar[int] = 0
+    #: Whether the sink has ``pack``, ``send`` and ``traces``, which do in steps what ``write`` does.
+    packs: ClassVar[bool] = False
     #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
     has_objects: ClassVar[bool] = True
     #: Whether ``write`` leaves the platform's database and modulestore alone, so that a thread of its own may do it.
@@ -166,6 +170,18 @@ class BaseSink:
         """What ``write`` would do. Sends nothing; raises Rejected where it is plain that ``write`` would."""
         return Written({self.tables[0].name: len(batch)})
 
+    def pack(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
+        """A batch as it travels, in a fraction of its memory; raises Rejected when an object cannot be written."""
+        raise NotImplementedError
+
+    def send(self, packs: Sequence[bytes]) -> None:
+        """Bring batches that were packed to ClickHouse, in one insert. Raises as ``write`` does."""
+        raise NotImplementedError
+
+    def traces(self, batch: Batch) -> Batch:
+        """What ``settle`` needs of a batch that was packed."""
+        raise NotImplementedError
+
     def bring(self, batch: Batch, stamp: datetime) -> Written:
         """Write a batch and settle it."""
         written = self.write(batch, stamp)
@@ -211,8 +227,6 @@ class ModelBaseSink(BaseSink):
     table_name: ClassVar[str] = ""
     #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
-    #: Whether a batch keeps one of texts that are equal: half the memory of wide rows, for a little more time to read.
-    equal_once: ClassVar[bool] = False
     #: The path of the learner's id, where rows are about one: learners in retirement are then left out of tables with
     #: personal data.
     learner: ClassVar[str] = ""
@@ -220,6 +234,8 @@ class ModelBaseSink(BaseSink):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # A sink that writes or settles in a way of its own is given every batch as it was read.
+        cls.packs = all(getattr(cls, name) is getattr(ModelBaseSink, name) for name in ("write", "insert", "settle"))
         if cls.columns:
             cls.table = Table(
                 cls.table_name or cls.name,
@@ -285,7 +301,7 @@ class ModelBaseSink(BaseSink):
         queryset = queryset.order_by("pk")[: selection.limit]
         key = queryset.model._meta.pk.attname
         paths = tuple(dict.fromkeys([key, *self.paths()]))
-        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key), self.equal_once), strict=True))
+        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
         return Batch(columns[key], {path: columns[path] for path in self.paths()})
 
     def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
@@ -328,8 +344,7 @@ class ModelBaseSink(BaseSink):
         """See BaseSink. The rows are converted and encoded; what ClickHouse would say of them is not known."""
         if not len(batch):
             return Written()
-        data = self.prepared(batch, timezone.now(), uuid.uuid4())
-        check_encoding(self.connection, self.table.name, self.table.types, data)
+        self.pack(batch, timezone.now(), uuid.uuid4())
         return Written({self.table.name: len(batch)})
 
     def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
@@ -339,6 +354,18 @@ class ModelBaseSink(BaseSink):
     def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
         """What is inserted: one sequence of ClickHouse's values per column of the table."""
         return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
+
+    def pack(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
+        """See BaseSink."""
+        return encode(self.connection, self.table.types, self.prepared(batch, stamp, dump_id))
+
+    def send(self, packs: Sequence[bytes]) -> None:
+        """See BaseSink."""
+        self.clickhouse.send(self.table.name, self.table.types, packs)
+
+    def traces(self, batch: Batch) -> Batch:
+        """See BaseSink. The keys and the learners."""
+        return Batch(batch.keys, {path: batch.columns[path] for path in (self.learner,) if path})
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""

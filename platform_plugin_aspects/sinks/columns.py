@@ -25,15 +25,12 @@ def read_columns(
     queryset: Any,
     paths: Sequence[str],
     casts: Mapping[str, Field[Any, Any]] = MappingProxyType({}),
-    equal_once: bool = False,
 ) -> list[Sequence[Any]]:
     """One sequence of values per path: what ``queryset.values_list(*paths)`` gives, transposed.
 
     Values come as the database driver gives them, from one query; a field's own conversion (keys, UUIDs, time zones)
     is applied per distinct value. Those of the paths in ``casts`` come as the database's own text or number, where its
     moments are in UTC: making objects of a million texts, and texts of these again, takes as long as reading them.
-
-    A driver makes a text of its own for each row, of countries too; with ``equal_once`` one is kept where they repeat.
     """
     connection = connections[queryset.db]
     if not _has_utc_texts(connection):
@@ -49,26 +46,15 @@ def read_columns(
         return columns
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        rows = cursor.fetchmany(ROWS_AT_ONCE)
-        known: list[dict[Any, Any] | None] = [
-            {} if equal_once and _are_texts_that_repeat(values) else None for values in zip(*rows, strict=True)
-        ]
-        while rows:
-            for column, once, values in zip(columns, known, zip(*rows, strict=True), strict=True):
-                column += values if once is None else map(once.setdefault, values, values)
-            rows = cursor.fetchmany(ROWS_AT_ONCE)
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                column += values
     converters = compiler.get_converters([expression for expression, _sql, _alias in compiler.select])
     for position, (functions, expression) in converters.items():
         for function in functions:
             apply = partial(_apply, function, expression, connection)
             columns[position] = convert_each(columns[position], apply)
     return [columns[selected.index(path)] for path in paths]
-
-
-def _are_texts_that_repeat(values: Sequence[Any]) -> bool:
-    """Whether these, the first of a column, tell that most of its values are equal to another."""
-    types = set(map(type, values))
-    return str in types and types <= {str, type(None)} and len(set(values)) <= len(values) // 2
 
 
 def _has_utc_texts(connection: Any) -> bool:

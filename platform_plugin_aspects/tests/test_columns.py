@@ -26,7 +26,7 @@ from platform_plugin_aspects.sinks import (
     Selection,
     UserProfileSink,
 )
-from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, _are_texts_that_repeat, read_columns
+from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
 from platform_plugin_aspects.sinks.formats import iso_utc
 from test_utils import factories
 
@@ -41,41 +41,6 @@ def test_portions_come_together_in_order(number: int) -> None:
     queryset = UserProfile.objects.order_by("pk")
     keys, names = read_columns(queryset, ("pk", "user__username"))
     assert list(zip(keys, names, strict=True)) == list(queryset.values_list("pk", "user__username"))
-
-
-@pytest.mark.django_db
-def test_equal_texts_are_kept_once_where_they_repeat() -> None:
-    number = 2 * ROWS_AT_ONCE + 1
-    countries = ["BR", "NG", None] * ROWS_AT_ONCE
-    # The first portion does not tell what comes after it.
-    countries[number - 1] = "PL"
-    # Texts that are all different are not looked up: that would take time and memory for nothing.
-    for user, country in zip(factories.make_many_users(number), countries, strict=False):
-        UserProfile.objects.filter(user=user).update(country=country, city=country, name="ab" * user.pk)
-    queryset = UserProfile.objects.order_by("pk")
-    read = read_columns(queryset, ("country", "city", "name", "user_id"), equal_once=True)
-    assert list(zip(*read, strict=True)) == list(queryset.values_list("country", "city", "name", "user_id"))
-    assert [len(set(map(id, column))) for column in read[:3]] == [4, 4, number]
-    assert len(set(map(id, read_columns(queryset, ("country",))[0]))) > 4
-    assert len(set(map(id, UserProfileSink().read(Selection()).columns["country"]))) == 4
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (["a", "a"], True),
-        (["a", None, None, None], True),
-        (["a", "b", "b"], False),
-        (["a"], False),
-        # They may be followed by lists, as of a JSON field, which have no hash.
-        ([None, None], False),
-        # Equal is not the same: 1 and True look different as text.
-        (["a", 1, 1, True], False),
-        ([1, 1], False),
-    ],
-)
-def test_what_is_kept_once(values: list[Any], expected: bool) -> None:
-    assert _are_texts_that_repeat(values) is expected
 
 
 @pytest.mark.django_db
