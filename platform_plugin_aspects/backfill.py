@@ -23,7 +23,7 @@ from django.utils import timezone
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import Rejected, Unavailable
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
-from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
+from platform_plugin_aspects.sinks.isolate import NOT_THE_OBJECT, Outcome, write_what_can_be
 
 #: Objects read at once, at least, when there is a limit: some of them may not be due.
 LEAST_READ = 100
@@ -260,8 +260,10 @@ class _Backfill:
         if self.sink.packs and not self.watcher.dry_run:
             try:
                 packed = self.sink.pack(batch, flight.stamp, flight.dump_id)
-            except Rejected:
-                # Something in it cannot be written: it will be found when the batch is.
+            except NOT_THE_OBJECT:
+                raise
+            except Exception:
+                # Something in it cannot be written: it is found, and named, when the batch is.
                 return _Portion(flight.upto, batch)
             return _Portion(flight.upto, self.sink.traces(batch), packed)
         return _Portion(flight.upto, batch)

@@ -120,6 +120,18 @@ def test_what_cannot_be_packed_is_found_and_the_rest_is_written(learners: list[A
     assert len(rows(clickhouse, "user_profile")) == 8
 
 
+def test_a_sink_that_raises_anything_costs_its_object_alone(learners: list[Any], clickhouse: ClickHouse) -> None:
+    class Broken(Profiles):
+        def prepared(self, batch: Batch, *args: Any) -> list[Any]:
+            if learners[3].profile.pk in batch.keys:
+                raise RuntimeError("a third party's sink")
+            return super().prepared(batch, *args)
+
+    summary = run(Broken())
+    assert (summary.objects, list(summary.errors)) == (7, [str(learners[3].profile.pk)])
+    assert len(rows(clickhouse, "user_profile")) == 7
+
+
 @pytest.mark.parametrize("bad", [0, 3, 7])
 def test_what_clickhouse_refuses_of_a_pack_is_found_and_the_rest_is_written(
     bad: int, learners: list[Any], clickhouse: ClickHouse
