@@ -244,7 +244,10 @@ COLUMNS = (
 )
 values = st.tuples(
     *(st.integers(-(2**31), 2**31 - 1), texts, texts, st.booleans(), st.uuids()),
-    *(st.uuids().map(str) | st.uuids().map(lambda each: each.hex), texts),
+    *(
+        st.uuids().map(str) | st.uuids().map(lambda each: each.hex) | st.uuids().map(lambda each: str(each).upper()),
+        texts,
+    ),
 )
 
 
