@@ -1,0 +1,88 @@
+"""Comparing the source with ClickHouse, and mending what differs.
+
+The source is read in ranges of keys, as the backfill reads it. For each range ClickHouse answers with a count and one
+number, the sum of the fingerprints of the latest row per key, while the next range is being read; only where these
+differ from the source's are keys and fingerprints fetched and compared one by one. No content of a row leaves
+ClickHouse.
+
+The source need not stand still: what differs is looked at again, and left out when a change of it is still to be
+delivered or when it was written after the comparison began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from platform_plugin_aspects import delivery
+from platform_plugin_aspects.models import Change
+from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
+from platform_plugin_aspects.reconcile.ranges import compare_ranges
+from platform_plugin_aspects.reconcile.sides import DETAIL_SIZE, Sides, portions, sides_of
+from platform_plugin_aspects.sinks import ModelBaseSink, Selection, Written
+from platform_plugin_aspects.sinks.formats import stamp_text
+from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
+
+__all__ = ["Comparison", "compare", "repair"]
+
+#: Objects in one range, at most: of an unordered key, all are named in the query.
+LARGEST_RANGE = 50_000
+
+
+def compare(
+    sink: ModelBaseSink,
+    after: Any = None,
+    upto: Any = None,
+    sample: float = 1,
+    batch_size: int | None = None,
+    progress: Progress = lambda comparison: None,
+) -> Comparison:
+    """Compare the objects with primary keys above ``after`` and not above ``upto``.
+
+    ``sample``: the share of the ranges to look at, chosen at random. Raises Unavailable and Misconfigured.
+    """
+    found = Comparison(sink.name)
+    sides = sides_of(sink)
+    started = stamp_text(delivery.take_stamp(sink.name))
+    size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
+    compare_ranges(sides, after, upto, size, sample, found, progress)
+    if after is None and upto is None and sample >= 1:
+        found.extra += sides.extra_anywhere(found.objects - len(found.missing))
+    _look_again(sides, found, started)
+    return found
+
+
+def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outcome:
+    """Write what is missing or stale, through the sink; delete what is extra when ``prune``."""
+    outcome = Outcome()
+    primary_keys = [*found.missing.values(), *found.stale.values()]
+    for keys in portions(primary_keys, sink.batch_size):
+        stamp = delivery.take_stamp(sink.name)
+
+        def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
+            return sink.bring(sink.read(Selection(keys=some)), stamp)
+
+        outcome.add(write_what_can_be(keys, bring))
+    for keys in portions(found.extra if prune else [], DETAIL_SIZE):
+        sink.delete(keys)
+    return outcome
+
+
+def _look_again(sides: Sides, found: Comparison, started: str) -> None:
+    """Leave in ``found`` only what differs still, without a change of its own that explains it."""
+    still = set()
+    for keys in portions([*found.missing, *found.stale, *found.extra], DETAIL_SIZE):
+        there = sides.now(keys)
+        here = sides.source_of(keys).by_key()
+        primary_keys = {**found.missing, **found.stale, **{key: primary_key for key, (primary_key, _) in here.items()}}
+        ids = {key: str(primary_keys.get(key, key)) for key in keys}
+        pending = set(
+            Change.objects.filter(sink=sides.sink.name, object_id__in=ids.values()).values_list("object_id", flat=True)
+        )
+        for key in keys:
+            fingerprint, time = there.get(key, (None, ""))
+            _primary_key, expected = here.get(key, (None, None))
+            same = fingerprint == expected
+            if not same and time < started and ids[key] not in pending:
+                still.add(key)
+    found.keep(still)

@@ -1,0 +1,48 @@
+"""What a comparison found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Comparison:
+    """What a comparison found.
+
+    ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
+    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``, ``opened``: of keys; opened are
+    those in which something differed.
+    """
+
+    sink: str
+    objects: int = 0
+    ranges: int = 0
+    opened: int = 0
+    missing: dict[Any, Any] = field(default_factory=dict)
+    stale: dict[Any, Any] = field(default_factory=dict)
+    extra: list[Any] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.stale or self.extra)
+
+    def keep(self, keys: Collection[Any]) -> None:
+        """Leave only the differences of these keys of ClickHouse."""
+        self.missing = {key: pk for key, pk in self.missing.items() if key in keys}
+        self.stale = {key: pk for key, pk in self.stale.items() if key in keys}
+        self.extra = [key for key in self.extra if key in keys]
+
+    def add(self, here: Mapping[Any, tuple[Any, int]], there: Mapping[Any, int]) -> None:
+        """Take in how entries differ: ``here`` {key: (primary key, fingerprint)}, ``there`` {key: fingerprint}."""
+        for key, (primary_key, fingerprint) in here.items():
+            if key not in there:
+                self.missing[key] = primary_key
+            elif there[key] != fingerprint:
+                self.stale[key] = primary_key
+        self.extra += [key for key in there if key not in here]
+
+
+Progress = Callable[[Comparison], None]
