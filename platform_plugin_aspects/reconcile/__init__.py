@@ -2,8 +2,8 @@
 
 The source is read in ranges of keys, as the backfill reads it. For each range ClickHouse answers with a count and one
 number, the sum of the fingerprints of the latest row per key, while the next range is being read; only where these
-differ from the source's are keys and fingerprints fetched and compared one by one. No content of a row leaves
-ClickHouse.
+differ from the source's are keys and fingerprints fetched and compared one by one. Where ClickHouse's key is not the
+source's, slices of the fingerprints stand for ranges of keys. No content of a row leaves ClickHouse.
 
 The source need not stand still: what differs is looked at again, and left out when a change of it is still to be
 delivered or when it was written after the comparison began.
@@ -18,14 +18,15 @@ from platform_plugin_aspects import delivery
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
 from platform_plugin_aspects.reconcile.ranges import compare_ranges
-from platform_plugin_aspects.reconcile.sides import DETAIL_SIZE, Sides, portions, sides_of
+from platform_plugin_aspects.reconcile.sides import DETAIL_SIZE, Sides, UnorderedSides, portions, sides_of
+from platform_plugin_aspects.reconcile.slices import compare_slices
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, Written
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
 
 __all__ = ["Comparison", "compare", "repair"]
 
-#: Objects in one range, at most: of an unordered key, all are named in the query.
+#: Objects in one range, at most: keys that are unordered are all named in the query.
 LARGEST_RANGE = 50_000
 
 
@@ -45,9 +46,11 @@ def compare(
     sides = sides_of(sink)
     started = stamp_text(delivery.take_stamp(sink.name))
     size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
-    compare_ranges(sides, after, upto, size, sample, found, progress)
-    if after is None and upto is None and sample >= 1:
-        found.extra += sides.extra_anywhere(found.objects - len(found.missing))
+    everything = after is None and upto is None and sample >= 1
+    if not (everything and isinstance(sides, UnorderedSides) and compare_slices(sides, size, found, progress)):
+        compare_ranges(sides, after, upto, size, sample, found, progress)
+        if everything:
+            found.extra += sides.extra_anywhere(found.objects - len(found.missing))
     _look_again(sides, found, started)
     return found
 
@@ -69,20 +72,20 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
 
 
 def _look_again(sides: Sides, found: Comparison, started: str) -> None:
-    """Leave in ``found`` only what differs still, without a change of its own that explains it."""
-    still = set()
-    for keys in portions([*found.missing, *found.stale, *found.extra], DETAIL_SIZE):
+    """Name anew what differs, by what both sides have now; leave out what a change of its own explains."""
+    known = {**found.missing, **found.stale}
+    different = list(dict.fromkeys([*known, *found.extra]))
+    found.missing, found.stale, found.extra = {}, {}, []
+    for keys in portions(different, DETAIL_SIZE):
         there = sides.now(keys)
         here = sides.source_of(keys).by_key()
-        primary_keys = {**found.missing, **found.stale, **{key: primary_key for key, (primary_key, _) in here.items()}}
-        ids = {key: str(primary_keys.get(key, key)) for key in keys}
+        ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}
         pending = set(
             Change.objects.filter(sink=sides.sink.name, object_id__in=ids.values()).values_list("object_id", flat=True)
         )
-        for key in keys:
-            fingerprint, time = there.get(key, (None, ""))
-            _primary_key, expected = here.get(key, (None, None))
-            same = fingerprint == expected
-            if not same and time < started and ids[key] not in pending:
-                still.add(key)
-    found.keep(still)
+        written = {key for key, (_fingerprint, time) in there.items() if time >= started}
+        unexplained = [key for key in keys if key not in written and ids[key] not in pending]
+        found.add(
+            {key: here[key] for key in unexplained if key in here},
+            {key: there[key][0] for key in unexplained if key in there},
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,8 @@ class Comparison:
     """What a comparison found.
 
     ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
-    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``, ``opened``: of keys; opened are
-    those in which something differed.
+    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or slices of
+    fingerprints, that were compared; ``opened``: those in which something differed.
     """
 
     sink: str
@@ -28,12 +28,6 @@ class Comparison:
     def equal(self) -> bool:
         """Whether nothing differs."""
         return not (self.missing or self.stale or self.extra)
-
-    def keep(self, keys: Collection[Any]) -> None:
-        """Leave only the differences of these keys of ClickHouse."""
-        self.missing = {key: pk for key, pk in self.missing.items() if key in keys}
-        self.stale = {key: pk for key, pk in self.stale.items() if key in keys}
-        self.extra = [key for key in self.extra if key in keys]
 
     def add(self, here: Mapping[Any, tuple[Any, int]], there: Mapping[Any, int]) -> None:
         """Take in how entries differ: ``here`` {key: (primary key, fingerprint)}, ``there`` {key: fingerprint}."""
