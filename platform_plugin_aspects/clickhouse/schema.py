@@ -12,6 +12,10 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 LOOKED_AT = 500
 
 
+class Texts(list[str]):
+    """Values of a String column of which the source saw to it that all are text: nobody need look at each."""
+
+
 def convert_each(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
     """``[convert(value) for value in values]``, with one call per distinct value where values repeat."""
     first = values[:LOOKED_AT]
@@ -28,10 +32,11 @@ class Column:
     ``source``: the path of a model field (``"user__username"``), by default the column's own name; or several paths,
     then ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String
     gets ``str(value)`` with null as the empty string, and other types the value as it is. ``convert_all``: the same as
-    ``convert``, for a whole sequence of values at once. ``as_text``, ``as_number``: the field's value may also come as
-    the database's own text or whole number, which spares making Python objects of it. ``sent_as``: the type in which
-    values travel where that is cheaper for the client; ClickHouse makes ``type`` of it. ``default``: a DEFAULT
-    expression of the DDL. ``personal``: the values are personal data.
+    ``convert``, for a whole sequence of values at once. ``as_text``: the field's value may also come as the database's
+    own text, null as the empty string, which spares making Python objects of it and looking at each. ``as_number``: as
+    the database's own whole number. ``sent_as``: the type in which values travel where that is cheaper for the client;
+    ClickHouse makes ``type`` of it. ``default``: a DEFAULT expression of the DDL. ``personal``: the values are personal
+    data.
     """
 
     name: str
@@ -72,6 +77,8 @@ class Column:
 
 def _texts(values: Sequence[Any]) -> Sequence[str]:
     """``str()`` of each value, null as the empty string."""
+    if isinstance(values, Texts):
+        return values
     types = set(map(type, values))
     if types <= {str}:
         return values

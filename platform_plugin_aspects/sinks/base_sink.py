@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Field, IntegerField, Max, Min, TextField
+from django.db.models import Max, Min
 from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
@@ -301,17 +301,14 @@ class ModelBaseSink(BaseSink):
         queryset = queryset.order_by("pk")[: selection.limit]
         key = queryset.model._meta.pk.attname
         paths = tuple(dict.fromkeys([key, *self.paths()]))
-        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
+        as_text = [path for path in self._sources_of("as_text") if path != key]
+        as_number = [path for path in self._sources_of("as_number") if path != key]
+        columns = dict(zip(paths, read_columns(queryset, paths, as_text, as_number), strict=True))
         return Batch(columns[key], {path: columns[path] for path in self.paths()})
 
-    def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
-        """As what the database may give a path's values; the key's are the field's own."""
-        casts: dict[str, Field[Any, Any]] = {}
-        for column in self.columns:
-            if column.as_text or column.as_number:
-                casts |= dict.fromkeys(column.sources, TextField() if column.as_text else IntegerField())
-        casts.pop(key, None)
-        return casts
+    def _sources_of(self, wanted: str) -> list[str]:
+        """The paths of the columns for which ``as_text``, or ``as_number``, is true."""
+        return [path for column in self.columns if getattr(column, wanted) for path in column.sources]
 
     def bounds(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""

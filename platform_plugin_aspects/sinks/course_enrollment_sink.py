@@ -21,7 +21,7 @@ class CourseEnrollmentSink(ModelBaseSink):
         Column("created", "String", convert_all=all_iso_utc, as_text=True),
         Column("is_active", "Bool", as_number=True, sent_as="UInt8"),
         Column("mode", "LowCardinality(String)"),
-        Column("username", "String", source="user__username", personal=True),
+        Column("username", "String", source="user__username", as_text=True, personal=True),
         Column("user_id", "Int32"),
     )
     order_by = ("course_key", "user_id", "time_last_dumped")

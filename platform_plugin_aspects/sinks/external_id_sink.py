@@ -16,8 +16,8 @@ class ExternalIdSink(ModelBaseSink):
     model = "external_id"
     columns = (
         Column("external_user_id", "UUID", as_text=True, sent_as="String", personal=True),
-        Column("external_id_type", "String", source="external_id_type__name"),
-        Column("username", "String", source="user__username", personal=True),
+        Column("external_id_type", "String", source="external_id_type__name", as_text=True),
+        Column("username", "String", source="user__username", as_text=True, personal=True),
         Column("user_id", "Int32", personal=True),
     )
     order_by = ("external_user_id", "time_last_dumped")

@@ -26,7 +26,7 @@ def iso_utc(moment: datetime | str | None) -> str:
 
     Text is that of a database in UTC: ``YYYY-MM-DD HH:MM:SS``, with a fraction of six digits or none.
     """
-    if moment is None or moment in ZERO_DATES:
+    if not moment or moment in ZERO_DATES:
         return ""
     if isinstance(moment, str):
         if len(moment) in TEXT_LENGTHS:
@@ -37,11 +37,11 @@ def iso_utc(moment: datetime | str | None) -> str:
 
 
 def all_iso_utc(moments: Sequence[Any]) -> list[str]:
-    """``iso_utc`` of each; in half the time where all are texts with a fraction, as a database's mostly are."""
+    """``iso_utc`` of each; in half the time where all are empty or texts with a fraction, as mostly they are."""
     try:
-        if set(map(len, moments)) == {WITH_FRACTION}:
-            together = "Z\n".join(moments).replace(" ", "T") + "Z"
-            texts = together.split("\n")
+        if set(map(len, moments)) <= {0, WITH_FRACTION}:
+            together = "\n" + "Z\n".join(moments).replace(" ", "T") + "Z"
+            texts = together.replace("\nZ", "\n")[1:].split("\n")
             # Zero dates of this length have no fraction either.
             if ".000000Z" not in together and len(texts) == len(moments):
                 return texts

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.clickhouse.schema import Column, convert_each
 from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
-from platform_plugin_aspects.sinks.formats import iso_utc
+from platform_plugin_aspects.sinks.formats import all_iso_utc
 
 _SESSION = "session_id"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-#: What the platform writes for most learners: the session key and nothing else.
+#: What the platform writes for most learners: the session key and nothing else; and the same as one of many lines.
 _ONLY_SESSION = re.compile(r'\{"session_id": (?:"[0-9a-zA-Z]*"|null)\}')
-
+_LINE_WITH_SESSION = re.compile(rf"\n{_ONLY_SESSION.pattern}(?=\n)")
 #: A session key named inside a text: a mapping that was made a string before it was stored.
 _IN_TEXT = re.compile(r"""["']session_id\\*["']\s*:""")
 
@@ -50,6 +51,16 @@ def without_session(meta: str | None) -> str:
         return ""
 
 
+def all_without_session(metas: Sequence[str | None]) -> Sequence[str]:
+    """``without_session`` of each; in a fraction of the time where none says more of a session than the key."""
+    lines = "\n".join(["", *[meta or "" for meta in metas], ""])
+    left = _LINE_WITH_SESSION.sub("\n{}", lines)
+    texts = left[1:-1].split("\n")
+    if _SESSION in left or "\\u" in left or len(texts) != len(metas):
+        return convert_each(metas, without_session)
+    return texts
+
+
 def _unescaped(escape: re.Match[str]) -> str:
     return chr(int(escape[1], 16))
 
@@ -65,24 +76,24 @@ class UserProfileSink(ModelBaseSink):
     columns = (
         Column("id", "Int32"),
         Column("user_id", "Int32", personal=True),
-        Column("name", "String", personal=True),
-        Column("username", "String", source="user__username", personal=True),
-        Column("email", "String", source="user__email", personal=True),
-        Column("meta", "String", convert=without_session, personal=True),
-        Column("courseware", "String"),
-        Column("language", "String", personal=True),
-        Column("location", "String", personal=True),
+        Column("name", "String", as_text=True, personal=True),
+        Column("username", "String", source="user__username", as_text=True, personal=True),
+        Column("email", "String", source="user__email", as_text=True, personal=True),
+        Column("meta", "String", convert_all=all_without_session, as_text=True, personal=True),
+        Column("courseware", "String", as_text=True),
+        Column("language", "String", as_text=True, personal=True),
+        Column("location", "String", as_text=True, personal=True),
         Column("year_of_birth", "String", as_text=True, personal=True),
-        Column("gender", "String", personal=True),
-        Column("level_of_education", "String", personal=True),
-        Column("mailing_address", "String", personal=True),
-        Column("city", "String", personal=True),
-        Column("country", "String", personal=True),
-        Column("state", "String", personal=True),
-        Column("goals", "String", personal=True),
-        Column("bio", "String", personal=True),
-        Column("profile_image_uploaded_at", "String", convert=iso_utc, as_text=True),
-        Column("phone_number", "String", personal=True),
+        Column("gender", "String", as_text=True, personal=True),
+        Column("level_of_education", "String", as_text=True, personal=True),
+        Column("mailing_address", "String", as_text=True, personal=True),
+        Column("city", "String", as_text=True, personal=True),
+        Column("country", "String", as_text=True, personal=True),
+        Column("state", "String", as_text=True, personal=True),
+        Column("goals", "String", as_text=True, personal=True),
+        Column("bio", "String", as_text=True, personal=True),
+        Column("profile_image_uploaded_at", "String", convert_all=all_iso_utc, as_text=True),
+        Column("phone_number", "String", as_text=True, personal=True),
     )
     partition_by = "user_id MOD 100"
     learner = "user_id"

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.db import connections
-from django.db.models import TextField
+from django.db.models import TextField, Value
+from django.db.models.functions import Cast, Replace
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, convert_each
+from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, Texts, convert_each
 from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
     CourseOverviewSink,
@@ -66,12 +68,14 @@ def test_values_are_djangos(sink: Any) -> None:
     year=st.none() | st.integers(0, 9999),
     course=st.sampled_from(COURSE_KEYS),
     active=st.booleans(),
+    bio=st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
 )
-@example(moment=datetime(2026, 1, 1, 10, tzinfo=UTC), year=0, course=COURSE_KEYS[0], active=True)
+@example(moment=datetime(2026, 1, 1, 10, tzinfo=UTC), year=0, course=COURSE_KEYS[0], active=True, bio="")
 def test_the_databases_own_values_become_what_djangos_do(
-    moment: datetime | None, year: int | None, course: str, active: bool
+    moment: datetime | None, year: int | None, course: str, active: bool, bio: str | None
 ) -> None:
-    user = factories.make_user(profile={"profile_image_uploaded_at": moment, "year_of_birth": year})
+    profile = {"profile_image_uploaded_at": moment, "year_of_birth": year, "bio": bio, "country": None}
+    user = factories.make_user(profile=profile)
     enrollment = factories.make_enrollment(user)
     # Not by saving: an enrollment's course is checked, and ``created`` set, on the way.
     CourseEnrollment.objects.filter(pk=enrollment.pk).update(
@@ -84,15 +88,49 @@ def test_the_databases_own_values_become_what_djangos_do(
         assert columns
         for column in columns:
             path = column.sources[0]
-            assert set(map(type, read.columns[path])) <= {str if column.as_text else int, type(None)}
+            assert list(map(type, read.columns[path])) == [str if column.as_text else int]
+            assert isinstance(read.columns[path], Texts) == column.as_text
             assert column.values(read.columns[path]) == column.values([fields[path]])
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("casts", [{}, {"profile_image_uploaded_at": TextField()}])
-def test_moments_keep_the_time_zone_of_the_database(
-    casts: dict[str, TextField[Any, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("path", "expected"), [("tag__value", ["", "a tag"]), ("tag_id", ["", "7"]), ("twice", ["", "77"])]
+)
+def test_text_of_what_may_not_be_there(path: str, expected: list[str]) -> None:
+    tag = factories.make_tag(value="a tag", id=7)
+    factories.make_object_tag("block-1", taxonomy=tag.taxonomy, value="free text")
+    factories.make_object_tag("block-2", tag)
+    text = Cast("tag_id", TextField())
+    queryset = factories.ObjectTag.objects.annotate(twice=Replace(text, Value("7"), Value("77")))
+    (texts,) = read_columns(queryset.order_by("object_id"), (path,), as_text=(path,))
+    assert texts == expected
+
+
+@pytest.mark.django_db
+def test_text_of_what_is_made_of_a_field() -> None:
+    for moment in (None, datetime(2026, 1, 2, tzinfo=UTC)):
+        factories.make_user(profile={"profile_image_uploaded_at": moment})
+    path = "profile_image_uploaded_at__year"
+    assert read_columns(UserProfile.objects.order_by("pk"), (path,), as_text=(path,)) == [["", "2026"]]
+
+
+@pytest.mark.django_db
+def test_text_of_a_key() -> None:
+    overview = factories.make_overview()
+    (texts,) = read_columns(CourseOverview.objects.all(), ("id",), as_text=("id",))
+    assert texts == [str(overview.id)]
+    assert isinstance(texts, Texts)
+
+
+def test_what_is_known_to_be_text_is_not_looked_at() -> None:
+    values = Texts(["a", ""])
+    assert Column("name", "String").values(values) is values
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("as_text", [(), ("profile_image_uploaded_at",)])
+def test_moments_keep_the_time_zone_of_the_database(as_text: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     connection = connections["default"]
     factories.make_user(profile={"profile_image_uploaded_at": datetime(2026, 1, 2, tzinfo=UTC)})
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
@@ -100,7 +138,7 @@ def test_moments_keep_the_time_zone_of_the_database(
         connection.__dict__.pop(name, None)
     try:
         path = "profile_image_uploaded_at"
-        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), casts)
+        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), as_text)
         assert (moment, moment.utcoffset()) == (
             UserProfile.objects.values_list(path, flat=True).get(),
             timedelta(hours=9),

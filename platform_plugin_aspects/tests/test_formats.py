@@ -188,7 +188,7 @@ WITHOUT_FRACTION = NAIVE.map(lambda moment: moment.isoformat(sep=" ", timespec="
 
 
 @given(
-    moments=st.lists(WITH_FRACTION)
+    moments=st.lists(WITH_FRACTION | st.just(""))
     | st.lists(st.none() | MOMENTS | WITH_FRACTION | WITHOUT_FRACTION | st.sampled_from(sorted(ZERO_DATES)))
     # Whatever has as many characters as a moment.
     | st.lists(WITH_FRACTION | st.text("0 .TZ\n", min_size=26, max_size=26))
@@ -204,11 +204,15 @@ def test_moments_converted_at_once_are_those_converted_one_by_one(moments: list[
 
 def test_texts_with_a_fraction_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(formats, "iso_utc")
-    texts = ["2026-01-01 10:00:00.123456", "2026-01-01 10:00:00.123456", "1999-12-31 23:59:59.000001"]
+    texts = ["", "2026-01-01 10:00:00.123456", "", "", "2026-01-01 10:00:00.123456", "1999-12-31 23:59:59.000001", ""]
     assert all_iso_utc(texts) == [
+        "",
         "2026-01-01T10:00:00.123456Z",
+        "",
+        "",
         "2026-01-01T10:00:00.123456Z",
         "1999-12-31T23:59:59.000001Z",
+        "",
     ]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.sinks import ExternalIdSink, Selection, UserProfileSink
-from platform_plugin_aspects.sinks.user_profile_sink import without_session
+from platform_plugin_aspects.sinks import ExternalIdSink, Selection, UserProfileSink, user_profile_sink
+from platform_plugin_aspects.sinks.user_profile_sink import all_without_session, without_session
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.factories import make_external_id, make_many_users, make_user, utc
@@ -103,6 +103,25 @@ def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, af
 )
 def test_edges_of_meta(meta: str | None, expected: str) -> None:
     assert without_session(meta) == expected
+
+
+ONLY_A_SESSION = st.sampled_from([None, KEY, ""]).map(lambda key: json.dumps({NAME: key}))
+METAS = st.just("") | ONLY_A_SESSION | st.builds(json.dumps, PLAIN)
+
+
+@given(metas=st.lists(METAS) | st.lists(METAS | st.none() | st.text() | st.builds(json.dumps, HOLDING)))
+@example(metas=[f'{{"{NAME}": null}}\n{{"{NAME}": "{KEY}"}}', ""])
+@example(metas=[f'{{"{NAME}": "{KEY}"}}', f' {{"{NAME}": "{KEY}"}}'])
+@example(metas=[f'{{"{NAME}": "{KEY}"}}', f'{{"{NAME}": "{KEY}"}} '])
+@example(metas=[f'{{"{NAME}": "{KEY}"}}', '{"\\u0073ession_id": 1}'])
+def test_metas_cleaned_at_once_are_those_cleaned_one_by_one(metas: list[str | None]) -> None:
+    assert all_without_session(metas) == list(map(without_session, metas))
+
+
+def test_the_usual_metas_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(user_profile_sink, "without_session")
+    metas = ["", f'{{"{NAME}": "{KEY}"}}', f'{{"{NAME}": null}}', "", '{"old_names": []}', f'{{"{NAME}": "{KEY}"}}']
+    assert all_without_session(metas) == ["", "{}", "{}", "", '{"old_names": []}', "{}"]
 
 
 @pytest.mark.django_db
