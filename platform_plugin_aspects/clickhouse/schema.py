@@ -12,8 +12,8 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 LOOKED_AT = 500
 
 
-class Texts(list[str]):
-    """Values of a String column of which the source saw to it that all are text: nobody need look at each."""
+class Encoded(list[bytes]):
+    """Values of a String column as they travel, in UTF-8: the source made them, and nobody need look at each."""
 
 
 def convert_each(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
@@ -33,10 +33,10 @@ class Column:
     then ``convert`` takes that many values. ``convert``: from the field's value to ClickHouse's; without one a String
     gets ``str(value)`` with null as the empty string, and other types the value as it is. ``convert_all``: the same as
     ``convert``, for a whole sequence of values at once. ``as_text``: the field's value may also come as the database's
-    own text, null as the empty string, which spares making Python objects of it and looking at each. ``as_number``: as
-    the database's own whole number. ``sent_as``: the type in which values travel where that is cheaper for the client;
-    ClickHouse makes ``type`` of it. ``default``: a DEFAULT expression of the DDL. ``personal``: the values are personal
-    data.
+    own text, null as the empty string, which spares making Python objects of it; where nothing converts it, as bytes
+    in UTF-8, which are sent as they are. ``as_number``: as the database's own whole number. ``sent_as``: the type in
+    which values travel where that is cheaper for the client; ClickHouse makes ``type`` of it. ``default``: a DEFAULT
+    expression of the DDL. ``personal``: the values are personal data.
     """
 
     name: str
@@ -75,9 +75,9 @@ class Column:
         return f"{quote(self.name)} {self.type}" + (f" DEFAULT {self.default}" if self.default else "")
 
 
-def _texts(values: Sequence[Any]) -> Sequence[str]:
+def _texts(values: Sequence[Any]) -> Sequence[str | bytes]:
     """``str()`` of each value, null as the empty string."""
-    if isinstance(values, Texts):
+    if isinstance(values, Encoded):
         return values
     types = set(map(type, values))
     if types <= {str}:

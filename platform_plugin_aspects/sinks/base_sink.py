@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Max, Min
+from django.db.models import BinaryField, Field, IntegerField, Max, Min, TextField
 from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
@@ -301,14 +301,27 @@ class ModelBaseSink(BaseSink):
         queryset = queryset.order_by("pk")[: selection.limit]
         key = queryset.model._meta.pk.attname
         paths = tuple(dict.fromkeys([key, *self.paths()]))
-        as_text = [path for path in self._sources_of("as_text") if path != key]
-        as_number = [path for path in self._sources_of("as_number") if path != key]
-        columns = dict(zip(paths, read_columns(queryset, paths, as_text, as_number), strict=True))
+        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
         return Batch(columns[key], {path: columns[path] for path in self.paths()})
 
-    def _sources_of(self, wanted: str) -> list[str]:
-        """The paths of the columns for which ``as_text``, or ``as_number``, is true."""
-        return [path for column in self.columns if getattr(column, wanted) for path in column.sources]
+    def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
+        """As what the database may give a path's values; the key's are the field's own."""
+        casts: dict[str, Field[Any, Any]] = {}
+        for column in self.columns:
+            if column.as_text or column.as_number:
+                casts |= dict.fromkeys(column.sources, TextField() if column.as_text else IntegerField())
+        for path in casts.keys() - self._looked_at():
+            casts[path] = BinaryField()
+        casts.pop(key, None)
+        return casts
+
+    def _looked_at(self) -> set[str]:
+        """The paths whose values anything in Python looks at."""
+        looked_at = {self.learner}
+        for column in self.columns:
+            if not column.as_text or column.convert or column.convert_all or column.name == self.key_column:
+                looked_at.update(column.sources)
+        return looked_at
 
     def bounds(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import connections
-from django.db.models import CharField, IntegerField, TextField
+from django.db.models import BinaryField, CharField, Field, Func, TextField
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Cast
 
-from platform_plugin_aspects.clickhouse.schema import Texts, convert_each
+from platform_plugin_aspects.clickhouse.schema import Encoded, convert_each
 
 #: Rows taken from the cursor at once. So few of them live at a time that they stay in the processor's cache and seldom
 #: set off Python's garbage collector, which would look at all values read so far: it comes by when there are 700 new
@@ -21,33 +22,38 @@ from platform_plugin_aspects.clickhouse.schema import Texts, convert_each
 ROWS_AT_ONCE = 100
 
 
+class Utf8(Func):
+    """The database's own text of an expression, in UTF-8 and as bytes. For MySQL and SQLite."""
+
+    template = "CAST(%(expressions)s AS BLOB)"
+    output_field = BinaryField()
+
+    def as_mysql(self, compiler: Any, connection: Any) -> Any:
+        """A cast alone would give the bytes of the column's character set."""
+        return self.as_sql(compiler, connection, template="CAST(CONVERT(%(expressions)s USING utf8mb4) AS BINARY)")
+
+
 def read_columns(
-    queryset: Any,
-    paths: Sequence[str],
-    as_text: Collection[str] = (),
-    as_number: Collection[str] = (),
+    queryset: Any, paths: Sequence[str], casts: Mapping[str, Field[Any, Any]] = MappingProxyType({})
 ) -> list[Sequence[Any]]:
     """One sequence of values per path: what ``queryset.values_list(*paths)`` gives, transposed.
 
     Values come as the database driver gives them, from one query; a field's own conversion (keys, UUIDs, time zones)
-    is applied per distinct value. Where the database's moments are in UTC, those of the paths in ``as_text`` come as
-    its own text, null as the empty string, and those in ``as_number`` as its own whole number: making objects of a
-    million texts, and texts of these again, takes as long as reading them.
+    is applied per distinct value. Where the database's moments are in UTC, those of the paths in ``casts`` come as its
+    own text (TextField; null as the empty string), the same in UTF-8 (BinaryField; as Encoded) or whole number
+    (IntegerField): making objects of a million texts, and texts of these again, takes as long as reading them.
     """
     connection = connections[queryset.db]
-    asked: dict[str, Any] = {}
-    if _has_utc_texts(connection):
-        asked |= {path: Cast(path, IntegerField()) for path in as_number}
-    else:
-        as_text = ()
-    fields = {path: _fields(queryset.model, path) for path in as_text}
-    asked |= {path: path if _holds_text(fields[path]) else Cast(path, TextField()) for path in as_text}
+    if not _has_utc_texts(connection):
+        casts = {}
+    fields = {path: _fields(queryset.model, path) for path in casts}
+    asked = {path: _cast(path, fields[path], to) for path, to in casts.items()}
     # Django selects fields before expressions.
     selected = sorted(paths, key=lambda path: not isinstance(asked.get(path, path), str))
     queryset = queryset.values_list(*[asked.get(path, path) for path in selected])
     compiler = queryset.query.get_compiler(connection=connection)
-    columns: list[Any] = [Texts() if path in fields else [] for path in selected]
-    nullable = [path in fields and _may_be_null(fields[path]) for path in selected]
+    columns: list[Any] = [Encoded() if isinstance(casts.get(path), BinaryField) else [] for path in selected]
+    for_null = [_for_null(fields[path], casts[path]) if path in casts else None for path in selected]
     try:
         sql, parameters = compiler.as_sql()
     except EmptyResultSet:
@@ -55,8 +61,8 @@ def read_columns(
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
-            for column, with_nulls, values in zip(columns, nullable, zip(*rows, strict=True), strict=True):
-                column += [value or "" for value in values] if with_nulls else values
+            for column, empty, values in zip(columns, for_null, zip(*rows, strict=True), strict=True):
+                column += values if empty is None else [value or empty for value in values]
     converters = compiler.get_converters([expression for expression, _sql, _alias in compiler.select])
     for position, (functions, expression) in converters.items():
         for function in functions:
@@ -77,13 +83,20 @@ def _fields(model: Any, path: str) -> list[Any]:
     return fields
 
 
-def _holds_text(fields: Sequence[Any]) -> bool:
-    """Whether the last of the fields is text that nothing else is made of, as is of the texts of keys."""
-    return bool(fields) and isinstance(fields[-1], CharField | TextField) and not hasattr(fields[-1], "from_db_value")
+def _cast(path: str, fields: Sequence[Any], to: Field[Any, Any]) -> Any:
+    """What to select for a path's values as those of another field."""
+    if isinstance(to, BinaryField):
+        return Utf8(path)
+    # A field may make something else of its text, as those of keys do.
+    is_text = fields and isinstance(fields[-1], CharField | TextField) and not hasattr(fields[-1], "from_db_value")
+    return path if is_text and isinstance(to, TextField) else Cast(path, to)
 
 
-def _may_be_null(fields: Sequence[Any]) -> bool:
-    return not fields or any(field.null for field in fields)
+def _for_null(fields: Sequence[Any], to: Field[Any, Any]) -> str | bytes | None:
+    """What stands for null where there may be nulls; None: nothing does."""
+    if fields and not any(field.null for field in fields):
+        return None
+    return b"" if isinstance(to, BinaryField) else "" if isinstance(to, TextField) else None
 
 
 def _has_utc_texts(connection: Any) -> bool:

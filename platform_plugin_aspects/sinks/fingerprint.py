@@ -14,17 +14,17 @@ from typing import Any
 from uuid import UUID
 
 from platform_plugin_aspects.clickhouse.client import quote
-from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.clickhouse.schema import Column, Encoded
 
-SEPARATOR, ESCAPE = "\x1f", "\x1e"
+SEPARATOR, ESCAPE = b"\x1f", b"\x1e"
 MODULUS = 2**64
 
 
 def fingerprints(columns: Sequence[Column], data: Sequence[Sequence[Any]]) -> Sequence[int]:
     """One fingerprint per row; ``data`` has one sequence of ClickHouse values per column."""
-    texts = [_texts(column, values) for column, values in zip(columns, data, strict=True)]
-    joined = map(SEPARATOR.join, zip(*texts, strict=True))
-    digests = b"".join([md5(row.encode(), usedforsecurity=False).digest()[:8] for row in joined])
+    encoded = [_encoded(column, values) for column, values in zip(columns, data, strict=True)]
+    joined = map(SEPARATOR.join, zip(*encoded, strict=True))
+    digests = b"".join([md5(row, usedforsecurity=False).digest()[:8] for row in joined])
     numbers = array("Q", digests)
     if array("H", [1]).tobytes() != b"\x01\x00":
         numbers.byteswap()
@@ -58,19 +58,20 @@ def _text_expression(column: Column) -> str:
     return f"toString({name})"
 
 
-def _texts(column: Column, values: Sequence[Any]) -> Sequence[str]:
+def _encoded(column: Column, values: Sequence[Any]) -> Sequence[bytes]:
     if column.type == "Bool":
-        return ["true" if value else "false" for value in values]
+        return [b"true" if value else b"false" for value in values]
     if column.type == "UUID":
         # The 32 digits, as most databases keep them: to set four hyphens into each takes Python half a microsecond.
-        return [str(value).replace("-", "").lower() for value in values]
+        return [str(value).replace("-", "").lower().encode() for value in values]
     if not _is_text(column):
-        return list(map(str, values))
+        return [b"%d" % value if type(value) is int else str(value).encode() for value in values]
+    encoded = values if isinstance(values, Encoded) else list(map(str.encode, values))
     # Nearly no value has one of the two characters.
-    together = "".join(values)
+    together = b"".join(encoded)
     if SEPARATOR in together or ESCAPE in together:
-        return [value.replace(ESCAPE, ESCAPE + "0").replace(SEPARATOR, ESCAPE + "1") for value in values]
-    return values
+        return [value.replace(ESCAPE, ESCAPE + b"0").replace(SEPARATOR, ESCAPE + b"1") for value in encoded]
+    return encoded
 
 
 def _is_text(column: Column) -> bool:

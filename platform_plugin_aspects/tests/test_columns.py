@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.db import connections
-from django.db.models import TextField, Value
+from django.db.models import BinaryField, IntegerField, TextField, Value
 from django.db.models.functions import Cast, Replace
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
+from platform_plugin_aspects import reconcile
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, Texts, convert_each
+from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, Encoded, convert_each
 from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
     CourseOverviewSink,
@@ -30,6 +31,7 @@ from platform_plugin_aspects.sinks import (
 )
 from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
 from platform_plugin_aspects.sinks.formats import iso_utc
+from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -55,10 +57,10 @@ def test_values_are_djangos(sink: Any) -> None:
         enrollment = factories.make_enrollment(user)
         CourseEnrollment.objects.filter(pk=enrollment.pk).update(created=created)
     queryset = sink().queryset().order_by("pk")
-    rows = [tuple(row) for row in queryset.values_list(*sink.paths())]
+    expected = [tuple(row) for row in queryset.values_list(*sink.paths())]
     read = list(zip(*read_columns(queryset, sink.paths()), strict=True))
-    assert read == rows
-    assert [list(map(type, row)) for row in read] == [list(map(type, row)) for row in rows]
+    assert read == expected
+    assert [list(map(type, row)) for row in read] == [list(map(type, row)) for row in expected]
 
 
 @pytest.mark.django_db
@@ -88,23 +90,27 @@ def test_the_databases_own_values_become_what_djangos_do(
         assert columns
         for column in columns:
             path = column.sources[0]
-            assert list(map(type, read.columns[path])) == [str if column.as_text else int]
-            assert isinstance(read.columns[path], Texts) == column.as_text
-            assert column.values(read.columns[path]) == column.values([fields[path]])
+            looked_at = column.convert_all or column.name == sink.key_column
+            assert list(map(type, read.columns[path])) == [int if column.as_number else str if looked_at else bytes]
+            values = column.values(read.columns[path])
+            if isinstance(values, Encoded):
+                values = [value.decode() for value in values]
+            assert values == column.values([fields[path]])
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("to", [TextField(), BinaryField()], ids=["text", "bytes"])
 @pytest.mark.parametrize(
-    ("path", "expected"), [("tag__value", ["", "a tag"]), ("tag_id", ["", "7"]), ("twice", ["", "77"])]
+    ("path", "expected"), [("tag__value", ["", "ключ"]), ("tag_id", ["", "7"]), ("twice", ["", "77"])]
 )
-def test_text_of_what_may_not_be_there(path: str, expected: list[str]) -> None:
-    tag = factories.make_tag(value="a tag", id=7)
+def test_text_of_what_may_not_be_there(path: str, expected: list[str], to: Any) -> None:
+    tag = factories.make_tag(value="ключ", id=7)
     factories.make_object_tag("block-1", taxonomy=tag.taxonomy, value="free text")
     factories.make_object_tag("block-2", tag)
-    text = Cast("tag_id", TextField())
-    queryset = factories.ObjectTag.objects.annotate(twice=Replace(text, Value("7"), Value("77")))
-    (texts,) = read_columns(queryset.order_by("object_id"), (path,), as_text=(path,))
-    assert texts == expected
+    queryset = factories.ObjectTag.objects.annotate(twice=Replace(Cast("tag_id", TextField()), Value("7"), Value("77")))
+    (values,) = read_columns(queryset.order_by("object_id"), (path,), {path: to})
+    assert values == (expected if isinstance(to, TextField) else [text.encode() for text in expected])
+    assert isinstance(values, Encoded) == isinstance(to, BinaryField)
 
 
 @pytest.mark.django_db
@@ -112,25 +118,62 @@ def test_text_of_what_is_made_of_a_field() -> None:
     for moment in (None, datetime(2026, 1, 2, tzinfo=UTC)):
         factories.make_user(profile={"profile_image_uploaded_at": moment})
     path = "profile_image_uploaded_at__year"
-    assert read_columns(UserProfile.objects.order_by("pk"), (path,), as_text=(path,)) == [["", "2026"]]
+    queryset = UserProfile.objects.order_by("pk")
+    assert read_columns(queryset, (path,), {path: TextField()}) == [["", "2026"]]
+    assert read_columns(queryset, (path,), {path: IntegerField()}) == [[None, 2026]]
 
 
 @pytest.mark.django_db
-def test_text_of_a_key() -> None:
+@pytest.mark.parametrize("to", [TextField(), BinaryField()], ids=["text", "bytes"])
+def test_text_of_a_key(to: Any) -> None:
     overview = factories.make_overview()
-    (texts,) = read_columns(CourseOverview.objects.all(), ("id",), as_text=("id",))
-    assert texts == [str(overview.id)]
-    assert isinstance(texts, Texts)
+    ((text,),) = read_columns(CourseOverview.objects.all(), ("id",), {"id": to})
+    assert text in (str(overview.id), str(overview.id).encode())
+    assert isinstance(text, bytes) == isinstance(to, BinaryField)
 
 
-def test_what_is_known_to_be_text_is_not_looked_at() -> None:
-    values = Texts(["a", ""])
+def test_what_is_encoded_is_not_looked_at() -> None:
+    values = Encoded([b"a", b""])
     assert Column("name", "String").values(values) is values
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("as_text", [(), ("profile_image_uploaded_at",)])
-def test_moments_keep_the_time_zone_of_the_database(as_text: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_encoded_arrives_as_it_is(clickhouse: ClickHouse) -> None:
+    text = "Zoë \x1e\x1f\\ 小龍 \N{GRINNING FACE}\n"
+    user = factories.make_user(profile={"name": text, "bio": text, "city": ""})
+    sink = UserProfileSink()
+    batch = sink.read(Selection())
+    assert batch.columns["name"] == [text.encode()]
+    sink.write(batch, datetime(2026, 1, 1, tzinfo=UTC))
+    (row,) = rows(clickhouse, "user_profile")
+    assert (row["name"], row["bio"], row["city"]) == (text, text, "")
+    assert row["username"] == user.username
+    assert reconcile.compare(sink).equal
+
+
+@pytest.mark.django_db
+def test_what_is_converted_elsewhere_is_not_encoded() -> None:
+    class Sink(UserProfileSink):
+        columns = (
+            Column("id", "Int32"),
+            Column("user_id", "Int32"),
+            Column("name", "String", as_text=True),
+            Column("initial", "String", source="name", as_text=True, convert=lambda name: name[:1]),
+            Column("both", "String", source=("city", "country"), convert="{}/{}".format),
+            Column("city", "String", as_text=True),
+        )
+
+    factories.make_user(profile={"name": "Zoë", "city": "Köln", "country": "DE"})
+    sink = Sink()
+    converted = sink.converted(sink.read(Selection()))
+    assert [list(values) for values in converted[2:]] == [["Zoë"], ["Z"], ["Köln/DE"], ["Köln"]]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("casts", [{}, {"profile_image_uploaded_at": TextField()}])
+def test_moments_keep_the_time_zone_of_the_database(
+    casts: dict[str, TextField[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     connection = connections["default"]
     factories.make_user(profile={"profile_image_uploaded_at": datetime(2026, 1, 2, tzinfo=UTC)})
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
@@ -138,7 +181,7 @@ def test_moments_keep_the_time_zone_of_the_database(as_text: tuple[str, ...], mo
         connection.__dict__.pop(name, None)
     try:
         path = "profile_image_uploaded_at"
-        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), as_text)
+        ((moment,),) = read_columns(UserProfile.objects.all(), (path,), casts)
         assert (moment, moment.utcoffset()) == (
             UserProfile.objects.values_list(path, flat=True).get(),
             timedelta(hours=9),

@@ -234,7 +234,8 @@ def test_no_content_leaves_clickhouse_when_all_is_equal(
 
 # Fingerprints
 
-texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.sampled_from([SEPARATOR, ESCAPE, "0", "1"]))
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+texts |= st.text(st.sampled_from([SEPARATOR.decode(), ESCAPE.decode(), "0", "1"]))
 COLUMNS = (
     Column("id", "Int32"),
     Column("name", "String"),
