@@ -31,10 +31,10 @@ def read(key: int) -> tuple[object, str]:
     [
         (datetime(2026, 1, 1, 10, tzinfo=UTC), "2026-01-01 10:00:00.000000", "2026-01-01T10:00:00Z"),
         (datetime(2026, 1, 1, 10, 0, 0, 1, tzinfo=UTC), "2026-01-01 10:00:00.000001", "2026-01-01T10:00:00.000001Z"),
-        (None, None, ""),
+        (None, "", ""),
     ],
 )
-def test_moments(site: Site, moment: datetime | None, text: str | None, written: str) -> None:
+def test_moments(site: Site, moment: datetime | None, text: str, written: str) -> None:
     profile = make_user(profile={PATH: moment}).profile
     assert read(profile.pk) == (text, written)
 
@@ -51,4 +51,21 @@ def test_a_zero_date_is_null(site: Site) -> None:
 
 def test_years_are_their_digits(site: Site) -> None:
     profile = make_user(profile={"year_of_birth": 1984}).profile
-    assert UserProfileSink().read(Selection(keys=[profile.pk])).columns["year_of_birth"] == ["1984"]
+    assert UserProfileSink().read(Selection(keys=[profile.pk])).columns["year_of_birth"] == [b"1984"]
+
+
+@pytest.mark.parametrize("character_set", ["utf8mb4", "utf8mb3", "latin1"])
+def test_texts_are_utf_8_whatever_the_column_is(site: Site, character_set: str) -> None:
+    text = "Zoë Nyström\\\x1f\n"
+    profile = make_user(profile={"name": "小龍 \N{GRINNING FACE}", "phone_number": text}).profile
+    alter = "ALTER TABLE auth_userprofile MODIFY phone_number varchar(50) CHARACTER SET"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{alter} {character_set}")
+    try:
+        columns = UserProfileSink().read(Selection(keys=[profile.pk])).columns
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{alter} utf8mb4")
+    assert columns["phone_number"] == [text.encode()]
+    assert columns["name"] == [profile.name.encode()]
+    assert columns["bio"] == [b""]
