@@ -7,6 +7,10 @@ with ``--mariadb``, also on a MariaDB server: one that it starts and stops, or a
 (``mysql://user:password@host:port/name``), which keeps the learners. ClickHouse is the embedded engine behind its HTTP
 endpoint, in another process on the same machine. All the rest lives in a temporary folder that is removed at the end.
 
+ClickHouse gets half of the machine's processors, source and client the other half: on a site they are not on one
+machine, where ClickHouse's merges take the processor from the client by bursts. With ``--folder /dev/shm`` files are in
+memory; on a disk, making and removing the small files of 100 partitions may take more time than all the rest.
+
 Every figure is measured in a fresh process that has handled one object before (so imports and connecting are left out
 of the times, not of the memory); all but the last begin with an empty table. In each round an object is measured four
 times, one directly after the other:
@@ -209,11 +213,32 @@ def mariadb(folder: Path) -> Iterator[str]:
         server.stop()
 
 
+@contextmanager
+def running_on(processors: set[int]) -> Iterator[None]:
+    """What is started in the meantime runs on these processors only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def shares() -> tuple[set[int], set[int]]:
+    """The processors of source and client, and those of ClickHouse; the same when there is one."""
+    processors = sorted(os.sched_getaffinity(0))
+    half = len(processors) // 2
+    return set(processors[half:]), set(processors[:half] or processors)
+
+
 def run(options: argparse.Namespace, folder: Path) -> list[tuple[Figures, Figures]]:
     """Measure everything; (figures, figures of the same object with the first number) in the order of the table."""
     found = []
     with ExitStack() as stack:
-        url = stack.enter_context(clickhouse(folder))
+        for_client, for_clickhouse = shares()
+        with running_on(for_clickhouse):
+            url = stack.enter_context(clickhouse(folder))
+        stack.enter_context(running_on(for_client))
         benches = [Bench("SQLite", f"sqlite:///{folder / 'platform.sqlite3'}", url, folder)]
         if options.mariadb is not None:
             database_url = options.mariadb or stack.enter_context(mariadb(folder))
@@ -271,7 +296,7 @@ def main() -> None:
         for figures, first in found
         for what in figures.missed(first)
     ]
-    taken_on = machine("source, ClickHouse and client")
+    taken_on = machine("one half for ClickHouse, one for source and client")
     print(taken_on, as_text(rows), *missed, sep="\n")
     if options.table:
         options.table.parent.mkdir(parents=True, exist_ok=True)

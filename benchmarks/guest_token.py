@@ -143,7 +143,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lms.envs.test")
     django.setup()
     rows = [HEADINGS, *measure(options)]
-    taken_on = machine("Superset and client")
+    taken_on = machine("Superset and client share them")
     print(taken_on, as_text(rows), sep="\n")
     if options.table:
         options.table.write_text(f"{taken_on}.\n\n{as_rst(rows)}", encoding="utf-8")

@@ -9,8 +9,8 @@ from pathlib import Path
 Table = list[tuple[str, ...]]
 
 
-def machine(shared_by: str) -> str:
-    """What the figures were taken on, by processes of which ``shared_by`` tells."""
+def machine(used: str) -> str:
+    """What the figures were taken on; ``used`` tells by what."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -21,7 +21,7 @@ def machine(shared_by: str) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB of memory, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}; {shared_by} share them"
+        f"Python {platform.python_version()}; {used}"
     )
 
 
