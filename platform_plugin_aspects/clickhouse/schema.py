@@ -76,7 +76,7 @@ class Column:
 
 
 def _texts(values: Sequence[Any]) -> Sequence[str | bytes]:
-    """``str()`` of each value, null as the empty string."""
+    """``str()`` of each value, bytes as they are, null as the empty string."""
     if isinstance(values, Encoded):
         return values
     types = set(map(type, values))
@@ -84,6 +84,9 @@ def _texts(values: Sequence[Any]) -> Sequence[str | bytes]:
         return values
     if types <= {str, type(None)}:
         return [value or "" for value in values]
+    if types <= {bytes, type(None)}:
+        # Some of those that were encoded.
+        return Encoded(value or b"" for value in values)
     # One call per object, not per distinct value: what is equal, as 1 and True are, need not look the same.
     objects = {id(value): value for value in values}
     texts = {key: "" if value is None else str(value) for key, value in objects.items()}

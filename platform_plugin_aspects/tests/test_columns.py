@@ -6,6 +6,8 @@ import gc
 import uuid
 import weakref
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import compress
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from platform_plugin_aspects.sinks import (
 )
 from platform_plugin_aspects.sinks.columns import ROWS_AT_ONCE, read_columns
 from platform_plugin_aspects.sinks.formats import iso_utc
+from platform_plugin_aspects.sinks.isolate import write_what_can_be
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
@@ -152,6 +155,31 @@ def test_what_is_encoded_arrives_as_it_is(clickhouse: ClickHouse) -> None:
 
 
 @pytest.mark.django_db
+def test_a_part_of_what_is_encoded_is_encoded() -> None:
+    for name in ("Zoë", "", "小龍"):
+        factories.make_user(profile={"name": name, "bio": None})
+    sink = UserProfileSink()
+    batch = sink.read(Selection())
+    whole = sink.converted(batch)
+    for keep in ([True, False, False], [False, False, True], [False, True, True]):
+        expected = [list(compress(values, keep)) for values in whole]
+        first, last = keep.index(True), 3 - keep[::-1].index(True)
+        for part in (batch.only(keep), batch[first:last]):
+            assert list(map(list, sink.converted(part))) == expected
+
+
+@pytest.mark.django_db
+def test_rows_beside_one_that_cannot_be_written_arrive_as_they_are(clickhouse: ClickHouse) -> None:
+    for number in range(3):
+        factories.make_user(profile={"id": number + 1, "name": f"Zoë {number}"})
+    UserProfile.objects.filter(pk=2).update(id=2**31)
+    sink = UserProfileSink()
+    outcome = write_what_can_be(sink.read(Selection()), partial(sink.write, stamp=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert list(outcome.rejected) == [2**31]
+    assert sorted(row["name"] for row in rows(clickhouse, "user_profile")) == ["Zoë 0", "Zoë 2"]
+
+
+@pytest.mark.django_db
 def test_what_is_converted_elsewhere_is_not_encoded() -> None:
     class Sink(UserProfileSink):
         columns = (
@@ -208,10 +236,12 @@ def test_a_key_is_no_text_though_its_column_is() -> None:
         (["a", None], ["a", ""]),
         ([1, True, 1.0, None], ["1", "True", "1.0", ""]),
         ([[1], "a"], ["[1]", "a"]),
+        ([b"a", b""], [b"a", b""]),
+        ([b"a", None], [b"a", b""]),
         ([], []),
     ],
 )
-def test_texts_are_written_one_by_one(values: list[Any], expected: list[str]) -> None:
+def test_texts_are_written_one_by_one(values: list[Any], expected: list[Any]) -> None:
     assert list(Column("name", "String").values(values)) == expected
 
 
