@@ -245,8 +245,9 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
     except (Unavailable, Misconfigured) as error:
         state.failures += 1
         wait = wait_after(state.failures)
-        state.retry_at = now + wait
-        state.last_error_at = now
+        # Not since the beginning: a ClickHouse that does not answer may have taken longer than the wait.
+        state.last_error_at = timezone.now()
+        state.retry_at = state.last_error_at + wait
         state.last_error = str(error)
         delivery.status, delivery.error, delivery.wait = "failed", str(error), wait.total_seconds()
         log.error(

@@ -93,7 +93,8 @@ def test_what_clickhouse_does_not_take_is_kept_and_delivered_afterwards(
     assert told in failed.error
     state = SinkState.objects.get(sink="user_profile")
     assert (state.failures, state.last_error, state.last_success_at) == (1, failed.error, None)
-    assert state.last_error_at >= earlier
+    # The wait begins when the attempt ends.
+    assert state.last_error_at >= earlier + timedelta(seconds=1 if name == "slow" else 0)
     assert failed.wait is not None
     assert state.retry_at == state.last_error_at + timedelta(seconds=failed.wait)
     (error,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
