@@ -54,9 +54,10 @@ def insert(name: str) -> Callable[[], int]:
     sink = sinks()[name]()
     stamp = take_stamp(name)
     number = sink.manager.count()
-    bounds = [(0, 0)]
-    while (end := bounds[-1][1]) < number:
-        bounds.append((end, min(end + next_insert(sink, end), number)))
+    bounds, end = [], 0
+    while end < number:
+        start, end = end, min(end + next_insert(sink, end), number)
+        bounds.append((start, end))
     batch = sink.read(Selection(limit=max(end - start for start, end in bounds)))
     data = sink.prepared(batch, stamp, uuid.uuid4())
     columns = sink.table.types
@@ -66,10 +67,10 @@ def insert(name: str) -> Callable[[], int]:
         "user_id": lambda start, end: list(range(start + 1, end + 1)),
         "external_user_id": lambda start, end: [uuid.uuid4().hex for _ in range(start, end)],
     }
-    ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds[1:]]
+    ids = [{column: make(*each) for column, make in fresh.items()} for each in bounds]
 
     def run() -> int:
-        for (start, end), made in zip(bounds[1:], ids, strict=True):
+        for (start, end), made in zip(bounds, ids, strict=True):
             portion = [
                 made.get(column) or values[: end - start] for (column, _type), values in zip(columns, data, strict=True)
             ]

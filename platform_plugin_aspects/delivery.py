@@ -202,7 +202,7 @@ def retry(changes: models.QuerySet[Change]) -> int:
     # Their time has come, and they go on counting as failing until they are written.
     now = timezone.now()
     waiting = list(changes.filter(retry_at__gt=now).values_list("pk", flat=True))
-    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in _portions(waiting))
+    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in portions(waiting))
 
 
 def forget(sink: str, object_id: str) -> int:
@@ -315,12 +315,12 @@ def _forget(changes: Sequence[int]) -> int:
 
     Returns how many there were.
     """
-    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in _portions(changes))
+    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in portions(changes))
 
 
-def _portions(changes: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Primary keys for one statement at a time."""
-    return (changes[start : start + RECORD_SIZE] for start in range(0, len(changes), RECORD_SIZE))
+def portions(keys: Sequence[Any], size: int = RECORD_SIZE) -> Iterator[Sequence[Any]]:
+    """The keys in order, so many at once: for one statement each."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:

@@ -18,7 +18,7 @@ from platform_plugin_aspects import delivery
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
 from platform_plugin_aspects.reconcile.ranges import compare_ranges
-from platform_plugin_aspects.reconcile.sides import DETAIL_SIZE, Sides, UnorderedSides, portions, sides_of
+from platform_plugin_aspects.reconcile.sides import DETAIL_SIZE, Sides, UnorderedSides, sides_of
 from platform_plugin_aspects.reconcile.slices import compare_slices
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, Written
 from platform_plugin_aspects.sinks.formats import stamp_text
@@ -59,14 +59,14 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     """Write what is missing or stale, through the sink; delete what is extra when ``prune``."""
     outcome = Outcome()
     primary_keys = [*found.missing.values(), *found.stale.values()]
-    for keys in portions(primary_keys, sink.batch_size):
+    for keys in delivery.portions(primary_keys, sink.batch_size):
         stamp = delivery.take_stamp(sink.name)
 
         def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
             return sink.bring(sink.read(Selection(keys=some)), stamp)
 
         outcome.add(write_what_can_be(keys, bring))
-    for keys in portions(found.extra if prune else [], DETAIL_SIZE):
+    for keys in delivery.portions(found.extra if prune else [], DETAIL_SIZE):
         sink.delete(keys)
     return outcome
 
@@ -76,7 +76,7 @@ def _look_again(sides: Sides, found: Comparison, started: str) -> None:
     known = {**found.missing, **found.stale}
     different = list(dict.fromkeys([*known, *found.extra]))
     found.missing, found.stale, found.extra = {}, {}, []
-    for keys in portions(different, DETAIL_SIZE):
+    for keys in delivery.portions(different, DETAIL_SIZE):
         there = sides.now(keys)
         here = sides.source_of(keys).by_key()
         ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}

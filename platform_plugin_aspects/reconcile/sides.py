@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.delivery import portions
 from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
 from platform_plugin_aspects.sinks.fingerprint import MODULUS, expression, fingerprints, total, uuid_text
 
@@ -182,8 +183,3 @@ def sides_of(sink: ModelBaseSink) -> Sides:
     meta = sink.manager.model._meta
     key_source = sink.key().sources[0]
     return Sides(sink) if key_source in ("pk", meta.pk.name) else UnorderedSides(sink)
-
-
-def portions(keys: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """The keys in order, so many at once."""
-    return [keys[start : start + size] for start in range(0, len(keys), size)]
