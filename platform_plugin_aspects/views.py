@@ -141,9 +141,7 @@ class InContextDashboardView(ReportsView):
             "supersetUrl": SupersetConfig.from_settings().service_url,
             "courseRuns": {
                 str(run): {
-                    "native_filters": dashboards.native_filters(
-                        dashboard, run, block_key and run.make_usage_key(block_key.block_type, block_key.block_id)
-                    )
+                    "native_filters": dashboards.native_filters(dashboard, run, block_key.block_id if block_key else "")
                 }
                 for run in runs
             },

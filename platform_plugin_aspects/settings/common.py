@@ -239,5 +239,6 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN
     # .. setting_default: "block_id"
-    # .. setting_description: The column that the block filters of the in-context dashboards apply to.
+    # .. setting_description: The column that the block filters of the in-context dashboards apply to. It must hold the
+    #   last part of usage keys: ``p1`` for ``block-v1:Org+Course+Run+type@problem+block@p1``.
     settings.IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN = "block_id"

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import prison
 from django.conf import settings
 from django.utils.translation import gettext as _
-from opaque_keys.edx.keys import CourseKey, UsageKey
+from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
@@ -106,14 +106,15 @@ def token_uuids() -> list[str]:
     return [version.uuid for version in versions([*instructor_dashboards(), *in_context_dashboards().values()])]
 
 
-def native_filters(dashboard: Dashboard, course_key: CourseKey, block_key: UsageKey | None = None) -> str:
-    """What Superset takes as ``native_filters`` in a dashboard's URL, as Rison: its filters set to a course and block.
+def native_filters(dashboard: Dashboard, course_key: CourseKey, block_id: str = "") -> str:
+    """The value of ``native_filters`` in a dashboard's URL, as Rison: its filters set to a course and a block.
 
-    They are a default for people, who may change them, and no protection.
+    ``block_id`` is the last part of the usage key, because Aspects' datasets hold only that in their column block_id.
+    The filters are a default that people may change, and not a protection.
     """
     choices = [(settings.IN_CONTEXT_DASHBOARD_COURSE_KEY_COLUMN, str(course_key), dashboard.course_filter_ids)]
-    if block_key is not None:
-        choices.append((settings.IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN, str(block_key), dashboard.block_filter_ids))
+    if block_id:
+        choices.append((settings.IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN, block_id, dashboard.block_filter_ids))
     return str(
         prison.dumps(
             {

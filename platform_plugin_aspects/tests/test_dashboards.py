@@ -168,26 +168,22 @@ BOARD = Dashboard("B", "b", COURSE_UUID, True, course_filter_ids=("course",), bl
 
 
 def test_native_filters_choose_the_course_and_the_block() -> None:
-    block_key = KEY.make_usage_key("problem", "p1")
-    assert prison.loads(dashboards.native_filters(BOARD, KEY)) == filters(str(KEY))
-    assert prison.loads(dashboards.native_filters(BOARD, KEY, block_key)) == filters(str(KEY), str(block_key))
-    assert dashboards.native_filters(COURSE, KEY, block_key) == "()"
+    assert prison.loads(dashboards.native_filters(BOARD, KEY)) == filters("course-v1:Org+Course+Run")
+    assert prison.loads(dashboards.native_filters(BOARD, KEY, "p1")) == filters("course-v1:Org+Course+Run", "p1")
+    assert dashboards.native_filters(COURSE, KEY, "p1") == "()"
 
 
 def test_the_columns_of_native_filters_are_settings(settings: Any) -> None:
     settings.IN_CONTEXT_DASHBOARD_COURSE_KEY_COLUMN = "run"
     settings.IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN = "where"
-    found = prison.loads(dashboards.native_filters(BOARD, KEY, KEY.make_usage_key("problem", "p1")))
+    found = prison.loads(dashboards.native_filters(BOARD, KEY, "p1"))
     assert [found[name]["extraFormData"]["filters"][0]["col"] for name in ("course", "block")] == ["run", "where"]
 
 
 @given(st.from_regex(r"[\w.~-]{1,20}", fullmatch=True), st.from_regex(r"[\w.~:-]{1,20}", fullmatch=True))
 def test_native_filters_carry_any_key(run: str, block_id: str) -> None:
     course_key = CourseKey.from_string(f"course-v1:Org+Course+{run}")
-    block_key = course_key.make_usage_key("problem", block_id)
-    assert prison.loads(dashboards.native_filters(BOARD, course_key, block_key)) == filters(
-        str(course_key), str(block_key)
-    )
+    assert prison.loads(dashboards.native_filters(BOARD, course_key, block_id)) == filters(str(course_key), block_id)
 
 
 # Keys

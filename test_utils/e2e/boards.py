@@ -16,8 +16,9 @@ DATASET_SQL = """
 SELECT
     extract(course_key, '^(?:course-v1:|ccx-v1:)?([^+/]+)') AS org,
     course_key,
-    -- For the filters of Studio's dashboards: as if there were a problem per mode.
-    concat(replaceOne(course_key, 'course-v1:', 'block-v1:'), '+type@problem+block@', mode) AS block_id,
+    -- For the filters of Studio's dashboards: as if there were a problem per mode. Aspects' datasets, too, hold the
+    -- last part of the usage key.
+    mode AS block_id,
     username,
     mode,
     is_active
