@@ -11,10 +11,11 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 
-from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
-from platform_plugin_aspects.extensions.pipelines import NEW, PAGES
+from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.extensions.pipelines import NEW, PAGES, micro_frontend_path
 from platform_plugin_aspects.superset.config import is_configured
 from platform_plugin_aspects.superset.embedding import SCRIPT
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 
 def examine(_examination: Examination) -> Iterator[Finding]:
@@ -38,12 +39,11 @@ def _pages() -> Iterator[Finding]:
                 f"No step adds the reports to {page.name}",
                 f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
             )
-    if NEW.step in NEW.steps() and not getattr(settings, "INSTRUCTOR_MICROFRONTEND_URL", None):
-        yield Finding(
-            Mark.PROBLEM,
-            f"INSTRUCTOR_MICROFRONTEND_URL is not set: {NEW.name} lacks the reports",
-            "Set it to the address of the micro-frontend",
-        )
+    if NEW.step in NEW.steps():
+        try:
+            micro_frontend_path()
+        except SupersetMisconfigured as error:
+            yield Finding(Mark.PROBLEM, f"{error.problem}: {NEW.name} lacks the reports", capitalized(error.remedy))
 
 
 def _script() -> Iterator[Finding]:

@@ -68,6 +68,11 @@ class Examination:
         return any(finding.mark is Mark.PROBLEM for finding in self.found.get(title, ()))
 
 
+def capitalized(remedy: str) -> str:
+    """The remedy of an error as a sentence of its own."""
+    return remedy[:1].upper() + remedy[1:]
+
+
 def manage(command: str) -> str:
     """The command line of a management command in this service."""
     return f"python manage.py {service()} {command}"

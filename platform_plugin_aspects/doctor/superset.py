@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
 
 from platform_plugin_aspects.doctor import guest_tokens
-from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark
+from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized
 from platform_plugin_aspects.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.superset.dashboards import (
     Dashboard,
@@ -48,7 +49,7 @@ def examine(_examination: Examination) -> Iterator[Finding]:
         yield from _look(config, listed)
     except SupersetError as error:
         remedy = error.remedy or "start Superset, or correct its address in SUPERSET_CONFIG; its log may say more"
-        yield Finding(Mark.PROBLEM, error.problem, remedy[0].upper() + remedy[1:])
+        yield Finding(Mark.PROBLEM, error.problem, capitalized(remedy))
 
 
 def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> Iterator[Finding]:
@@ -97,6 +98,14 @@ def _own_page(config: SupersetConfig, dashboard: Dashboard) -> requests.Response
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_host(url: Any) -> bool:
+    """Whether this is a page's address on a host of its own; a mere path is a page of the LMS."""
+    try:
+        return isinstance(url, str) and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _embeds(config: SupersetConfig, dashboard: Dashboard) -> bool:
@@ -169,7 +178,7 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
             "Correct service_url in SUPERSET_CONFIG",
         )
         return
-    for url in dict.fromkeys([lms, *filter(None, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
+    for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
         origin = _origin(url)
         if may_frame(url, config.service_url, page.headers):
             yield Finding(Mark.OK, f"Browsers may show Superset in pages of {origin}")

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from crum import get_current_user
-from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey
 from openedx_filters import PipelineStep
 
+from platform_plugin_aspects.extensions.pipelines import micro_frontend_path
 from platform_plugin_aspects.permissions import may_see_reports
 from platform_plugin_aspects.superset import embedding
 from platform_plugin_aspects.superset.dashboards import instructor_dashboards_for
@@ -57,8 +57,8 @@ class AddSupersetTabToInstructorDashboard(PipelineStep):
         """Return all three, the tab appended to ``tabs``."""
         with _shown_without_reports_on_error():
             if user and may_see_reports(user, course_key):
-                # As the platform makes the addresses of its own tabs.
-                url = f"{settings.INSTRUCTOR_MICROFRONTEND_URL}/instructor/{course_key}/{KEY}"
+                # As the platform makes those of its own tabs: urls with a host lead out of the micro-frontend.
+                url = f"{micro_frontend_path()}/{course_key}/{KEY}"
                 tabs = [*tabs, {"tab_id": KEY, "title": _("Reports"), "url": url, "sort_order": SORT_ORDER}]
         return {"tabs": tabs, "user": user, "course_key": course_key}
 

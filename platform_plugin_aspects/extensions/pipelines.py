@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from openedx_filters.tooling import OpenEdxPublicFilter
+
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 STEPS = "platform_plugin_aspects.extensions.filters"
 
@@ -43,3 +46,21 @@ NEW = Page(
     f"{STEPS}.AddSupersetTabToInstructorDashboard",
 )
 PAGES = (LEGACY, NEW)
+
+
+def micro_frontend_path() -> str:
+    """The path of the new instructor dashboard, without ``/`` at its end: the tabs of a course stand below it.
+
+    Raises SupersetMisconfigured when INSTRUCTOR_MICROFRONTEND_URL is missing or is not a URL.
+    """
+    url = getattr(settings, "INSTRUCTOR_MICROFRONTEND_URL", None)
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        parts = urlsplit("")
+    if not (parts.scheme in ("http", "https") and parts.netloc) and not parts.path.startswith("/"):
+        raise SupersetMisconfigured(
+            f"INSTRUCTOR_MICROFRONTEND_URL is {url!r}",
+            "set it to the address of the micro-frontend, such as 'https://apps.example.com/instructor-dashboard'",
+        )
+    return parts.path.rstrip("/")

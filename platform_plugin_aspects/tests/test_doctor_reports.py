@@ -138,7 +138,7 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
     "no address of the new instructor dashboard": (
         lambda reports: setattr(reports.settings, "INSTRUCTOR_MICROFRONTEND_URL", None),
         "Filters",
-        "INSTRUCTOR_MICROFRONTEND_URL is not set: the new instructor dashboard lacks the reports",
+        "INSTRUCTOR_MICROFRONTEND_URL is None: the new instructor dashboard lacks the reports",
         "Set it to the address of the micro-frontend",
     ),
     "the script is not in the package": (
@@ -408,3 +408,14 @@ def test_an_older_release_has_no_metrics_in_studio(reports: Reports, monkeypatch
     monkeypatch.setattr("openedx.core.release.RELEASE_LINE", "redwood")
     code, said = check(*OF_REPORTS)
     only_the_problem(code, said, "Settings", "Studio shows no metrics in Redwood", "to False before Sumac")
+
+
+@pytest.mark.parametrize("address", ["/instructor-dashboard", "http://["])
+def test_a_micro_frontend_without_a_host_of_its_own_is_a_page_of_the_lms(address: str, reports: Reports) -> None:
+    reports.settings.INSTRUCTOR_MICROFRONTEND_URL = address
+    _code, said = check("--only", "superset")
+    assert [text for _title, text, _remedy in marked(said, "ok")][-2:] == [
+        "Browsers may show Superset in pages of http://lms.standin.invalid",
+        "Browsers may show Superset in pages of http://cms.standin.invalid",
+    ]
+    assert marked(said, "crashed") == marked(said, "problem") == marked(said, "note") == []

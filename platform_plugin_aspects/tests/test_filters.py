@@ -131,11 +131,40 @@ def test_the_section(staff: User, settings: Any) -> None:
     }
 
 
-def test_the_tab(staff_client: Client, course_key: CourseKey, settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("address", "base"),
+    [
+        ("http://apps.example.com/instructor-dashboard", "/instructor-dashboard"),  # Tutor's
+        ("https://apps.example.com/instructor-dashboard/", "/instructor-dashboard"),
+        ("https://instructor.example.com", ""),
+        ("https://instructor.example.com/", ""),
+        ("/apps/instructor-dashboard", "/apps/instructor-dashboard"),
+    ],
+)
+def test_the_tab(address: str, base: str, staff_client: Client, course_key: CourseKey, settings: Any) -> None:
+    settings.INSTRUCTOR_MICROFRONTEND_URL = address
     *theirs, ours = staff_client.get(f"/api/instructor/v2/courses/{course_key}").json()["tabs"]
-    base = f"{settings.INSTRUCTOR_MICROFRONTEND_URL}/instructor/{course_key}"
+    base = f"{base}/course-v1:Org+Filters+Run"
     assert ours == {"tab_id": "aspects", "title": "Reports", "url": f"{base}/aspects", "sort_order": 120}
-    assert [tab["url"] for tab in theirs] == [f"{base}/{tab['tab_id']}" for tab in theirs] != []
+    assert [tab["url"] for tab in theirs] == [f"{base}/course_info", f"{base}/enrollments"]
+
+
+@pytest.mark.parametrize("address", [None, "", "apps.example.com/instructor-dashboard", "http://[", 5])
+def test_there_is_no_tab_without_the_address_of_the_micro_frontend(
+    address: Any, staff: User, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INSTRUCTOR_MICROFRONTEND_URL = address
+    assert tabs_for(staff) == []
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is None
+    assert f"INSTRUCTOR_MICROFRONTEND_URL is {address!r}: set it to the address of" in record.getMessage()
+
+
+def test_the_setting_may_be_missing(staff: User, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    del settings.INSTRUCTOR_MICROFRONTEND_URL
+    assert tabs_for(staff) == []
+    assert "INSTRUCTOR_MICROFRONTEND_URL is None: set it" in caplog.text
 
 
 def test_names_are_translated(staff: User, staff_client: Client, course_key: CourseKey) -> None:

@@ -1,5 +1,7 @@
 """The API of the new instructor dashboard, a micro-frontend."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.utils.translation import gettext as _
 from lms.djangoapps.courseware.courses import get_course_by_id
@@ -25,7 +27,8 @@ class CourseMetadataView(APIView):
         course = get_course_by_id(CourseKey.from_string(course_id))
         if not request.user.has_perm(VIEW_DASHBOARD, course.id):
             raise PermissionDenied
-        base = f"{settings.INSTRUCTOR_MICROFRONTEND_URL}/instructor/{course.id}"
+        # Paths: the micro-frontend treats a url that does not begin with "/" as another site's.
+        base = f"{urlsplit(settings.INSTRUCTOR_MICROFRONTEND_URL).path.rstrip('/')}/{course.id}"
         tabs = [
             {"tab_id": "course_info", "title": _("Course Info"), "url": f"{base}/course_info", "sort_order": 10},
             {"tab_id": "enrollments", "title": _("Enrollments"), "url": f"{base}/enrollments", "sort_order": 20},
