@@ -29,10 +29,13 @@ class Comparison:
         """Whether nothing differs."""
         return not (self.missing or self.stale or self.extra)
 
-    def add(self, here: Mapping[Any, tuple[Any, int]], there: Mapping[Any, int]) -> None:
-        """Take in how entries differ: ``here`` {key: (primary key, fingerprint)}, ``there`` {key: fingerprint}."""
+    def add(self, here: Mapping[Any, tuple[Any, int]], there: Mapping[Any, int | None]) -> None:
+        """Record how entries differ: ``here`` {key: (primary key, fingerprint)}, ``there`` {key: fingerprint}.
+
+        A fingerprint of None in ``there``: ClickHouse has something of the object, but not its row.
+        """
         for key, (primary_key, fingerprint) in here.items():
-            if key not in there:
+            if there.get(key) is None:
                 self.missing[key] = primary_key
             elif there[key] != fingerprint:
                 self.stale[key] = primary_key

@@ -70,14 +70,14 @@ class Sides:
         rows = self.sink.clickhouse.select(f"SELECT count(), sum(fingerprint) FROM ({self.latest(where)})", parameters)
         return int(rows[0][0]), int(rows[0][1]) % MODULUS
 
-    def entries(self, range_: Range) -> dict[Any, int]:
-        """{key: fingerprint of its latest row} of a range in ClickHouse."""
+    def entries(self, range_: Range) -> dict[Any, int | None]:
+        """{key: fingerprint of its latest row} of a range in ClickHouse; None: there is something, but not the row."""
         where, parameters = self._where(range_)
         rows = self.sink.clickhouse.select(self.latest(where), parameters)
         return {key: fingerprint for key, fingerprint, _time in rows}
 
-    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int, str]]:
-        """{key: (fingerprint of its latest row, its time_last_dumped)} of some keys in ClickHouse."""
+    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
+        """{key: (fingerprint of its latest row, its time_last_dumped)} of some keys in ClickHouse, as ``entries``."""
         where, parameters = self._among(keys)
         rows = self.sink.clickhouse.select(self.latest(where), parameters)
         return {key: (fingerprint, time) for key, fingerprint, time in rows}
@@ -164,16 +164,43 @@ class CourseSides(Sides):
         ]
         return replace(source, fingerprints=prints)
 
+    def totals(self, range_: Range) -> tuple[int, int]:
+        """See Sides. Courses of which there are only blocks count, too."""
+        count, sum_ = super().totals(range_)
+        return count + len(self._without_row(*self._where(range_))), sum_
+
+    def entries(self, range_: Range) -> dict[Any, int | None]:
+        """See Sides."""
+        return {**super().entries(range_), **dict.fromkeys(self._without_row(*self._where(range_)))}
+
+    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
+        """See Sides."""
+        without_row = self._without_row(*self._among(keys))
+        return {**super().now(keys), **{key: (None, time) for key, time in without_row.items()}}
+
     def latest(self, where: str) -> str:
         """See Sides."""
-        blocks = self.sink.clickhouse.qualified(XBlockSink.table.name)
         return (
             f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
             f"FROM ({super().latest(where)}) AS c LEFT JOIN ("
             f"SELECT course_key, time_last_dumped AS time, sum({expression(XBlockSink.columns)}) AS fingerprint "
-            f"FROM {blocks} WHERE {where} GROUP BY course_key, time"
+            f"FROM {self._blocks} WHERE {where} GROUP BY course_key, time"
             ") AS b ON b.course_key = c.key AND b.time = c.time"
         )
+
+    def _without_row(self, where: str, parameters: dict[str, Any]) -> dict[Any, str]:
+        """{key: time_last_dumped of the latest block} of courses that have blocks in ClickHouse, but no row."""
+        courses = self.sink.clickhouse.qualified(self.sink.table.name)
+        rows = self.sink.clickhouse.select(
+            f"SELECT course_key, max(time_last_dumped) FROM {self._blocks} WHERE {where} "
+            f"AND course_key NOT IN (SELECT course_key FROM {courses} WHERE {where}) GROUP BY course_key",
+            parameters,
+        )
+        return dict(map(tuple, rows))
+
+    @property
+    def _blocks(self) -> str:
+        return self.sink.clickhouse.qualified(XBlockSink.table.name)
 
 
 def sides_of(sink: ModelBaseSink) -> Sides:

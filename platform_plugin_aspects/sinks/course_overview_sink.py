@@ -52,8 +52,9 @@ def _plain(value: Any) -> Any:
 class CourseOverviewSink(ModelBaseSink):
     """A row: the state of a course when it was dumped; its blocks share the row's dump_id and time.
 
-    Trigger: something in the course is published, or tags in it change. Courses made from it (CCX) follow. No
-    personal data.
+    Trigger: something in the course is published, or tags in it change. Courses made from it (CCX) follow. The rows of
+    a deleted course stay, because the events of its learners stay, too; ``aspects_compare`` reports it as extra, and
+    with ``--repair --prune`` deletes it with its blocks. No personal data.
     """
 
     name = "course_overviews"
@@ -98,6 +99,12 @@ class CourseOverviewSink(ModelBaseSink):
         courses, blocks, warnings = self.with_content(batch)
         rows = {**super().rehearse(courses).rows, **XBlockSink(self.connection).rehearse(blocks).rows}
         return Written(rows, warnings)
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        """See BaseSink. The blocks first: until they are gone, the course's row says that there is something left."""
+        block_sink = XBlockSink(self.connection)
+        self.clickhouse.delete(block_sink.table.name, "course_key", "String", list(map(str, keys)))
+        super().delete(keys)
 
     def with_content(self, batch: Batch) -> tuple[Batch, Batch, list[str]]:
         """The courses of a batch with their tags, all their blocks, and a warning per course not read whole."""

@@ -148,6 +148,46 @@ def test_a_course_differs_by_a_block(clickhouse: ClickHouse) -> None:
     assert sorted(compare(sink).stale) == sorted([course_key, other])
 
 
+def _courses_in(clickhouse: ClickHouse, table: str) -> set[str]:
+    return {row["course_key"] for row in rows(clickhouse, table)}
+
+
+def test_pruning_a_deleted_course_takes_its_blocks(all_on: None, clickhouse: ClickHouse) -> None:
+    sink = _fill(CourseOverviewSink)
+    gone, *others = sorted(_courses_in(clickhouse, "course_overviews"))
+    modulestore().delete_course(sink.parse_key(gone), user_id=1)
+    assert compare(sink).extra == [gone]
+    code, output = run(object="course_overviews", repair=True, prune=True)
+    assert "course_overviews: 0 written, 1 deleted" in output
+    assert (code, output.splitlines()[-1]) == (0, "equal")
+    assert _courses_in(clickhouse, "course_overviews") == set(others)
+    assert _courses_in(clickhouse, "course_blocks") == set(others)
+
+
+@pytest.mark.parametrize("in_range", [False, True])
+def test_blocks_without_a_course_are_extra(in_range: bool, all_on: None, clickhouse: ClickHouse) -> None:
+    sink = _fill(CourseOverviewSink)
+    gone, *others = sorted(_courses_in(clickhouse, "course_overviews"))
+    modulestore().delete_course(sink.parse_key(gone), user_id=1)
+    clickhouse.delete("course_overviews", "course_key", "String", [gone])
+    bounds = {"range": ["course-v1:A+A+A", others[2]]} if in_range else {}
+    code, output = run(object="course_overviews", **bounds)
+    assert code == 1
+    assert f"course_overviews extra: {gone}" in output
+    assert run(object="course_overviews", repair=True, prune=True, **bounds)[0] == 0
+    assert _courses_in(clickhouse, "course_blocks") == set(others)
+
+
+def test_a_course_of_which_only_the_blocks_arrived_is_missing(clickhouse: ClickHouse) -> None:
+    sink = _fill(CourseOverviewSink)
+    course_key = min(_courses_in(clickhouse, "course_overviews"))
+    clickhouse.delete("course_overviews", "course_key", "String", [course_key])
+    found = compare(sink)
+    assert (list(found.missing), found.stale, found.extra) == ([course_key], {}, [])
+    repair(sink, found)
+    assert compare(sink).equal
+
+
 def test_changes_that_are_still_to_be_delivered_are_no_difference(all_on: None, clickhouse: ClickHouse) -> None:
     sink = _fill(UserProfileSink)
     profile = sink.manager.order_by("pk").last()
