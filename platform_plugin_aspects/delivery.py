@@ -21,11 +21,11 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from platform_plugin_aspects import marks
 from platform_plugin_aspects.clickhouse.client import Misconfigured, Unavailable
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Selection, Written
@@ -103,12 +103,7 @@ def record(sink: str, object_ids: Iterable[Any]) -> None:
 def ask(sink: str) -> None:
     """Ask Celery to deliver ``sink`` when the window is over, at most once per window. Never raises."""
     window = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
-    try:
-        first = window <= 0 or cache.add(_mark(sink), True, timeout=mark_secs())
-    except Exception as error:
-        log.warning("The cache does not answer (%s): delivery of %s is asked for all the same", error, sink)
-        first = True
-    if first:
+    if window <= 0 or marks.is_first(_mark(sink), mark_secs()):
         send(sink, window)
 
 
@@ -158,7 +153,7 @@ def deliver(name: str) -> Delivery:
     for a name that is no sink, and database errors.
     """
     delivery = Delivery(name)
-    _forget_mark(name)
+    marks.remove(_mark(name))
     sink_class = sinks().get(name)
     if sink_class is None:
         raise LookupError(f"{name!r} is no sink: there are {', '.join(sinks())}")
@@ -219,14 +214,6 @@ def take_stamp(name: str) -> datetime:
         stamp = _next_stamp(state)
         state.save(update_fields=["last_stamp"])
     return stamp
-
-
-def _forget_mark(name: str) -> None:
-    """Take away the mark that holds back further askings. Never raises."""
-    try:
-        cache.delete(_mark(name))
-    except Exception as error:
-        log.warning("The cache does not answer (%s)", error)
 
 
 def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, delivery: Delivery) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -9,11 +10,14 @@ from rest_framework.throttling import UserRateThrottle
 
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
+log = logging.getLogger(__name__)
+
 
 class ReportsThrottle(UserRateThrottle):
     """So many requests per user, to all endpoints together, as ASPECTS_API_THROTTLE_RATE says.
 
-    Raises SupersetMisconfigured for a rate that cannot be meant.
+    Requests are counted in Django's cache: while that is down, there is no limit. Raises SupersetMisconfigured for an
+    invalid rate.
     """
 
     scope = "platform_plugin_aspects"
@@ -31,3 +35,11 @@ class ReportsThrottle(UserRateThrottle):
                 f"ASPECTS_API_THROTTLE_RATE is {rate!r}: write a number per second, minute, hour or day, such as "
                 "'2000/hour', or None."
             ) from None
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        """Whether this request is within the limit."""
+        try:
+            return bool(super().allow_request(request, view))
+        except Exception as error:
+            log.warning("Requests are not counted: the cache does not answer (%s: %s)", type(error).__name__, error)
+            return True

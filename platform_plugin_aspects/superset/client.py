@@ -16,8 +16,8 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-from django.core.cache import cache
 
+from platform_plugin_aspects import marks
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetRefused
 from platform_plugin_aspects.superset.session import ServiceSession, service_session, token_of
@@ -100,7 +100,7 @@ def mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: S
 
 def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
-    unknown = cache.get_many([_unknown_key(uuid) for uuid in uuids])
+    unknown = marks.recall_many([_unknown_key(uuid) for uuid in uuids])
     known = [uuid for uuid in uuids if _unknown_key(uuid) not in unknown]
     with suppress(UnknownDashboard):
         return ask(service, username, known, clauses)
@@ -112,7 +112,7 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
             ", ".join(missing),
             UNKNOWN_SECS,
         )
-        cache.set_many({_unknown_key(uuid): True for uuid in missing}, UNKNOWN_SECS)
+        marks.remember({_unknown_key(uuid): True for uuid in missing}, UNKNOWN_SECS)
     return ask(service, username, [uuid for uuid in known if uuid not in missing], clauses)
 
 

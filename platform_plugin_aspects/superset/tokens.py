@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from opaque_keys.edx.keys import CourseKey
 
+from platform_plugin_aspects import marks
 from platform_plugin_aspects.superset import rls
 from platform_plugin_aspects.superset.client import get_guest_token
 from platform_plugin_aspects.superset.config import SupersetConfig
@@ -26,7 +26,7 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
     """A token with which ``user`` sees the embedded dashboards, with rows of the course that pass the ``filters``.
 
     It comes from Django's cache for the first half of its life, so at least the other half lies before it; never that
-    of another user. One request at a time asks for it, in whatever process it runs.
+    of another user. One request at a time asks for it, in whatever process it runs; while the cache is down, each does.
 
     Raises SupersetError, and rls.RefusedFilter for filters that their author must correct.
     """
@@ -35,19 +35,26 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
     # Everything that decides the token: a change of any of it makes another.
     key = _key(user.pk, user.username, uuids, clauses, astuple(config))
     deadline = time.monotonic() + config.timeout_secs
-    while (token := cache.get(key)) is None:
+    asking = f"{key}.asking"
+    while (token := marks.recall(key)) is None:
         # Expires, should this process die.
-        if cache.add(f"{key}.asking", True, config.timeout_secs):
+        if marks.is_first(asking, config.timeout_secs):
             try:
-                fresh = get_guest_token(user.username, uuids, clauses)
-                cache.set(key, fresh.token, (fresh.expires_at - time.time()) / 2)
-                return fresh.token
+                # Another request may have got it, and removed its mark, since we looked.
+                token = marks.recall(key)
+                return str(token or _new_token(key, user.username, uuids, clauses))
             finally:
-                cache.delete(f"{key}.asking")
+                marks.remove(asking)
         if time.monotonic() > deadline:
             raise SupersetTimeout(f"Another request has been waiting for this token for {config.timeout_secs} s")
         time.sleep(LOOK_SECS)
     return str(token)
+
+
+def _new_token(key: str, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> str:
+    fresh = get_guest_token(username, uuids, clauses)
+    marks.remember({key: fresh.token}, (fresh.expires_at - time.time()) / 2)
+    return fresh.token
 
 
 def _key(*decides: Any) -> str:

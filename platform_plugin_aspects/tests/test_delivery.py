@@ -12,13 +12,12 @@ from typing import Any, ClassVar
 import pytest
 from common.djangoapps.student.models import UserProfile
 from django.core.cache import cache
-from django.core.cache.backends.base import BaseCache
 from django.db import transaction
 from opaque_keys.edx.keys import CourseKey
 from waffle.models import Flag
 from waffle.testutils import override_flag
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects import delivery, marks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, UserProfileSink, Written
@@ -27,6 +26,7 @@ from platform_plugin_aspects.tests.broker import Broker, worker
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.silent_cache import CACHES
 
 WINDOW = 2
 
@@ -198,41 +198,28 @@ def test_a_delivery_ends_the_window(ledger: type[Ledger], broker: Broker) -> Non
     assert broker.asked() == ["ledger", "ledger"]
 
 
-class BrokenCache(BaseCache):
-    """A cache whose server is gone."""
-
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-
-    def add(self, *args: Any, **kwargs: Any) -> bool:
-        raise ConnectionError("the cache is gone")
-
-    def delete(self, *args: Any, **kwargs: Any) -> bool:
-        raise ConnectionError("the cache is gone")
-
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        raise ConnectionError("the cache is gone")
-
-    def clear(self) -> None:
-        pass
-
-
 @pytest.mark.django_db(transaction=True)
-def test_without_a_cache_every_change_asks_and_all_arrives(
-    ledger: type[Ledger], broker: Broker, settings: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", CACHES)
+def test_a_cache_that_is_down_holds_back_no_asking(
+    ledger: type[Ledger], broker: Broker, settings: Any, kind: str
 ) -> None:
-    settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+    settings.CACHES = CACHES[kind]
     ledger.source.update(a=1, b=2)
     delivery.record("ledger", ["a"])
     delivery.record("ledger", ["b"])
-    assert len(broker.work()) == 2
+    assert [sent.args for sent in broker.work()] == [("ledger",), ("ledger",)]
     assert ledger.latest() == {"a": 1, "b": 2}
-    assert "the cache is gone" in caplog.text
+
+    # Nor the sweep.
+    Change.objects.create(sink="ledger", object_id="a")
+    assert delivery.ask_for_pending() == ["ledger"]
+    assert broker.asked() == ["ledger"]
 
 
 @pytest.mark.django_db
-def test_without_a_cache_a_flag_for_everyone_is_on(settings: Any) -> None:
-    settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+@pytest.mark.parametrize("kind", CACHES)
+def test_without_a_cache_a_flag_for_everyone_is_on(settings: Any, kind: str) -> None:
+    settings.CACHES = CACHES[kind]
     assert not UserProfileSink.is_enabled()
     Flag.objects.bulk_create([Flag(name="event_sink_clickhouse.user_profile.enabled", everyone=True)])
     assert UserProfileSink.is_enabled()
@@ -321,7 +308,7 @@ class _Schedule:
         self.story.append("a worker finds it busy")
         self.busy_once = True
         self.queue.pop(0)
-        delivery._forget_mark("ledger")
+        marks.remove(delivery._mark("ledger"))
         delivery.send("ledger", WINDOW)
 
     def turn(self, point: str) -> None:

@@ -40,6 +40,7 @@ from platform_plugin_aspects import urls
 from platform_plugin_aspects.checks.superset import check_dashboards
 from platform_plugin_aspects.superset import dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
+from test_utils.silent_cache import CACHES
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -503,6 +504,16 @@ def test_nothing_is_stored_by_browsers_and_every_error_has_a_code(
 def their_handler(error: Exception, context: Any) -> Any:
     """As a site may configure, for all endpoints that do not say otherwise."""
     raise AssertionError("not for these endpoints")
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_without_a_cache_there_is_no_limit_and_all_endpoints_answer(
+    kind: str, service: str, course: CourseKey, client: Client, log_in: Any, settings: Any
+) -> None:
+    settings.ASPECTS_API_THROTTLE_RATE = "1/day"
+    log_in("staff")
+    settings.CACHES = CACHES[kind]
+    assert [client.get(path(endpoint, KEY)).status_code for endpoint in (*ENDPOINTS, *ENDPOINTS)] == [200] * 6
 
 
 def test_each_user_has_a_limit_for_all_endpoints_together(

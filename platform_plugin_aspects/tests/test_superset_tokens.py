@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.superset import rls
@@ -24,6 +25,7 @@ from platform_plugin_aspects.superset.errors import (
     SupersetUnavailable,
 )
 from platform_plugin_aspects.superset.tokens import guest_token
+from test_utils.silent_cache import CACHES
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
 ONE, TWO = str(uuid4()), str(uuid4())
@@ -225,3 +227,46 @@ def test_one_persons_wait_is_not_anothers(settings: Any, superset: SupersetEndpo
     assert guest_token(ADA, COURSE, [ONE])
     superset.release()
     waiting.join()
+
+
+# Without a cache
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_without_a_cache_everybody_gets_a_token_at_once(kind: str, settings: Any, superset: SupersetEndpoint) -> None:
+    settings.CACHES = CACHES[kind]
+    # Long enough for the test to fail by its time limit, should anybody wait for a request that nobody makes.
+    settings.SUPERSET_CONFIG = superset.config(timeout_secs=3600)
+    tokens = [guest_token(ADA, COURSE, [ONE, TWO]) for _ in range(3)]
+    assert tokens_asked_for(superset) == 3
+    for token in tokens:
+        assert superset.read_guest_token(token)["user"] == {"username": "ada.lovelace"}
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_without_a_cache_an_unknown_dashboard_is_left_out_all_the_same(
+    kind: str, settings: Any, superset: SupersetEndpoint
+) -> None:
+    settings.CACHES = CACHES[kind]
+    claims = superset.read_guest_token(guest_token(ADA, COURSE, [ONE, str(uuid4())]))
+    assert claims["resources"] == [{"type": "dashboard", "id": ONE}]
+
+
+class LateCache(LocMemCache):
+    """The cache, whose first look shows what was there before the token."""
+
+    looks = 0
+
+    def get_many(self, keys: Any, version: Any = None) -> Any:
+        LateCache.looks += 1
+        return {} if LateCache.looks == 1 else super().get_many(keys, version)
+
+
+def test_what_another_has_got_meanwhile_is_not_asked_for_again(settings: Any, superset: SupersetEndpoint) -> None:
+    """It arrives after the first look, and the mark of its asking is gone when we set ours."""
+    token = guest_token(ADA, COURSE, [ONE])
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.LateCache"}}
+    LateCache.looks = 0
+    assert guest_token(ADA, COURSE, [ONE]) == token
+    assert LateCache.looks == 2
+    assert tokens_asked_for(superset) == 1
