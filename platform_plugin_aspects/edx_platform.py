@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.utils.module_loading import import_string
-from edx_django_utils.cache import RequestCache
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import AsideUsageKey, CourseKey, UsageKey
 
@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 FORMER_MODULES = {"openedx_tagging.models.base": "openedx_tagging.core.tagging.models"}
 #: The request cache in which a split modulestore keeps the versions of courses.
 COURSE_INDEX_CACHE = "course_index_cache"
-PUBLISHED_ONLY = "rev-opt-published-only"
+#: Where the default request cache holds the structures that a split modulestore has read, by version.
+COURSE_CACHE = "course_cache"
+PUBLISHED_BRANCH = "published-branch"
 CREATE_COURSE = "cms.djangoapps.contentstore.views.course.create_new_course_in_store"
 
 
@@ -119,15 +121,35 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
     RequestCache(COURSE_INDEX_CACHE).clear()
     store = import_string("xmodule.modulestore.django.modulestore")()
     detached_types = import_string("xmodule.modulestore.store_utilities.DETACHED_XBLOCK_TYPES")
-    with store.bulk_operations(course_key):
-        course = store.get_course(course_key, depth=None, revision=PUBLISHED_ONLY)
+    # Only the key names the branch: get_course ignores ``revision``, and Studio reads drafts unless told otherwise.
+    locator: Any = course_key
+    published = locator.for_branch(PUBLISHED_BRANCH)
+    with _structures_released(), store.bulk_operations(course_key):
+        course = store.get_course(published, depth=None)
         detached: list[Any] = []
         if course is not None:
             for category in sorted(detached_types):
                 # The store promises no order.
-                found = store.get_items(course_key, qualifiers={"category": category}, revision=PUBLISHED_ONLY)
+                found = store.get_items(published, qualifiers={"category": category})
                 detached += sorted(found, key=lambda block: str(block.location))
         yield course, detached
+
+
+@contextmanager
+def _structures_released() -> Iterator[None]:
+    """Take the structures that are read inside out of the request cache at the end.
+
+    The cache is emptied after a request or a task, but a command can read thousands of courses. Structures that were
+    there before stay.
+    """
+    data = DEFAULT_REQUEST_CACHE.data
+    before = set(data.get(COURSE_CACHE, ()))
+    try:
+        yield
+    finally:
+        cached = data.get(COURSE_CACHE, {})
+        for version in set(cached) - before:
+            del cached[version]
 
 
 def content_key(text: str) -> CourseKey | UsageKey | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,9 @@ from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Select
 
 #: Block types that are counted, outermost first, and what the count is called.
 COUNTED = {"chapter": "section", "sequential": "subsection", "vertical": "unit"}
+
+#: The type of the block that stands for one whose class cannot be built.
+ERROR_TYPE = "error"
 
 #: Values of the columns of a block, in order.
 Row = tuple[Any, ...]
@@ -60,10 +63,8 @@ class XBlockSink(ModelBaseSink):
         with edx_platform.published_course(course_key) as (course, detached):
             if course is None:
                 return [], ["it is gone from the modulestore"]
-            for block in walk.tree(course):
-                walk.add(block, detached=False)
-            for block in detached:
-                walk.add(block, detached=True)
+            walk.add_tree(course)
+            walk.add_detached(detached)
         return walk.rows, walk.problems
 
 
@@ -74,37 +75,58 @@ class _Walk:
         self.course_key = course_key
         self.tags = tags
         self.numbers = dict.fromkeys(COUNTED.values(), 0)
+        self.places: set[tuple[str, str]] = set()
         self.rows: list[Row] = []
         self.problems: list[str] = []
 
-    def tree(self, root: Any) -> Iterator[Any]:
-        """The blocks from ``root`` down, each before its children, without the ones that fail to load."""
+    def add_tree(self, root: Any) -> None:
+        """Add the blocks from ``root`` down, each before its children."""
         stack = [root]
         while stack:
             block = stack.pop()
-            if block is None:
-                self.problems.append("a block failed to load")
+            if not self._is_usable(block):
                 continue
-            yield block
+            self._count(block.scope_ids.block_type)
+            self._add(block, self.numbers)
             try:
-                children = block.get_children()
+                children = self._children(block)
             except Exception as error:
                 # A block is third-party code; its failure must not cost the rest of the course.
-                self.problems.append(f"the children of {block.location} failed to load: {_reason(error)}")
+                self.problems.append(f"the children of {_location(block)} failed to load: {_reason(error)}")
                 continue
             stack.extend(reversed(children))
 
-    def add(self, block: Any, *, detached: bool) -> None:
-        """Add the block's row; when it cannot be read, a problem instead."""
-        block_type = block.scope_ids.block_type
-        if not detached:
-            self._count(block_type)
-        try:
-            row = self._row(block, block_type, detached)
-        except Exception as error:
-            self.problems.append(f"{block.location} could not be read: {_reason(error)}")
-            return
-        self.rows.append(row)
+    def add_detached(self, blocks: Iterable[Any]) -> None:
+        """Add blocks that are in no tree."""
+        for block in blocks:
+            if self._is_usable(block):
+                self._add(block, dict.fromkeys(self.numbers, 0), detached=True)
+
+    def _is_usable(self, block: Any) -> bool:
+        """Whether the block gets a row; a problem is noted if not.
+
+        A block can have two parents, and a faulty import can make a block its own descendant.
+        """
+        if _is_error(block):
+            self.problems.append(f"{_location(block)} could not be built")
+            return False
+        place = _place(block.location)
+        if place in self.places:
+            self.problems.append(f"{_location(block)} is in the course more than once: only its first place is written")
+            return False
+        self.places.add(place)
+        return True
+
+    def _children(self, block: Any) -> list[Any]:
+        """The children that loaded; a problem is noted for each of the others, which the platform leaves out."""
+        found = block.get_children()
+        loaded = [child for child in found if child is not None and not _is_error(child)]
+        places = {_place(child.location) for child in loaded}
+        failed = [key for key in getattr(block, "children", None) or () if _place(key) not in places]
+        self.problems += [f"{key.for_branch(None)} failed to load" for key in failed]
+        unnamed = len(found) - len(loaded) - len(failed)
+        self.problems += [f"a child of {_location(block)} failed to load"] * unnamed
+        return loaded
 
     def _count(self, block_type: str) -> None:
         if block_type in COUNTED:
@@ -113,19 +135,28 @@ class _Walk:
             self.numbers[counted[level]] += 1
             self.numbers.update(dict.fromkeys(counted[level + 1 :], 0))
 
-    def _row(self, block: Any, block_type: str, detached: bool) -> Row:
-        location = str(block.location.for_branch(None))
+    def _add(self, block: Any, numbers: Mapping[str, int], *, detached: bool = False) -> None:
+        """Add the block's row; when it cannot be read, a problem instead."""
+        try:
+            row = self._row(block, numbers, detached)
+        except Exception as error:
+            self.problems.append(f"{_location(block)} could not be read: {_reason(error)}")
+            return
+        self.rows.append(row)
+
+    def _row(self, block: Any, numbers: Mapping[str, int], detached: bool) -> Row:
+        location = str(_location(block))
         edited_on = getattr(block, "edited_on", None)
         if edited_on is None:
             self.problems.append(f"{location} has no edited_on")
         data = {
             "course": self.course_key.course,
             "run": self.course_key.run,
-            "block_type": block_type,
+            "block_type": block.scope_ids.block_type,
             "detached": int(detached),
             "graded": int(bool(getattr(block, "graded", False))),
             "completion_mode": getattr(block, "completion_mode", "unknown"),
-            **(dict.fromkeys(self.numbers, 0) if detached else self.numbers),
+            **numbers,
             "tags": self.tags.get(location, []),
         }
         return (
@@ -137,6 +168,21 @@ class _Walk:
             len(self.rows) + 1,
             edited_on,
         )
+
+
+def _place(key: Any) -> tuple[str, str]:
+    """What identifies a block within its course, whatever the branch, the version and the custom course."""
+    return key.block_type, key.block_id
+
+
+def _location(block: Any) -> Any:
+    """The block's usage key, without branch and version."""
+    return block.location.for_branch(None)
+
+
+def _is_error(block: Any) -> bool:
+    """Whether the platform put the block in the place of one whose class it could not build."""
+    return bool(block.scope_ids.block_type == ERROR_TYPE)
 
 
 def _reason(error: Exception) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from hashlib import sha1
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from xmodule.modulestore.blocks import Block
 from xmodule.modulestore.django import COURSE_PUBLISHED, modulestore
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects import delivery, edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import CourseOverviewSink, Selection, Written, XBlockSink
@@ -28,6 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_store")]
 KEY = CourseKey.from_string("course-v1:Org+Course+2026")
 EDITED = utc(2026, 1, 1, 10)
 STAMP = utc(2026, 3, 1)
+PREFIX = "block-v1:Org+Course+2026+type@"
 LOGGER = "platform_plugin_aspects.sinks.course_overview_sink"
 
 
@@ -157,13 +162,34 @@ def test_courses_of_one_write_share_dump_id_and_time_and_make_two_inserts(clickh
     assert ["course_blocks" in statement for statement in inserts] == [True, False]
 
 
-def test_only_what_is_published_is_written(clickhouse: ClickHouse) -> None:
-    publish(block("chapter", "c1"))
+def test_only_what_is_published_is_written(clickhouse: ClickHouse, service: str) -> None:
+    """From either service, and of custom courses too."""
+    publish(block("chapter", "c1"), detached=(block("about", "overview"),))
+    ccx = factories.make_ccx(KEY)
     modulestore().add_block(KEY.make_usage_key("chapter", "c1"), block("sequential", "draft"))
+    modulestore().add_block(KEY, block("static_tab", "draft_tab"))
     modulestore().edit(KEY.make_usage_key("chapter", "c1"), display_name="draft")
-    write(KEY)
-    assert ids(blocks(clickhouse)) == ["course", "c1"]
-    assert blocks(clickhouse)[1]["display_name"] == "c1"
+    modulestore().edit(KEY.make_usage_key("about", "overview"), display_name="draft")
+    write(KEY, ccx)
+    for key in (KEY, ccx):
+        found = blocks(clickhouse, key)
+        assert ids(found) == ["course", "c1", "overview"]
+        assert [row["display_name"] for row in found] == ["course", "c1", "overview"]
+
+
+def test_a_course_of_drafts_only_has_no_blocks(clickhouse: ClickHouse, service: str) -> None:
+    key = factories.make_course(publish=False)
+    factories.make_overview(key)
+    assert write(key).rows == {"course_overviews": 1, "course_blocks": 0}
+
+
+def test_a_course_with_an_old_key_is_read(clickhouse: ClickHouse, service: str) -> None:
+    key = publish(block("chapter", "c1"), key=CourseKey.from_string("Org/Course/2026"))
+    write(key)
+    assert [row["location"] for row in blocks(clickhouse, key)] == [
+        "i4x://Org/Course/course/course",
+        "i4x://Org/Course/chapter/c1",
+    ]
 
 
 def test_what_is_published_now_is_written_whatever_this_request_has_read(clickhouse: ClickHouse, all_on: None) -> None:
@@ -203,12 +229,99 @@ def _name_raises(self: Block) -> str:
 
 
 def test_children_that_fail_to_load_are_left_out(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
-    publish(block("chapter", "c1", None, block("sequential", "s1"), None))
+    publish(block("chapter", "c1", None, block("sequential", "s1")))
     write(KEY)
     assert ids(blocks(clickhouse)) == ["course", "c1", "s1"]
     assert warnings(caplog) == [
-        f"Course {KEY} is written as far as it can be: a block failed to load; a block failed to load"
+        f"Course {KEY} is written as far as it can be: {PREFIX}html+block@fails_to_load failed to load"
     ]
+
+
+def test_children_given_as_none_are_left_out(
+    clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some releases of the platform give those that failed to load."""
+    publish(block("chapter", "c1", block("sequential", "s1")))
+    get_children = Block.get_children
+    monkeypatch.setattr(Block, "get_children", lambda self: [None, *get_children(self)])
+    write(KEY)
+    assert ids(blocks(clickhouse)) == ["course", "c1", "s1"]
+    assert warnings(caplog) == [
+        f"Course {KEY} is written as far as it can be: a child of {PREFIX}course+block@course failed to load; "
+        f"a child of {PREFIX}chapter+block@c1 failed to load; a child of {PREFIX}sequential+block@s1 failed to load"
+    ]
+
+
+def test_blocks_that_cannot_be_built_are_problems(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    modulestore().create_course(KEY, block("course", "course", *TREE), DETACHED)
+    for type_, id_ in (("sequential", "s1"), ("problem", "p1"), ("about", "overview")):
+        modulestore().break_block(KEY.make_usage_key(type_, id_))
+    factories.publish_course(KEY, loudly=False)
+    write(KEY)
+    found = blocks(clickhouse)
+    assert ids(found) == ["course", "c1", "s2", "v3", "c2", "s3", "v4", "x1", "updates", "tab_a", "tab_b"]
+    assert [row["order"] for row in found] == list(range(1, 12))
+    assert warnings(caplog) == [
+        f"Course {KEY} is written as far as it can be: {PREFIX}sequential+block@s1 failed to load; "
+        f"{PREFIX}problem+block@p1 failed to load; {PREFIX}error+block@{sha1(b'about overview').hexdigest()} "
+        "could not be built"
+    ]
+
+
+def test_a_course_that_cannot_be_built_lands_without_its_tree(
+    clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(*TREE, detached=DETACHED)
+    modulestore().break_block(KEY.make_usage_key("course", "course"))
+    modulestore().publish(KEY, emit_signals=False)
+    assert write(KEY).rows == {"course_overviews": 1, "course_blocks": 4}
+    assert ids(blocks(clickhouse)) == ["overview", "updates", "tab_a", "tab_b"]
+    (warning,) = warnings(caplog)
+    assert warning.endswith(f"{PREFIX}error+block@{sha1(b'course course').hexdigest()} could not be built")
+
+
+def test_a_block_with_two_parents_is_written_at_its_first_place(
+    clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(*TREE)
+    modulestore().add_child(KEY.make_usage_key("chapter", "c2"), KEY.make_usage_key("sequential", "s2"))
+    modulestore().publish(KEY, emit_signals=False)
+    write(KEY)
+    found = blocks(clickhouse)
+    assert ids(found) == list(NUMBERS)[:13]
+    section = {
+        id_: (row["data"]["section"], row["data"]["subsection"]) for id_, row in zip(ids(found), found, strict=True)
+    }
+    assert (section["s2"], section["p1"], section["x1"]) == ((1, 2), (1, 2), (2, 1))
+    assert warnings(caplog) == [
+        f"Course {KEY} is written as far as it can be: {PREFIX}sequential+block@s2 is in the course more than once: "
+        "only its first place is written"
+    ]
+
+
+@pytest.mark.parametrize("child", [("course", "course"), ("chapter", "c1"), ("vertical", "v1")])
+def test_a_tree_with_a_cycle_comes_to_an_end(
+    child: tuple[str, str], clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(*TREE)
+    modulestore().add_child(KEY.make_usage_key("vertical", "v1"), KEY.make_usage_key(*child))
+    modulestore().publish(KEY, emit_signals=False)
+    write(KEY)
+    assert ids(blocks(clickhouse)) == list(NUMBERS)[:13]
+    assert warnings(caplog) == [
+        f"Course {KEY} is written as far as it can be: {PREFIX}{child[0]}+block@{child[1]} is in the course more than "
+        "once: only its first place is written"
+    ]
+
+
+def test_a_detached_block_in_the_tree_is_written_once(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
+    publish(block("chapter", "c1", block("static_tab", "tab_a")), detached=(block("static_tab", "tab_b"),))
+    write(KEY)
+    found = blocks(clickhouse)
+    assert ids(found) == ["course", "c1", "tab_a", "tab_b"]
+    assert [row["data"]["detached"] for row in found] == [0, 0, 0, 1]
+    (warning,) = warnings(caplog)
+    assert f"{PREFIX}static_tab+block@tab_a is in the course more than once" in warning
 
 
 def test_get_children_that_raises_costs_only_what_is_below(
@@ -284,6 +397,43 @@ def test_one_warning_per_course_however_much_is_wrong(clickhouse: ClickHouse, ca
     assert first.endswith("; and 36 more")
     assert str(other) in second
     assert len(rows(clickhouse, "course_overviews")) == 3
+
+
+# What stays in memory
+
+
+class CountedCache(dict[str, Any]):
+    """A request cache's structures, which knows how many it held at most."""
+
+    most = 0
+
+    def __setitem__(self, version: str, structure: Any) -> None:
+        super().__setitem__(version, structure)
+        self.most = max(self.most, len(self))
+
+
+def test_a_backfill_keeps_one_structure_at_a_time(clickhouse: ClickHouse, all_on: None) -> None:
+    """200 courses are what the promise is about: that takes more than a second."""
+    keys = [publish(block("chapter", "c1"), key=factories.make_course_key()) for _ in range(200)]
+    RequestCache.clear_all_namespaces()
+    cache = DEFAULT_REQUEST_CACHE.data["course_cache"] = CountedCache()
+    call_command("dump_data_to_clickhouse", object="course_overviews", force=True, stdout=StringIO())
+    assert len(rows(clickhouse, "course_overviews")) == len(keys)
+    assert (cache.most, len(cache)) == (1, 0)
+    assert len(RequestCache("course_index_cache").data) == 1
+
+
+def test_structures_that_the_request_has_read_before_stay() -> None:
+    publish(*TREE)
+    own = publish(key=factories.make_course_key())
+    RequestCache.clear_all_namespaces()
+    modulestore().get_course(own.for_branch("published-branch"))
+    (version,) = DEFAULT_REQUEST_CACHE.data["course_cache"]
+    with edx_platform.published_course(KEY) as (course, _detached):
+        assert course is not None
+        assert len(DEFAULT_REQUEST_CACHE.data["course_cache"]) == 2
+    XBlockSink().read(Selection(keys=[own]))
+    assert list(DEFAULT_REQUEST_CACHE.data["course_cache"]) == [version]
 
 
 # Custom courses

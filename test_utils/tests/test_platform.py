@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
-from edx_django_utils.cache import RequestCache
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.content_tagging.api import delete_object_tags, get_object_tags
@@ -66,6 +67,7 @@ from test_utils.retirement import STEPS, retire, retirement_steps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PUBLISHED_ONLY = ModuleStoreEnum.RevisionOption.published_only
+PUBLISHED = ModuleStoreEnum.BranchName.published
 
 pytestmark = pytest.mark.django_db
 
@@ -282,21 +284,26 @@ class TestModulestore:
         self, store: InMemoryModuleStore, settings: Any
     ) -> None:
         key = make_course(publish=False, display_name="First")
-        assert store.get_course(key, revision=PUBLISHED_ONLY) is None
+        assert store.get_course(key.for_branch(PUBLISHED)) is None
 
         factories.publish_course(key, loudly=False)
         store.edit_course(key, display_name="Second")
 
-        assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "First"
-        assert store.get_course(key.for_branch("published-branch")).display_name == "First"
+        assert store.get_course(key.for_branch(PUBLISHED)).display_name == "First"
         assert store.get_course(key).display_name == "Second"
+        # get_course ignores the revision; get_items and get_item do not.
+        assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "Second"
+        for revision, name in ((PUBLISHED_ONLY, "First"), (None, "Second")):
+            (course,) = store.get_items(key, qualifiers={"category": "course"}, revision=revision)
+            assert course.display_name == name
+            assert store.get_item(key.make_usage_key("course", "course"), revision=revision).display_name == name
         settings.MODULESTORE_BRANCH = "published-only"  # the LMS's
         assert store.get_course(key).display_name == "First"
         assert [course.id for course in store.get_courses()] == [key]
 
     def test_keys_carry_branch_and_version(self, store: InMemoryModuleStore) -> None:
         key = make_course()
-        course = store.get_course(key, revision=PUBLISHED_ONLY)
+        course = store.get_course(key.for_branch(PUBLISHED))
         chapter = course.get_children()[0]
 
         assert course.id == key
@@ -307,7 +314,7 @@ class TestModulestore:
         assert chapter.scope_ids.block_type == chapter.category == "chapter"
         version = chapter.location.version_guid
         factories.publish_course(key, loudly=False)
-        assert store.get_course(key, revision=PUBLISHED_ONLY).location.version_guid != version
+        assert store.get_course(key.for_branch(PUBLISHED)).location.version_guid != version
 
     def test_block_fields(self, store: InMemoryModuleStore) -> None:
         moment = factories.utc(2026, 1, 2, 3, 4, 5, 6)
@@ -325,11 +332,60 @@ class TestModulestore:
         with pytest.raises(DuplicateItemError):
             store.create_course(key, {})
 
-    def test_a_child_that_fails_to_load_is_none(self, store: InMemoryModuleStore) -> None:
+    def test_a_child_that_fails_to_load_is_left_out(self, store: InMemoryModuleStore) -> None:
         key = make_course()
         store.add_broken_child(key.make_usage_key("chapter", "chapter_1"))
-        children = store.get_course(key).get_children()[0].get_children()
-        assert [child and child.category for child in children] == ["sequential", None]
+        (chapter,) = store.get_course(key).get_children()
+        assert [child.category for child in chapter.get_children()] == ["sequential"]
+        assert [child.block_type for child in chapter.children] == ["sequential", "html"]
+
+    def test_a_block_that_cannot_be_built_is_an_error_block(self, store: InMemoryModuleStore) -> None:
+        key = make_course()
+        store.break_block(key.make_usage_key("sequential", "sequential_2"))
+        (chapter,) = store.get_course(key).get_children()
+        (error,) = chapter.get_children()
+        assert (error.category, error.location.block_type, error.get_children()) == ("error", "error", [])
+        assert error.location.block_id != "sequential_2"
+        assert [child.block_type for child in chapter.children] == ["sequential"]
+        store.break_block(key.make_usage_key("course", "course"))
+        assert store.get_course(key).category == "error"
+
+    def test_a_tree_with_a_cycle_and_a_block_with_two_parents(self, store: InMemoryModuleStore) -> None:
+        key = make_course(chapters=2)
+        first, second = store.get_course(key).get_children()
+        store.add_child(second.location, first.get_children()[0].location)
+        store.add_child(first.get_children()[0].location, key.make_usage_key("course", "course"))
+        first, second = store.get_course(key).get_children()
+        assert second.get_children()[-1].location == first.get_children()[0].location
+        assert first.get_children()[0].get_children()[-1].location.block_type == "course"
+        # Each block goes once.
+        store.remove_block(key.make_usage_key("chapter", "chapter_1"))
+        assert [block.category for block in store.get_items(key, qualifiers={"category": "chapter"})] == []
+
+    def test_a_video_has_a_beginning_and_an_end(
+        self, store: InMemoryModuleStore, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.STANDIN_COURSES_DIR = str(tmp_path / "courses")
+        key = make_course_key()
+        fields = {"start_time": timedelta(seconds=90, milliseconds=500)}
+        store.create_course(key, {"children": [{"type": "video", "id": "x", "fields": fields}]})
+        factories.publish_course(key, loudly=False)
+        for each in (store, InMemoryModuleStore(SignalHandler(InMemoryModuleStore))):
+            (video,) = each.get_course(key.for_branch(PUBLISHED)).get_children()
+            assert (video.start_time, video.end_time) == (timedelta(seconds=90.5), timedelta(0))
+
+    def test_structures_stay_in_the_request_cache(self, store: InMemoryModuleStore) -> None:
+        key = make_course()
+        RequestCache.clear_all_namespaces()
+        store.get_course(key.for_branch(PUBLISHED))
+        with store.bulk_operations(key):
+            store.get_course(key)
+        assert sorted(each.branch for each in DEFAULT_REQUEST_CACHE.data["course_cache"].values()) == [
+            "draft-branch",
+            "published-branch",
+        ]
+        RequestCache.clear_all_namespaces()
+        assert "course_cache" not in DEFAULT_REQUEST_CACHE.data
 
     def test_items_come_in_no_order_with_detached_blocks_and_orphans(self, store: InMemoryModuleStore) -> None:
         key = make_course(leaves=12)
@@ -365,7 +421,7 @@ class TestModulestore:
         with store.bulk_operations(key):
             for category in DETACHED_XBLOCK_TYPES:
                 store.get_items(key, qualifiers={"category": category}, revision=PUBLISHED_ONLY)
-            store.get_course(key, revision=PUBLISHED_ONLY)
+            store.get_course(key.for_branch(PUBLISHED))
         assert (store.reads_outside_bulk, store.structure_fetches[str(key)]) == (0, 1)
 
         store.get_course(key)
@@ -383,7 +439,7 @@ class TestModulestore:
             store.edit_course(key, display_name="Twice")
             store.publish(key)
             store.publish(key)
-            assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "Twice"
+            assert store.get_course(key.for_branch(PUBLISHED)).display_name == "Twice"
             assert len(heard) == 1
         assert len(heard) == 2
         assert CourseOverview.objects.get(id=key).display_name == "Twice"
@@ -395,18 +451,18 @@ class TestModulestore:
         with transaction.atomic():
             store.edit_course(key, display_name="Second")
             factories.publish_course(key)
-            assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "Second"
+            assert store.get_course(key.for_branch(PUBLISHED)).display_name == "Second"
             transaction.set_rollback(True)
 
         RequestCache.clear_all_namespaces()
-        assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "First"
+        assert store.get_course(key.for_branch(PUBLISHED)).display_name == "First"
         assert CourseOverview.objects.get(id=key).display_name == "First"
 
     def test_a_request_remembers_what_was_published_when_it_looked(self, store: InMemoryModuleStore) -> None:
         key = make_course(display_name="First")
 
         def published() -> str:
-            return store.get_course(key, revision=PUBLISHED_ONLY).display_name
+            return store.get_course(key.for_branch(PUBLISHED)).display_name
 
         assert published() == "First"
         with factories.elsewhere():
@@ -437,7 +493,7 @@ class TestModulestore:
 
         assert heard == [deleted]
         assert list(CourseOverview.objects.values_list("id", flat=True)) == [vanished]
-        assert store.get_course(vanished, revision=PUBLISHED_ONLY) is None
+        assert store.get_course(vanished.for_branch(PUBLISHED)) is None
         assert [CourseOverview.course_exists(key) for key in (deleted, vanished)] == [False, True]
         assert CourseOverview.course_exists(make_course(publish=False))
         assert CourseOverview.get_from_id(vanished).id == vanished
@@ -452,7 +508,7 @@ class TestModulestore:
     def test_a_ccx_has_the_blocks_of_its_master(self, store: InMemoryModuleStore) -> None:
         master = make_course(display_name="Master")
         key = make_ccx(master, "Evening class")
-        course = store.get_course(key, revision=PUBLISHED_ONLY)
+        course = store.get_course(key.for_branch(PUBLISHED))
         chapter = course.get_children()[0]
 
         assert course.id == key
@@ -472,18 +528,19 @@ class TestModulestore:
         factories.publish_course(key, loudly=False)
         other = InMemoryModuleStore(SignalHandler(InMemoryModuleStore))
 
-        course = other.get_course(key, revision=PUBLISHED_ONLY)
+        course = other.get_course(key.for_branch(PUBLISHED))
         assert (course.start, course.edited_on) == (start, store.get_course(key).edited_on)
-        assert other.get_item(key.make_usage_key("vertical", "vertical_3")).get_children()[-1] is None
+        vertical = other.get_item(key.make_usage_key("vertical", "vertical_3"))
+        assert len(vertical.children) == len(vertical.get_children()) + 1
 
         other.edit_course(key, display_name="Second")
         other.publish(key, emit_signals=False)
-        assert store.get_course(key, revision=PUBLISHED_ONLY).display_name == "Second"
+        assert store.get_course(key.for_branch(PUBLISHED)).display_name == "Second"
         assert store.get_course(key).display_name == "Second"
         assert [course.id for course in store.get_courses()] == [key]
 
         other.vanish(key)
-        assert store.get_course(key, revision=PUBLISHED_ONLY) is None
+        assert store.get_course(key.for_branch(PUBLISHED)) is None
 
     def test_a_large_course_is_made_quickly(self, store: InMemoryModuleStore) -> None:
         begin = time.process_time()
@@ -817,7 +874,7 @@ class TestDemo:
         blocks = store.get_items(demo.course_key)
         assert any(not hasattr(block, "edited_on") for block in blocks)
         assert {True, False} == {block.graded for block in blocks}
-        assert any(None in block.get_children() for block in blocks)
+        assert any(len(block.children) > len(block.get_children()) for block in blocks)
         assert {block.category for block in blocks} >= {"problem", "video", "discussion", *DETACHED_XBLOCK_TYPES}
         assert max(len(row.get_lineage()) for row in factories.ObjectTag.objects.all()) >= 4
 

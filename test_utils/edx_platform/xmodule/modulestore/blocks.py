@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha1
 from typing import Any
 
 from bson import ObjectId
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 Ref = tuple[str, str]  # (block type, block id): a block's place in its course, whatever the branch
 
 ROOT: Ref = ("course", "course")
+# The field of a block whose class cannot be built.
+FAILS_TO_BUILD = "fails_to_build"
 
 # How blocks of a type count towards completion; all other types are "completable".
 COMPLETION_MODES = {
@@ -72,11 +75,15 @@ class Structure:
     version: str = field(default_factory=lambda: str(ObjectId()))
 
     def descendants(self, ref: Ref) -> Iterator[Ref]:
-        """Yield the block and everything below it."""
-        yield ref
-        for child in self.blocks[ref].children:
-            if child in self.blocks:
-                yield from self.descendants(child)
+        """Yield the block and everything below it, each once."""
+        seen: set[Ref] = set()
+        left = [ref]
+        while left:
+            each = left.pop()
+            if each in self.blocks and each not in seen:
+                seen.add(each)
+                yield each
+                left.extend(reversed(self.blocks[each].children))
 
 
 class Block:
@@ -140,16 +147,40 @@ class Block:
         """The children's usage keys."""
         return [self._course_key.make_usage_key(*ref) for ref in self._data.children]
 
-    def get_children(self) -> list[Block | None]:
-        """Return the children in the author's order; None stands for one that failed to load."""
-        return [self._child(ref) for ref in self._data.children]
+    def get_children(self) -> list[Block]:
+        """Return the children in the author's order, without those that fail to load."""
+        found = map(self._child, self._data.children)
+        return [child for child in found if child is not None]
 
     def _child(self, ref: Ref) -> Block | None:
         data = self._structure.blocks.get(ref)
         if data is None:
             log.warning("Unable to load the child %s@%s of %s", *ref, self.location)
             return None
-        return Block(self._structure, self._course_key, data)
+        return read_block(self._structure, self._course_key, data)
+
+
+class VideoBlock(Block):
+    """A video, from ``start_time`` to ``end_time``."""
+
+    @property
+    def start_time(self) -> timedelta:
+        """Where it begins to play."""
+        return self._data.fields.get("start_time", timedelta())
+
+    @property
+    def end_time(self) -> timedelta:
+        """Where it ends to play; zero: at its end."""
+        return self._data.fields.get("end_time", timedelta())
+
+
+class ErrorBlock(Block):
+    """What stands for a block whose class cannot be built: of another type, with an id made of its content."""
+
+    def __init__(self, structure: Structure, course_key: CourseKey, data: BlockData) -> None:
+        name = sha1(f"{data.block_type} {data.block_id}".encode(), usedforsecurity=False).hexdigest()
+        fields = {"display_name": f"Error: {data.block_id}"}
+        super().__init__(structure, course_key, BlockData("error", name, fields, edited_on=data.edited_on))
 
 
 class CourseBlock(Block):
@@ -177,3 +208,12 @@ class CourseBlock(Block):
         if name in COURSE_DEFAULTS:
             return self._data.fields.get(name, COURSE_DEFAULTS[name])
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+
+def read_block(structure: Structure, course_key: CourseKey, data: BlockData) -> Block:
+    """The block as its class makes it, or as an ErrorBlock."""
+    if data.fields.get(FAILS_TO_BUILD):
+        return ErrorBlock(structure, course_key, data)
+    if data.ref == ROOT:
+        return CourseBlock(structure, course_key, data)
+    return (VideoBlock if data.block_type == "video" else Block)(structure, course_key, data)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from django.conf import settings
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 from opaque_keys.edx.keys import CourseKey, UsageKey
 from xmodule.modulestore import ModuleStoreEnum, course_index
-from xmodule.modulestore.blocks import ROOT, Block, BlockData, CourseBlock, Ref, Structure
+from xmodule.modulestore.blocks import FAILS_TO_BUILD, ROOT, Block, BlockData, Ref, Structure, read_block
 from xmodule.modulestore.exceptions import DuplicateItemError, ItemNotFoundError
 from xmodule.modulestore.structure_files import StructureFiles
 
@@ -25,6 +26,8 @@ DRAFT = ModuleStoreEnum.BranchName.draft
 PUBLISHED = ModuleStoreEnum.BranchName.published
 # Left out of a block's description: its blocks get the time of the edit.
 NOW = object()
+# Where the default request cache holds structures, by version.
+COURSE_CACHE = "course_cache"
 # A place where no block is.
 FAILS_TO_LOAD: Ref = ("html", "fails_to_load")
 
@@ -59,14 +62,16 @@ class InMemoryModuleStore:
 
     # Reading
 
-    def get_course(
-        self, course_key: CourseKey, depth: int | None = 0, revision: str | None = None, **kwargs: Any
-    ) -> CourseBlock | None:
-        """Return the course's root, or None when there is no such course (or nothing published of it)."""
-        structure = self._fetch(course_key, revision)
+    def get_course(self, course_key: CourseKey, depth: int | None = 0, **kwargs: Any) -> Block | None:
+        """Return the course's root, or None when there is no such course (or nothing published of it).
+
+        As on the platform, ``revision`` and all other keyword arguments are ignored: the branch is the key's own, else
+        the service's.
+        """
+        structure = self._fetch(course_key, None)
         if structure is None or ROOT not in structure.blocks:
             return None
-        return CourseBlock(structure, self._versioned(course_key, structure), structure.blocks[ROOT])
+        return read_block(structure, self._versioned(course_key, structure), structure.blocks[ROOT])
 
     def get_items(
         self,
@@ -99,7 +104,7 @@ class InMemoryModuleStore:
         ]
         # The platform promises no order, so this is none that a reader could rely on.
         found.sort(key=lambda data: crc32(data.block_id.encode()))
-        return [self._block(structure, versioned, data) for data in found]
+        return [read_block(structure, versioned, data) for data in found]
 
     def get_item(self, usage_key: UsageKey, depth: int | None = 0, revision: str | None = None, **kwargs: Any) -> Block:
         """Return one block; raise ItemNotFoundError when there is none."""
@@ -107,13 +112,13 @@ class InMemoryModuleStore:
         data = structure and structure.blocks.get((usage_key.block_type, usage_key.block_id))
         if not structure or not data:
             raise ItemNotFoundError(f"no block {usage_key}")
-        return self._block(structure, self._versioned(usage_key.course_key, structure), data)
+        return read_block(structure, self._versioned(usage_key.course_key, structure), data)
 
     def has_course(self, course_key: CourseKey, ignore_case: bool = False, **kwargs: Any) -> bool:
         """Tell whether the store has the course."""
         return self._fetch(course_key, None) is not None
 
-    def get_courses(self, **kwargs: Any) -> list[CourseBlock]:
+    def get_courses(self, **kwargs: Any) -> list[Block]:
         """Return the roots of all courses that this service sees."""
         courses = (self.get_course(CourseKey.from_string(course_id)) for course_id in self._course_ids())
         return [course for course in courses if course is not None]
@@ -182,9 +187,18 @@ class InMemoryModuleStore:
         return course_key.for_branch(None).make_usage_key(*ref)
 
     def add_broken_child(self, parent: UsageKey) -> None:
-        """Give the draft parent a child that fails to load: ``get_children`` holds None in its place."""
+        """Give the draft parent a child that fails to load: ``get_children`` leaves it out."""
         with self._editing(parent.course_key) as draft:
             self._append_child(draft, parent, FAILS_TO_LOAD)
+
+    def add_child(self, parent: UsageKey, child: UsageKey) -> None:
+        """Put a draft block under one more parent, which makes a cycle where the parent is below the child."""
+        with self._editing(parent.course_key) as draft:
+            self._append_child(draft, parent, _existing(draft, child).ref)
+
+    def break_block(self, usage_key: UsageKey) -> None:
+        """Make a draft block's class fail to build: readers get an ErrorBlock."""
+        self.edit(usage_key, **{FAILS_TO_BUILD: True})
 
     def remove_block(self, usage_key: UsageKey) -> None:
         """Take a draft block and everything below it out of the course."""
@@ -254,9 +268,16 @@ class InMemoryModuleStore:
             if structure is not None and branch == DRAFT:
                 # A reader keeps what it has read, whatever is edited meanwhile.
                 structure = replace(structure, blocks=dict(structure.blocks))
-        if operation is not None and structure is not None:
-            operation.structures[branch] = structure
+        if structure is not None:
+            self._cached(structure)
+            if operation is not None:
+                operation.structures[branch] = structure
         return structure
+
+    @staticmethod
+    def _cached(structure: Structure) -> None:
+        """Keep the structure to the end of the request or task, as a split store does with what it has read."""
+        DEFAULT_REQUEST_CACHE.data.setdefault(COURSE_CACHE, {})[structure.version] = structure
 
     @contextmanager
     def _editing(self, course_key: CourseKey) -> Iterator[Structure]:
@@ -318,10 +339,6 @@ class InMemoryModuleStore:
     @staticmethod
     def _versioned(course_key: CourseKey, structure: Structure) -> CourseKey:
         return course_key.for_branch(structure.branch).for_version(structure.version)
-
-    @staticmethod
-    def _block(structure: Structure, versioned: CourseKey, data: BlockData) -> Block:
-        return (CourseBlock if data.ref == ROOT else Block)(structure, versioned, data)
 
 
 def _add_blocks(blocks: dict[Ref, BlockData], block: dict[str, Any], now: datetime) -> Ref:

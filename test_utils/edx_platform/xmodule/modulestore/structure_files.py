@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from xmodule.modulestore.blocks import BlockData, Structure
 
 DATETIME_FIELDS = {"start", "end", "announcement", "enrollment_start", "enrollment_end"}
+DURATION_FIELDS = {"start_time", "end_time"}
 
 
 class StructureFiles:
@@ -47,10 +48,7 @@ def structure_to_json(structure: Structure) -> dict[str, Any]:
             {
                 "type": block.block_type,
                 "id": block.block_id,
-                "fields": {
-                    name: value.isoformat() if isinstance(value, datetime) else value
-                    for name, value in block.fields.items()
-                },
+                "fields": {name: _plain(value) for name, value in block.fields.items()},
                 "children": block.children,
                 "edited_on": block.edited_on and block.edited_on.isoformat(),
             }
@@ -65,13 +63,22 @@ def structure_from_json(data: dict[str, Any]) -> Structure:
         BlockData(
             block_type=block["type"],
             block_id=block["id"],
-            fields={
-                name: datetime.fromisoformat(value) if name in DATETIME_FIELDS and value else value
-                for name, value in block["fields"].items()
-            },
+            fields={name: _field(name, value) for name, value in block["fields"].items()},
             children=tuple((type_, id_) for type_, id_ in block["children"]),
             edited_on=block["edited_on"] and datetime.fromisoformat(block["edited_on"]),
         )
         for block in data["blocks"]
     ]
     return Structure(data["branch"], {block.ref: block for block in blocks}, data["version"])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in DURATION_FIELDS and value is not None:
+        return timedelta(seconds=value)
+    return datetime.fromisoformat(value) if name in DATETIME_FIELDS and value else value
