@@ -55,8 +55,9 @@ def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[t
 def _crashed(error: Exception, examination: Examination) -> Finding:
     """Where a section ended. When settings or the database are in disorder, anything may follow from that."""
     place = place_of(error)
-    asked_database = isinstance(error, DatabaseError) and PLATFORM not in examination.found
     for cause in (SETTINGS, PLATFORM):
-        if examination.has_problem(cause) or (cause == PLATFORM and asked_database):
+        if examination.has_problem(cause):
             return Finding(Mark.SKIPPED, f"This cannot be looked at ({place}): see {cause} first")
+    if isinstance(error, DatabaseError) and PLATFORM not in examination.found:
+        return examination.because_of(PLATFORM, "This cannot be looked at", f"The platform's database fails ({place})")
     return Finding(Mark.CRASHED, place, "Report this as a mistake of the plugin")

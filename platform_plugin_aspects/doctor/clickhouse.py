@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from django.conf import settings
 
@@ -19,12 +19,13 @@ from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks.registry import sinks, tables
 
+DELETE = "ALTER DELETE"
 #: Statements that need a right and leave no trace. A DELETE, even of nothing, would go through all parts of the table:
 #: this one ends, once the right has been looked at, because there is no such column.
 PROBES = {
     "INSERT": "INSERT INTO {table} ({columns}) SELECT {defaults} WHERE 0",
     "SELECT": "SELECT {columns} FROM {table} LIMIT 0",
-    "ALTER DELETE": "ALTER TABLE {table} DELETE WHERE aspects_check_of_rights",
+    DELETE: "ALTER TABLE {table} DELETE WHERE aspects_check_of_rights",
 }
 UNKNOWN_IDENTIFIER, ACCESS_DENIED = 47, 497
 URL = '"url" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG'
@@ -36,8 +37,8 @@ def examine(examination: Examination) -> Iterator[Finding]:
     """From the outside in: what cannot be reached is not looked into."""
     try:
         connection = examination.connection
-    except Misconfigured:
-        yield Finding(Mark.SKIPPED, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG cannot be meant: see Settings")
+    except Misconfigured as failure:
+        yield examination.because_of("Settings", "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG is invalid", str(failure))
         return
     try:
         client = examination.clickhouse
@@ -63,16 +64,21 @@ def _version(client: ClickHouse) -> str:
 def _clock(client: ClickHouse) -> Iterator[Finding]:
     before = time.time()
     microseconds = client.select("SELECT toUnixTimestamp64Micro(now64(6))")[0][0]
-    after = time.time()
-    ahead = microseconds / 1e6 - (before + after) / 2
-    if abs(ahead) - (after - before) / 2 > MAX_SKEW_SECS:
-        yield Finding(
+    yield compare_clocks(before, microseconds / 1e6, time.time())
+
+
+def compare_clocks(before: float, theirs: float, after: float) -> Finding:
+    """The finding for ClickHouse's time, which it read at some moment between two of this host."""
+    ahead, uncertain = theirs - (before + after) / 2, (after - before) / 2
+    if abs(ahead) - uncertain > MAX_SKEW_SECS:
+        return Finding(
             Mark.PROBLEM,
             f"ClickHouse's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} that of this host",
             "Set the clock that is wrong, by NTP: of several rows of an object, that with the latest time counts",
         )
-    else:
-        yield Finding(Mark.OK, "The clocks agree")
+    if uncertain > MAX_SKEW_SECS:
+        return Finding(Mark.NOTE, f"The clocks cannot be compared: ClickHouse took {after - before:,.0f} s to answer")
+    return Finding(Mark.OK, "The clocks agree")
 
 
 def _database(client: ClickHouse) -> Iterator[Finding]:
@@ -87,13 +93,15 @@ def _database(client: ClickHouse) -> Iterator[Finding]:
         return
     actual = client.columns()
     on = _tables_in_use()
-    for name, table in on.items():
-        if name not in actual and _is_hidden(client, table):
-            # That rights on it are missing is for _rights to say.
-            actual[name] = [(column.name, column.type) for column in table.columns]
-    yield from _missing(client, on, actual)
-    sound = {name: table for name, table in on.items() if name in actual and not table.drift(actual[name])}
-    yield from _rights(client, sound)
+    hidden = {name for name, table in on.items() if name not in actual and _is_hidden(client, table)}
+    yield from _missing(client, on, actual, hidden)
+    sound = {
+        name: table
+        for name, table in on.items()
+        # That rights on it are missing is for _rights to say.
+        if name in hidden or (name in actual and not table.drift(actual[name]))
+    }
+    yield from _rights(client, sound, [name for name in on if name not in sound])
 
 
 def _is_hidden(client: ClickHouse, table: Table) -> bool:
@@ -110,9 +118,11 @@ def _tables_in_use() -> dict[str, Table]:
     return {table.name: table for sink in sinks().values() if sink.is_enabled() for table in sink.tables}
 
 
-def _missing(client: ClickHouse, on: Collection[str], actual: Mapping[str, list[tuple[str, str]]]) -> Iterator[Finding]:
+def _missing(
+    client: ClickHouse, on: Collection[str], actual: Mapping[str, list[tuple[str, str]]], hidden: Collection[str]
+) -> Iterator[Finding]:
     """Tables that are missing or differ, which matters where a sink that is on writes to them."""
-    wanted = tables(client.connection)
+    wanted = [table for table in tables(client.connection) if table.name not in hidden]
     missing, _differences = missing_and_drifted(wanted, actual)
     names = [table.name for table in missing]
     needed, others = [name for name in names if name in on], [name for name in names if name not in on]
@@ -131,12 +141,15 @@ def _missing(client: ClickHouse, on: Collection[str], actual: Mapping[str, list[
                 f"ALTER TABLE {client.qualified(table.name)} so that the column is as expected; or rename the table, "
                 f"run {manage('aspects_create_tables')} and bring the objects again",
             )
-    if not needed and not drifted:
+    if not (missing or drifted or hidden):
         yield Finding(Mark.OK, f"The tables in {client.connection.database} are as they should be")
 
 
-def _rights(client: ClickHouse, on: Mapping[str, Table]) -> Iterator[Finding]:
-    """What the user may not do; one finding per reason, for a grant that is missing is missing on many tables."""
+def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) -> Iterator[Finding]:
+    """What the user may not do; one finding per reason, because a missing grant is missing on many tables.
+
+    ``others``: tables that are needed, and on which rights cannot be tried.
+    """
     refused: dict[int | None, dict[str, list[str]]] = {}
     reasons: dict[int | None, Failure] = {}
     for right, table in _needed(on):
@@ -145,7 +158,7 @@ def _rights(client: ClickHouse, on: Mapping[str, Table]) -> Iterator[Finding]:
         try:
             client.command(PROBES[right].format(table=client.qualified(table.name), columns=columns, defaults=defaults))
         except Misconfigured as failure:
-            if failure.code == UNKNOWN_IDENTIFIER:
+            if right == DELETE and failure.code == UNKNOWN_IDENTIFIER:
                 continue
             reasons[failure.code] = failure
             refused.setdefault(failure.code, {}).setdefault(right, []).append(table.name)
@@ -156,7 +169,9 @@ def _rights(client: ClickHouse, on: Mapping[str, Table]) -> Iterator[Finding]:
             where = quote(client.connection.database)
             remedy = f"GRANT {', '.join(by_right)} ON {where}.* TO {quote(client.connection.credentials[0])}"
         yield Finding(Mark.PROBLEM, f"ClickHouse refuses {text} (code {code})", remedy)
-    if on and not refused:
+    if others:
+        yield Finding(Mark.SKIPPED, f"The rights on {', '.join(others)} cannot be examined")
+    elif on and not refused:
         yield Finding(Mark.OK, "The user has the rights that the plugin needs")
 
 
@@ -168,4 +183,4 @@ def _needed(on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
         yield "INSERT", table
         yield "SELECT", table
         if table.name in deleting:
-            yield "ALTER DELETE", table
+            yield DELETE, table

@@ -31,10 +31,22 @@ def examine(examination: Examination) -> Iterator[Finding]:
 
 
 def _waiting(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
-    if status.oldest_pending_at is None:
+    now = timezone.now()
+    if not status.pending:
+        if status.failures:
+            failed = f"{status.failures} deliveries failed, the last with: {status.last_error}"
+            yield Finding(Mark.NOTE, f"{status.sink}: {failed}; nothing is pending")
         return
-    age = timezone.now() - status.oldest_pending_at
+    # Without its moment, the oldest was delivered while this was read.
+    age = now - (status.oldest_pending_at or now)
     text = f"{status.sink}: {status.pending:,} changes wait, the oldest for {duration(age)}"
+    if not status.known:
+        yield Finding(
+            Mark.PROBLEM,
+            f"{text}; there is no sink of this name",
+            "Add its class to EVENT_SINK_CLICKHOUSE_EXTRA_SINKS, or delete the changes in the admin site",
+        )
+        return
     if not status.enabled:
         yield Finding(Mark.NOTE, f"{text}; they are kept, for the sink is off in this service")
         return

@@ -18,32 +18,42 @@ from platform_plugin_aspects.superset.embedding import SCRIPT
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
 
-def examine(_examination: Examination) -> Iterator[Finding]:
+def examine(examination: Examination) -> Iterator[Finding]:
     """The steps that the site's filters have, and what these need besides."""
     if getattr(settings, "SERVICE_VARIANT", None) != "lms":
         yield Finding(Mark.NOTE, "Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
     elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
         yield Finding(Mark.NOTE, "No reports are set up: see Superset")
     else:
-        yield from _pages()
+        yield from _pages(examination)
         yield from _script()
 
 
-def _pages() -> Iterator[Finding]:
+def _pages(examination: Examination) -> Iterator[Finding]:
+    closed = _closed()
     for page in PAGES:
-        if page.step in page.steps():
-            yield Finding(Mark.OK, f"The reports are added to {page.name}")
-        else:
+        if page.step not in page.steps():
             yield Finding(
                 Mark.NOTE,
                 f"No step adds the reports to {page.name}",
                 f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
             )
-    if NEW.step in NEW.steps():
-        try:
-            micro_frontend_path()
-        except SupersetMisconfigured as error:
-            yield Finding(Mark.PROBLEM, f"{error.problem}: {NEW.name} lacks the reports", capitalized(error.remedy))
+        elif page is NEW and closed:
+            yield Finding(Mark.PROBLEM, f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
+        else:
+            yield Finding(Mark.OK, f"The reports are added to {page.name}")
+    if not any(page.step in page.steps() for page in PAGES):
+        text = "No instructor dashboard has the reports"
+        yield examination.because_of("Settings", text, text)
+
+
+def _closed() -> SupersetMisconfigured | None:
+    """Why the new instructor dashboard has no address for the reports."""
+    try:
+        micro_frontend_path()
+    except SupersetMisconfigured as error:
+        return error
+    return None
 
 
 def _script() -> Iterator[Finding]:

@@ -67,6 +67,17 @@ class Examination:
         """Whether an earlier section found a problem, of which another's findings may be the consequence."""
         return any(finding.mark is Mark.PROBLEM for finding in self.found.get(title, ()))
 
+    def because_of(self, title: str, skipped: str, problem: str) -> Finding:
+        """The finding of a section that cannot examine something because of what the section ``title`` is about.
+
+        ``skipped`` is its text where that section has reported the cause. Otherwise it was not examined, or saw
+        nothing: then ``problem`` is the text of a problem, so that the report never ends with "No problem found".
+        """
+        reported = (Mark.PROBLEM, Mark.SKIPPED, Mark.CRASHED)
+        if any(finding.mark in reported for finding in self.found.get(title, ())):
+            return Finding(Mark.SKIPPED, f"{skipped}: see {title}")
+        return Finding(Mark.PROBLEM, problem, f"Run {manage(f'aspects_check --only {title}')}")
+
 
 def capitalized(remedy: str) -> str:
     """The remedy of an error as a sentence of its own."""

@@ -29,23 +29,28 @@ def examine(examination: Examination) -> Iterator[Finding]:
     """A line for each sink that is on."""
     try:
         examination.clickhouse  # noqa: B018
-    except Failure:
-        yield Finding(Mark.SKIPPED, "ClickHouse cannot be asked: see ClickHouse")
+    except Failure as failure:
+        yield examination.because_of("ClickHouse", "ClickHouse cannot be queried", str(failure))
         return
     on = [sink for sink in sinks().values() if sink.has_objects and sink.is_enabled()]
     if not on:
-        yield Finding(Mark.SKIPPED, "No sink is on: see Sinks")
+        yield examination.because_of("Sinks", "No sink is on", "No sink is on")
     for sink in on:
-        # Others cannot be asked for a single object.
         if not issubclass(sink, ModelBaseSink) or sink.key_column not in {column.name for column in sink.columns}:
+            yield Finding(Mark.NOTE, f"{sink.name}: its rows do not tell their objects: not examined")
             continue
         try:
             yield _look(sink(examination.connection))
-        except Unavailable:
-            yield Finding(Mark.SKIPPED, f"{sink.name}: ClickHouse does not answer any more")
+        except Unavailable as failure:
+            yield Finding(
+                Mark.PROBLEM,
+                f"{sink.name}: ClickHouse stopped answering: {failure}",
+                f"Run {manage('aspects_check --only ClickHouse Freshness')} again when it answers",
+            )
             return
-        except Failure:
-            yield Finding(Mark.SKIPPED, f"{sink.name}: its table cannot be read: see ClickHouse")
+        except Failure as failure:
+            text = f"{sink.name}: its table cannot be read"
+            yield examination.because_of("ClickHouse", text, f"{text}: {failure}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def _look(sink: ModelBaseSink) -> Finding:
         return Finding(Mark.OK, f"{sink.name}: there are no objects")
     # Before ClickHouse is asked: what is delivered in between would be found in neither.
     ids = [str(each.primary_key) for each in ends]
-    pending = set(Change.objects.filter(sink=sink.name, object_id__in=ids).values_list("object_id", flat=True))
+    changes = Change.objects.filter(sink=sink.name, object_id__in=ids).order_by("pk")
+    pending = dict(changes.values_list("object_id", "retry_at"))
     dumps = _dumps(sink, ends)
     last = sink.clickhouse.select(f"SELECT max(time_last_dumped) FROM {sink.clickhouse.qualified(sink.table.name)}")
     last_dump = last[0][0] or "never"
@@ -81,6 +87,13 @@ def _look(sink: ModelBaseSink) -> Finding:
             "and nothing is pending for it",
             f"Run {manage(f'aspects_compare --object {sink.name} --repair')}",
         )
+    # In whatever state they are in ClickHouse, another is to come.
+    for which, id_ in (("newest", ids[1]), ("first", ids[0])):
+        if id_ in pending:
+            state = "is pending" if pending[id_] is None else "cannot be written"
+            return Finding(
+                Mark.NOTE, f"{sink.name}: {id_}, the {which} object, {state}: see Delivery (last dump: {last_dump})"
+            )
     return Finding(Mark.OK, f"{sink.name}: the newest object is in ClickHouse (last dump: {last_dump})")
 
 

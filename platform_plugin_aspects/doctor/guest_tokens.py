@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +21,7 @@ from platform_plugin_aspects.superset.dashboards import Dashboard
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.superset.session import ServiceSession, exchange, send
 
+ME = "api/v1/me/"
 #: Whom the guest tokens of the doctor are for, and what they show.
 GUEST = "aspects_check"
 NO_ROWS = ("1 = 0",)
@@ -41,15 +41,20 @@ def ask_as_guest(config: SupersetConfig, token: str, path: str) -> requests.Resp
     return get(config, f"{config.internal_service_url}{path}", **{"X-GuestToken": token})
 
 
-def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> str:
-    """A guest token of Superset's, asked for with each dashboard; "" when Superset knows none of them."""
+def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[str, list[Dashboard]]:
+    """A guest token of Superset's, asked for with each dashboard, and the dashboards that Superset does not know.
+
+    The token is "" when Superset knows none of them.
+    """
     # Not the session of this process, which may have logged in before the password was changed.
     service = ServiceSession(config)
-    token = ""
+    token, unknown = "", []
     for dashboard in dashboards:
-        with suppress(UnknownDashboard):
+        try:
             token = ask(service, GUEST, [dashboard.uuid], NO_ROWS).token
-    return token
+        except UnknownDashboard:
+            unknown.append(dashboard)
+    return token, unknown
 
 
 def made_here(config: SupersetConfig, **changes: Any) -> str:
@@ -61,14 +66,17 @@ def made_here(config: SupersetConfig, **changes: Any) -> str:
 
 def is_accepted(config: SupersetConfig, token: str) -> bool:
     """Whether Superset takes who has this token for the guest; SupersetMisconfigured where there is no Superset."""
-    response = ask_as_guest(config, token, "api/v1/me/")
+    response = ask_as_guest(config, token, ME)
     if response.status_code == HTTPStatus.OK:
         # Superset may be set up to tell everybody who they are, those too who are nobody.
         return f'"{GUEST}"' in response.text
     if response.status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
-    # Forbidden: a guest, whose role may not ask this.
-    return response.status_code == HTTPStatus.FORBIDDEN
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        return False
+    # Forbidden: a guest, whose role may not ask this; unless everybody is refused so, by a proxy for example.
+    response = ask_as_guest(config, "invalid", ME)
+    return response.status_code != HTTPStatus.FORBIDDEN
 
 
 def refusal(config: SupersetConfig) -> Finding:
@@ -103,6 +111,12 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
             "Guests may not read embedded dashboards in Superset",
             'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard" and '
             "access to the datasets, or name another role there",
+        )
+    elif response.status_code != HTTPStatus.OK:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Guests cannot open {dashboard.name} in Superset: {exchange(response)}",
+            "Look into Superset's log, and see that nothing between removes the header X-GuestToken",
         )
 
 

@@ -13,13 +13,13 @@ from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
 from platform_plugin_aspects.sinks.registry import sinks
 
 
-def examine(_examination: Examination) -> Iterator[Finding]:
+def examine(examination: Examination) -> Iterator[Finding]:
     """A line for each sink, then what is wrong with several together."""
     known = list(sinks().values())
     names = [sink.flag() for sink in known]
     flags = dict(get_waffle_flag_model().objects.filter(name__in=names).values_list("name", "everyone"))
     for sink in known:
-        yield _state(sink, flags)
+        yield _state(sink, flags, examination)
     if not any(sink.tables and (sink.is_set_on() or flags.get(sink.flag(), False) is not False) for sink in known):
         yield Finding(
             Mark.PROBLEM,
@@ -36,18 +36,19 @@ def examine(_examination: Examination) -> Iterator[Finding]:
         )
 
 
-def _state(sink: type[BaseSink], flags: dict[str, bool | None]) -> Finding:
+def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Examination) -> Finding:
     """Whether a sink is on; ``flags``: what the waffle flags say for everyone, None when they are on for some."""
     for_everyone = flags.get(sink.flag(), False)
     wanted_by = sink.setting() if sink.is_set_on() else sink.flag() if for_everyone else ""
     if wanted_by and edx_platform.get_model(sink.model) is not None:
         return Finding(Mark.OK, f"{sink.name}: on, by {wanted_by}")
     if sink.is_set_on():
-        return Finding(Mark.SKIPPED, f"{sink.name}: off, for its model cannot be imported: see Settings")
+        text = f"{sink.name}: off, because its model cannot be imported"
+        return examination.because_of("Settings", text, text)
     if wanted_by:
         return Finding(
             Mark.PROBLEM,
-            f"{sink.name}: off, for its model cannot be imported",
+            f"{sink.name}: off, because its model cannot be imported",
             f"Correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]",
         )
     if for_everyone is None:

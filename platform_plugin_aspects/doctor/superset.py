@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DA
 FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORING_MICROFRONTEND_URL")
 
 
-def examine(_examination: Examination) -> Iterator[Finding]:
+def examine(examination: Examination) -> Iterator[Finding]:
     """All that a page needs of Superset to show dashboards, asked for as the plugin and as browsers do."""
     if not is_configured():
         yield Finding(Mark.NOTE, "SUPERSET_CONFIG is not set: no reports are shown")
@@ -39,8 +40,8 @@ def examine(_examination: Examination) -> Iterator[Finding]:
             INSTRUCTOR: versions(instructor_dashboards()),
             IN_CONTEXT: versions(in_context_dashboards().values()),
         }
-    except SupersetMisconfigured:
-        yield Finding(Mark.SKIPPED, "its settings cannot be meant: see Settings")
+    except SupersetMisconfigured as error:
+        yield examination.because_of("Settings", "The settings of Superset are invalid", str(error))
         return
     if not any(listed.values()):
         yield Finding(Mark.NOTE, "No dashboards are configured")
@@ -54,11 +55,12 @@ def examine(_examination: Examination) -> Iterator[Finding]:
 
 def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> Iterator[Finding]:
     dashboards = [dashboard for of_setting in listed.values() for dashboard in of_setting]
+    refused: list[Dashboard] = []
     if config.guest_token_secret:
         token = guest_tokens.made_here(config)
         usable = guest_tokens.is_accepted(config, token)
     else:
-        token = guest_tokens.granted(config, dashboards)
+        token, refused = guest_tokens.granted(config, dashboards)
         usable = bool(token)
     pages = {dashboard: _own_page(config, dashboard) for dashboard in dashboards}
     embedded = {dashboard: page for dashboard, page in pages.items() if page.status_code != HTTPStatus.NOT_FOUND}
@@ -73,6 +75,13 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
         yield Finding(Mark.OK, f"Superset {'accepts' if config.guest_token_secret else 'grants'} guest tokens")
     elif config.guest_token_secret:
         yield guest_tokens.refusal(config)
+    if shown := [dashboard for dashboard in refused if dashboard in embedded]:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset grants no guest token for {len(shown)} dashboards that it embeds, among them {shown[0].name} "
+            f"({shown[0].uuid})",
+            "See that internal_service_url in SUPERSET_CONFIG names one Superset; its log may say more",
+        )
     yield from _missing(listed, embedded)
     if embedded:
         if usable:
@@ -166,11 +175,14 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
             "Serve Superset over https, and correct service_url in SUPERSET_CONFIG",
         )
         return
+    seen = Finding(Mark.OK, "Browsers may show Superset in pages of")
     try:
         page = _page(config, config.service_url, dashboard)
     except SupersetError as error:
         yield Finding(Mark.NOTE, f"The browsers' way to Superset, service_url, is closed from here: {error.problem}")
         page = _own_page(config, dashboard)
+        # A proxy on the browsers' way may have its own headers.
+        seen = Finding(Mark.NOTE, "Superset itself may be shown in pages of")
     if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
         yield Finding(
             Mark.PROBLEM,
@@ -181,7 +193,7 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
     for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
         origin = _origin(url)
         if may_frame(url, config.service_url, page.headers):
-            yield Finding(Mark.OK, f"Browsers may show Superset in pages of {origin}")
+            yield replace(seen, text=f"{seen.text} {origin}")
         else:
             yield Finding(
                 Mark.PROBLEM if url == lms else Mark.NOTE,
