@@ -14,7 +14,7 @@ from typing import Any
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Written
-from platform_plugin_aspects.sinks.formats import iso_utc, stamp_text
+from platform_plugin_aspects.sinks.formats import iso_utc, iso_with_offset, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
 
@@ -43,7 +43,7 @@ def _course_data(*values: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return iso_utc(value)
+        return iso_with_offset(value)
     if isinstance(value, Decimal):
         return float(value)
     return str(value)

@@ -32,8 +32,12 @@ def iso_utc(moment: datetime | str | None) -> str:
         if len(moment) in TEXT_LENGTHS:
             return moment.replace(" ", "T").removesuffix(".000000") + "Z"
         moment = datetime.fromisoformat(moment)
-    # The offset, +00:00, is the last six characters.
-    return _utc(moment).isoformat()[:-6] + "Z"
+    return iso_with_offset(moment).removesuffix("+00:00") + "Z"
+
+
+def iso_with_offset(moment: datetime) -> str:
+    """ISO 8601 in UTC with ``+00:00``, as moments inside JSON columns are written."""
+    return _utc(moment).isoformat()
 
 
 def all_iso_utc(moments: Sequence[Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -155,10 +156,12 @@ class _Walk:
             "block_type": block.scope_ids.block_type,
             "detached": int(detached),
             "graded": int(bool(getattr(block, "graded", False))),
-            "completion_mode": getattr(block, "completion_mode", "unknown"),
+            "completion_mode": getattr(block, "completion_mode", None) or "",
             **numbers,
             "tags": self.tags.get(location, []),
         }
+        if block.scope_ids.block_type == "video":
+            data |= {f"video_{name}": _seconds(getattr(block, name, None)) for name in ("start_time", "end_time")}
         return (
             self.course_key.org,
             str(self.course_key),
@@ -183,6 +186,10 @@ def _location(block: Any) -> Any:
 def _is_error(block: Any) -> bool:
     """Whether the platform put the block in the place of one whose class it could not build."""
     return bool(block.scope_ids.block_type == ERROR_TYPE)
+
+
+def _seconds(duration: timedelta | None) -> float:
+    return duration.total_seconds() if duration else 0.0
 
 
 def _reason(error: Exception) -> str:

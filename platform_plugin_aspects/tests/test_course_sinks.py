@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
-from xmodule.modulestore.blocks import Block
+from xmodule.modulestore.blocks import Block, VideoBlock
 from xmodule.modulestore.django import COURSE_PUBLISHED, modulestore
 
 from platform_plugin_aspects import delivery, edx_platform
@@ -149,6 +149,54 @@ def test_golden_block(clickhouse: ClickHouse) -> None:
         "dump_id": course["dump_id"],
         "time_last_dumped": course["time_last_dumped"],
     }
+
+
+def test_a_video_says_where_it_begins_and_ends(clickhouse: ClickHouse) -> None:
+    """In seconds; 0.0 where it is not set. Other blocks have neither key."""
+    start, end = timedelta(minutes=1, milliseconds=250), timedelta(hours=1)
+    publish(
+        block(
+            "chapter",
+            "c1",
+            block("video", "cut", start_time=start, end_time=end),
+            block("video", "whole"),
+            block("video", "null", start_time=None, end_time=None),
+            block("html", "h1", start_time=start, end_time=end),
+        )
+    )
+    write(KEY)
+    times = {
+        id_: [row["data"].get(f"video_{name}_time", "none") for name in ("start", "end")]
+        for id_, row in zip(ids(blocks(clickhouse)), blocks(clickhouse), strict=True)
+    }
+    assert times == {
+        "course": ["none", "none"],
+        "c1": ["none", "none"],
+        "cut": [60.25, 3600.0],
+        "whole": [0.0, 0.0],
+        "null": [0.0, 0.0],
+        "h1": ["none", "none"],
+    }
+    assert '"video_start_time": 0.0, "video_end_time": 0.0' in blocks(clickhouse)[3]["xblock_data_json"]
+
+
+def test_a_video_of_a_third_party_has_what_it_says(clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(block("video", "x1", start_time=timedelta(seconds=1)))
+    monkeypatch.delattr(VideoBlock, "end_time")
+    write(KEY)
+    data = blocks(clickhouse)[1]["data"]
+    assert (data["video_start_time"], data["video_end_time"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("mode", ["missing", None])
+def test_no_completion_mode_is_empty(mode: str | None, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(block("chapter", "c1"))
+    if mode is None:
+        monkeypatch.setattr(Block, "completion_mode", None)
+    else:
+        monkeypatch.delattr(Block, "completion_mode")
+    write(KEY)
+    assert [row["data"]["completion_mode"] for row in blocks(clickhouse)] == ["", ""]
 
 
 def test_courses_of_one_write_share_dump_id_and_time_and_make_two_inserts(clickhouse_http: ClickHouseEndpoint) -> None:

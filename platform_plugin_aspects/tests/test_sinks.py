@@ -428,7 +428,7 @@ CASES = {
                 "course_data_json": json.dumps(
                     {
                         "advertised_start": "soon",
-                        "announcement": "2025-11-01T00:00:00Z",
+                        "announcement": "2025-11-01T00:00:00+00:00",
                         "lowest_passing_grade": 0.55,
                         "invitation_only": True,
                         "max_student_enrollments_allowed": 30,
