@@ -4,10 +4,16 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
+from setuptools.errors import SetupError
 
 ROOT = Path(__file__).parent
 PACKAGE = "platform_plugin_aspects"
 PLUGIN = f"{PACKAGE} = {PACKAGE}.apps:PlatformPluginAspectsConfig"
+#: The browser's part, which npm builds, and the licences of what it holds.
+BUNDLE = f"{PACKAGE}/static/{PACKAGE}/dist/aspects-dashboards.js"
+BUILT = (BUNDLE, f"{BUNDLE}.LICENSES.txt")
 
 
 def version() -> str:
@@ -26,6 +32,36 @@ def requirements(name: str) -> list[str]:
     return [line for line in stripped if line]
 
 
+def require_bundle() -> None:
+    """Refuse to build a package whose dashboards would stay blank."""
+    missing = [name for name in BUILT if not (ROOT / name).is_file()]
+    if missing:
+        raise SetupError(
+            f"{missing[0]} is missing: the dashboards would stay blank.\n"
+            "It is built with npm and not kept in git. In a clone of the repository, run `make wheel` and install the\n"
+            "wheel in dist/; or run `make bundle`, then install from the clone."
+        )
+
+
+class BuildPy(build_py):
+    """Editable installations, with which development begins, need no bundle."""
+
+    def run(self) -> None:
+        """Build, unless the bundle is missing."""
+        if not self.editable_mode:
+            require_bundle()
+        super().run()
+
+
+class Sdist(sdist):
+    """A wheel is built from the sdist without npm."""
+
+    def run(self) -> None:
+        """Build, unless the bundle is missing."""
+        require_bundle()
+        super().run()
+
+
 setup(
     name="platform-plugin-aspects",
     version=version(),
@@ -35,6 +71,7 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     keywords="Open edX, edx-platform, ClickHouse, analytics, Aspects",
+    cmdclass={"build_py": BuildPy, "sdist": Sdist},
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"], exclude=["*.tests", "*.tests.*"]),
     include_package_data=True,
     python_requires=">=3.11",

@@ -87,7 +87,8 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         else:
             try:
                 fragment.add_content(self._element(uuid))
-                fragment.add_javascript_url(embedding.script_url())
+                if script := embedding.script_url():
+                    fragment.add_javascript_url(script)
                 return fragment
             except SupersetMisconfigured as error:
                 log.error("The dashboard of %s is not shown: %s", self.scope_ids.usage_id, error)

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.checks.tag import TAG
-from platform_plugin_aspects.superset import dashboards
+from platform_plugin_aspects.superset import dashboards, embedding
 from platform_plugin_aspects.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.superset.extra_filters import formats, validate_format
@@ -82,3 +82,14 @@ def check_in_context_metrics(app_configs: Any, **_kwargs: Any) -> list[CheckMess
             id="platform_plugin_aspects.W009",
         )
     ]
+
+
+@register(TAG)
+def check_bundle(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """W015: the package was built with the browser's script, without which pages show no dashboards.
+
+    Nothing is said while Superset is not configured: development begins without the script.
+    """
+    if not is_configured() or embedding.script_url():
+        return []
+    return [Warning(embedding.SCRIPT_MISSING, hint=embedding.SCRIPT_REMEDY, id="platform_plugin_aspects.W015")]

@@ -7,10 +7,12 @@ All its texts come from here, so that one catalog of translations serves Python 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,13 +21,20 @@ from django.utils.translation import gettext as _
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.dashboards import Dashboard
 
-#: The static file that defines the element.
+log = logging.getLogger(__name__)
+
+#: The static file that defines the element. npm builds it, so an installation may lack it.
 SCRIPT = "platform_plugin_aspects/dist/aspects-dashboards.js"
+SCRIPT_MISSING = f"The static file {SCRIPT} is missing from this installation: pages show no dashboards."
+SCRIPT_REMEDY = (
+    "Build the package with `make wheel`, install the wheel in dist/, and run collectstatic. "
+    "In an editable installation, run `make bundle`."
+)
 
 
-def script_url() -> str:
-    """The address of the script that defines the element."""
-    return static(SCRIPT)
+def script_url() -> str | None:
+    """The address of the script that defines the element; None where the installation lacks the script."""
+    return static(SCRIPT) if finders.find(SCRIPT) else None
 
 
 def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[str, Any]:
@@ -60,11 +69,23 @@ def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[
 
 
 def element(config: dict[str, Any]) -> SafeString:
-    """The element as HTML, safe in any page; what is inside it is for browsers without JavaScript."""
+    """The element as HTML, safe in any page, or a notice where the installation lacks the script.
+
+    Browsers show the text inside the element until the script has run, so it is for those where no script runs.
+    """
+    if script_url() is None:
+        log.error("%s %s", SCRIPT_MISSING, SCRIPT_REMEDY)
+        return format_html(
+            "<p>{}</p>",
+            _(
+                "The dashboards cannot be shown: their script is missing from this installation. "
+                "Please tell the site's administrators."
+            ),
+        )
     link = config["link"]
     return format_html(
         '<aspects-dashboards data-config="{}"><p>{} {}</p></aspects-dashboards>',
         json.dumps(config),
-        _("The dashboards need JavaScript."),
+        _("The dashboards need JavaScript. If this text stays, their script did not load."),
         format_html('<a href="{}">{}</a>', link["url"], link["text"]) if link else "",
     )

@@ -222,6 +222,20 @@ def test_the_page(staff_client: Client, course_key: CourseKey) -> None:
     assert page.inline == []
 
 
+def test_without_the_bundle_the_page_says_so(
+    staff_client: Client, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.STATICFILES_FINDERS = []
+    html = staff_client.get(f"/courses/{KEY}/instructor").content.decode()
+    assert "The dashboards cannot be shown: their script is missing from this installation." in html
+    page = Page(html)
+    assert page.configs == []
+    assert not [script for script in page.scripts if "aspects" in script]
+    (record,) = [found for found in caplog.records if found.name.startswith("platform_plugin_aspects")]
+    assert record.levelno == logging.ERROR
+    assert "make wheel" in record.getMessage()
+
+
 def test_the_dashboards_are_in_the_user_s_language(
     staff: User, staff_client: Client, course_key: CourseKey, settings: Any
 ) -> None:

@@ -162,6 +162,12 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'user_profiles', which is no table",
         "Did you mean user_profile?",
     ),
+    "no bundle": (
+        {"STATICFILES_FINDERS": []},
+        "W015",
+        "platform_plugin_aspects/dist/aspects-dashboards.js is missing from this installation",
+        "make wheel",
+    ),
     "a setting that is misspelt": (
         {"EVENT_SINK_CLICKHOUSE_EXTRA_SINK": ["x"]},
         "W011",
@@ -186,6 +192,10 @@ def test_what_is_wrong_is_said_with_what_to_do(
 def test_models_that_are_described_in_another_way_are_not_there(config: Any, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = config
     assert edx_platform.get_model("tag") is None
+
+
+def test_the_bundle_is_not_missed_where_superset_is_not_configured(found: Any) -> None:
+    assert found(STATICFILES_FINDERS=[]) == {}
 
 
 def test_a_secret_is_not_quoted(found: Any) -> None:

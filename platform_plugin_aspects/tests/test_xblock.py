@@ -269,6 +269,16 @@ def test_superset_is_misconfigured(
     assert ask(block).status_code == 502
 
 
+def test_without_the_bundle_the_block_says_so(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint, settings: Any
+) -> None:
+    settings.STATICFILES_FINDERS = []
+    fragment = Courseware(staff).block(course_key, dashboard_uuid=UUID).render("student_view")
+    assert "their script is missing from this installation" in fragment.content
+    assert Elements(fragment.content).configs == []
+    assert fragment.resources == []
+
+
 def test_the_handler_answers_get_only(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
     assert ask(Courseware(staff).block(course_key, dashboard_uuid=UUID), "POST").status_code == 405
     assert superset.requests == []

@@ -6,7 +6,7 @@ A block that cannot be followed where tests run has a comment right before it, w
 
     .. code-block:: console
 
-        $ pip install "platform-plugin-aspects>=3"
+        $ pip install platform_plugin_aspects-3.0.0-py3-none-any.whl
 """
 
 from __future__ import annotations
