@@ -105,10 +105,10 @@ class SinkStateAdmin(ReadOnlyAdmin):
     ordering = ("sink",)
     actions = ("retry",)
 
-    @admin.display(description="last error")
+    @admin.display(description="error")
     def short_error(self, state: SinkState) -> str:
-        """The beginning of the error."""
-        return Truncator(state.last_error).chars(ERROR_LIMIT)
+        """The beginning of the error while deliveries fail; the row's page keeps the last one after a success."""
+        return Truncator(state.last_error).chars(ERROR_LIMIT) if state.failures else ""
 
     @admin.action(description="Retry the selected sinks now", permissions=["act"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[SinkState]) -> None:

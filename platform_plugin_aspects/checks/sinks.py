@@ -15,6 +15,8 @@ from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.sinks.registry import extra_sinks, sinks, tables
 
+DAY_SECS = 24 * 3600
+
 
 @register(TAG)
 def check_clickhouse_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
@@ -145,12 +147,18 @@ def check_pii_models(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_seconds(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E008: EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS and EVENT_SINK_CLICKHOUSE_SWEEP_SECS are numbers."""
+    """E008: EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS and EVENT_SINK_CLICKHOUSE_SWEEP_SECS are at most a day."""
+    shape = f"a number of seconds, 0 to {DAY_SECS}, without quotes"
     return [
-        _of_wrong_shape(name, "a number of seconds, 0 or more, without quotes", id="platform_plugin_aspects.E008")
+        _of_wrong_shape(name, shape, id="platform_plugin_aspects.E008")
         for name in ("EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS", "EVENT_SINK_CLICKHOUSE_SWEEP_SECS")
-        if not isinstance(getattr(settings, name), int | float) or getattr(settings, name) < 0
+        if not _is_seconds(getattr(settings, name))
     ]
+
+
+def _is_seconds(value: Any) -> bool:
+    # True is an int, too.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= DAY_SECS
 
 
 def _of_wrong_shape(name: str, shape: str, id: str) -> CheckMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -62,6 +63,33 @@ def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
         except SupersetMisconfigured as error:
             found.append(Error(str(error), hint="Correct the setting.", id="platform_plugin_aspects.E005"))
     return found
+
+
+@register(TAG)
+def check_switches(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """W016: SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK, ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and each dashboard's
+    allow_translations are True or False."""
+    return [
+        Warning(
+            f"{name} is {value!r}, which counts as {bool(value)}.",
+            hint="Set it to True or False, without quotes.",
+            id="platform_plugin_aspects.W016",
+        )
+        for name, value in _switches()
+        if not isinstance(value, bool)
+    ]
+
+
+def _switches() -> Iterator[tuple[str, Any]]:
+    for name in ("SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK", "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS"):
+        yield name, getattr(settings, name)
+    for name in ("ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"):
+        listed = getattr(settings, name)
+        # Of another shape, they are for E005 to report.
+        entries = listed.items() if isinstance(listed, dict) else enumerate(listed if isinstance(listed, list) else [])
+        for key, entry in entries:
+            if isinstance(entry, dict) and "allow_translations" in entry:
+                yield f"{name}[{key!r}]['allow_translations']", entry["allow_translations"]
 
 
 @register(TAG)

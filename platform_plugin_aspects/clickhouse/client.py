@@ -27,6 +27,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 
 from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.proxies import driver_proxy
 
 #: Driver options that are the same for every HTTP connection.
 HTTP_OPTIONS: dict[str, Any] = {
@@ -136,6 +137,8 @@ class Connection:
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
+        if any(map(str.isspace, self.url)) and not self.embedded_path:
+            raise Misconfigured(f"The ClickHouse url {self.place!r} holds white space")
         if not usable and not self.embedded_path:
             raise Misconfigured(f"The ClickHouse url {self.place!r} is neither http(s)://host:port nor chdb:///folder")
         if not self.database or "\x00" in self.database:
@@ -162,6 +165,11 @@ class Connection:
         """The URL without credentials, for messages."""
         # Up to the last "@": passwords are not always quoted as they should be.
         return re.sub(r"//.*@", "//", self.url, flags=re.DOTALL)
+
+    @property
+    def proxy(self) -> str:
+        """`` through the proxy ...`` where the environment names one for this server, else an empty text."""
+        return driver_proxy(self.url) if self.embedded_path is None else ""
 
 
 class ClickHouse:
@@ -371,10 +379,12 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
     status = _STATUS.search(text)
     if status and int(status[1]) not in PASSING_STATUSES:
         return Misconfigured(
-            f"{connection.place} answered HTTP {status[1]}, not as ClickHouse does: check the url and proxies"
+            f"{connection.place}{connection.proxy} answered HTTP {status[1]}, not as ClickHouse does: check the url "
+            "and proxies"
         )
     if connection.embedded_path is not None:
         return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {_excerpt(text)}")
+    about += connection.proxy
     if status:
         return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")
     if isinstance(error, OperationalError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.client import (
     REMEDIES,
     ClickHouse,
+    Connection,
     Failure,
     Misconfigured,
     Unavailable,
@@ -46,14 +48,16 @@ def examine(examination: Examination) -> Iterator[Finding]:
         yield from _clock(client)
         yield from _database(client)
     except Failure as failure:
-        yield _problem(failure)
+        yield _problem(failure, connection)
 
 
-def _problem(failure: Failure) -> Finding:
+def _problem(failure: Failure, connection: Connection) -> Finding:
     known = REMEDIES.get(failure.code or 0, "")
     remedy = known or f"Correct {URL}, or the certificate or proxy behind it"
     if isinstance(failure, Unavailable):
         remedy = f"See that it runs, that {URL} names it, and what is in between"
+    if failure.code is None and connection.proxy:
+        remedy += f"; if the proxy is not meant for it, add {urlsplit(connection.url).hostname} to no_proxy"
     return Finding(Mark.PROBLEM, str(failure).removesuffix(f": {known}"), remedy)
 
 
@@ -164,7 +168,7 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
             refused.setdefault(failure.code, {}).setdefault(right, []).append(table.name)
     for code, by_right in refused.items():
         text = "; ".join(f"{right} on {', '.join(names)}" for right, names in by_right.items())
-        remedy = _problem(reasons[code]).remedy
+        remedy = _problem(reasons[code], client.connection).remedy
         if code == ACCESS_DENIED:
             where = quote(client.connection.database)
             remedy = f"GRANT {', '.join(by_right)} ON {where}.* TO {quote(client.connection.credentials[0])}"

@@ -87,11 +87,13 @@ def _base_url(name: str, url: str) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment:
+    spaced = any(map(str.isspace, url))
+    if not usable or spaced or "@" in parts.netloc or parts.query or parts.fragment:
         # Up to the last "@": passwords are not always quoted as they should be.
         shown = re.sub(r"\A(https?://)?.*@", r"\1", url, flags=re.DOTALL)
         raise SupersetMisconfigured(
-            f"{name} in SUPERSET_CONFIG is {shown!r}: it must be http(s)://host:port/, without user and password"
+            f"{name} in SUPERSET_CONFIG is {shown!r}: it must be http(s)://host:port/, "
+            "without user and password, and without spaces"
         )
     return url if url.endswith("/") else f"{url}/"
 

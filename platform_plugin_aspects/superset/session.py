@@ -17,6 +17,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.proxies import requests_proxy
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import (
     SupersetMisconfigured,
@@ -109,18 +110,19 @@ def send(http: requests.Session, method: str, url: str, timeout: float, **option
     Raises SupersetUnavailable and SupersetTimeout when there is none, or only that of a proxy which waits for Superset,
     and SupersetMisconfigured when TLS fails.
     """
+    asked = f"{method} {url}{requests_proxy(url)}"
     try:
         response = _request(http, method, url, timeout=timeout, **options)
     except requests.Timeout:
-        raise SupersetTimeout(f"{method} {url} was not answered within {timeout} s") from None
+        raise SupersetTimeout(f"{asked} was not answered within {timeout} s") from None
     except requests.exceptions.SSLError as error:
         raise SupersetMisconfigured(
-            f"{method} {url} failed over TLS: {error}",
+            f"{asked} failed over TLS: {error}",
             "correct the address in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE",
         ) from None
     # ValueError: of a redirect to what is no address, which requests reads though it does not follow.
     except (requests.RequestException, ValueError) as error:
-        raise SupersetUnavailable(f"{method} {url} failed: {cause_of(error)}") from None
+        raise SupersetUnavailable(f"{asked} failed: {cause_of(error)}") from None
     if response.status_code in UNAVAILABLE:
         raise SupersetUnavailable(exchange(response))
     if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
@@ -162,7 +164,8 @@ def token_of(response: requests.Response, name: str) -> str:
 
 def exchange(response: requests.Response) -> str:
     """What was asked and how it was answered. Superset's own words stay out: they may quote what was sent."""
-    return f"{response.request.method} {response.request.url} was answered with HTTP {response.status_code}"
+    url = str(response.request.url)
+    return f"{response.request.method} {url}{requests_proxy(url)} was answered with HTTP {response.status_code}"
 
 
 def _refuses_login(response: requests.Response) -> bool:

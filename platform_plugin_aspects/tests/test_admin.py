@@ -144,6 +144,14 @@ def test_lists_show_the_beginning_of_an_error_and_pages_all_of_it(client: Client
     assert "Recorded at" in client.get(page(Change, "change", rows[0].pk)).content.decode()
 
 
+def test_an_error_is_listed_while_deliveries_fail_only(client: Client, log_in: Any) -> None:
+    SinkState.objects.update(failures=0)
+    log_in("view_sinkstate")
+    listed = client.get(page(SinkState)).content.decode()
+    assert "tag" in listed
+    assert "ClickHouse is away" not in listed
+
+
 # Trying again
 
 

@@ -17,6 +17,8 @@ from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
 LISTENING = "platform_plugin_aspects.tests.test_checks.PreferenceSink"
 SUPERSET = {"service_url": "https://superset.example", "username": "aspects", "password": "s3cret"}
 
+BOARD = {"name": "Course", "slug": "course", "uuid": "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"}
+
 
 @pytest.fixture
 def found(settings: Any) -> Any:
@@ -134,6 +136,78 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "E008",
         "EVENT_SINK_CLICKHOUSE_SWEEP_SECS must be a number of seconds",
         "Correct EVENT_SINK_CLICKHOUSE_SWEEP_SECS",
+    ),
+    "a window without end": (
+        {"EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": float("inf")},
+        "E008",
+        "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS must be a number of seconds, 0 to 86400, without quotes",
+        "Correct EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS",
+    ),
+    "a window that is no number": (
+        {"EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": float("nan")},
+        "E008",
+        "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS must be a number of seconds",
+        "Correct EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS",
+    ),
+    "a sweep that is longer than dates can be": (
+        {"EVENT_SINK_CLICKHOUSE_SWEEP_SECS": 10**300},
+        "E008",
+        "EVENT_SINK_CLICKHOUSE_SWEEP_SECS must be a number of seconds",
+        "Correct EVENT_SINK_CLICKHOUSE_SWEEP_SECS",
+    ),
+    "True for a number": (
+        {"EVENT_SINK_CLICKHOUSE_SWEEP_SECS": True},
+        "E008",
+        "EVENT_SINK_CLICKHOUSE_SWEEP_SECS must be a number of seconds",
+        "Correct EVENT_SINK_CLICKHOUSE_SWEEP_SECS",
+    ),
+    "an address of Superset with a space": (
+        {"SUPERSET_CONFIG": {**SUPERSET, "service_url": "https://super set.example"}},
+        "E004",
+        "service_url in SUPERSET_CONFIG is 'https://super set.example'",
+        "Correct SUPERSET_CONFIG",
+    ),
+    "an address of Superset with a space at its end": (
+        {"SUPERSET_CONFIG": {**SUPERSET, "internal_service_url": "http://superset:8088/ "}},
+        "E004",
+        "internal_service_url in SUPERSET_CONFIG is 'http://superset:8088/ '",
+        "Correct SUPERSET_CONFIG",
+    ),
+    "an address of ClickHouse with a space": (
+        {"EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {"url": "http://click house:8123"}},
+        "E001",
+        "The ClickHouse url 'http://click house:8123'",
+        "Correct EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG",
+    ),
+    "no as text": (
+        {"SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK": "false"},
+        "W016",
+        "SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK is 'false', which counts as True",
+        "Set it to True or False, without quotes",
+    ),
+    "no as text for Studio": (
+        {"ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS": "False"},
+        "W016",
+        "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is 'False', which counts as True",
+        "Set it to True or False, without quotes",
+    ),
+    "nothing for yes or no": (
+        {"ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS": None},
+        "W016",
+        "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is None, which counts as False",
+        "Set it to True or False, without quotes",
+    ),
+    "no as text for translations": (
+        {"ASPECTS_INSTRUCTOR_DASHBOARDS": [{**BOARD, "allow_translations": "false"}]},
+        "W016",
+        "ASPECTS_INSTRUCTOR_DASHBOARDS[0]['allow_translations'] is 'false', which counts as True",
+        "Set it to True or False, without quotes",
+    ),
+    "no as text for translations in Studio": (
+        {"ASPECTS_IN_CONTEXT_DASHBOARDS": {"problem": {**BOARD, "allow_translations": "false"}}},
+        "W016",
+        "ASPECTS_IN_CONTEXT_DASHBOARDS['problem']['allow_translations'] is 'false', which counts as True",
+        "Set it to True or False, without quotes",
     ),
     "no step": ({"OPEN_EDX_FILTERS_CONFIG": {}}, "W007", "has no step that adds the reports", LEGACY.step),
     "no filters": ({"OPEN_EDX_FILTERS_CONFIG": None}, "W007", "has no step that adds the reports", NEW.filter_type),

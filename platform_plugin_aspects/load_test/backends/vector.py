@@ -8,6 +8,8 @@ from typing import Any
 
 import requests
 
+from platform_plugin_aspects.proxies import requests_proxy
+
 from .base import TIMEOUT_SECS, Backend, BackendError, unknown
 
 #: The metric that counts, by kind of component: what sources took in, and what the others passed on.
@@ -47,7 +49,8 @@ class Vector(Backend):
             nodes = [edge["node"] for edge in response.json()["data"]["components"]["edges"]]
             return {node["componentId"]: (node["__typename"], _events(node)) for node in nodes}
         except requests.RequestException as error:
-            raise BackendError(f"Vector did not answer ({type(error).__name__}): check --vector_url") from None
+            via = requests_proxy(self.vector_url)
+            raise BackendError(f"Vector did not answer{via} ({type(error).__name__}): check --vector_url") from None
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BackendError("What is at --vector_url does not answer as Vector's GraphQL API does") from None
 
