@@ -20,6 +20,11 @@ TRANSPORT_OPTIONS = {"socket_connect_timeout": BROKER_SECS, "socket_timeout": BR
 
 def examine(_examination: Examination) -> Iterator[Finding]:
     """The broker, then the workers behind it; also when nothing is pending."""
+    return look(TASK)
+
+
+def look(task: str) -> Iterator[Finding]:
+    """Whether Celery's broker answers, and a worker behind it that would run ``task`` for this service."""
     if current_app.conf.task_always_eager:
         yield Finding(Mark.NOTE, "CELERY_TASK_ALWAYS_EAGER: who changes something delivers it, without workers")
         return
@@ -37,7 +42,7 @@ def examine(_examination: Examination) -> Iterator[Finding]:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECS)
             yield Finding(Mark.OK, f"Celery's broker answers at {address}")
-            yield from _workers(connection)
+            yield from _workers(connection, task)
         except failures as error:
             yield _no_broker(address, error)
 
@@ -50,9 +55,9 @@ def _no_broker(address: str, error: Exception) -> Finding:
     )
 
 
-def _workers(connection: Any) -> Iterator[Finding]:
+def _workers(connection: Any, task: str) -> Iterator[Finding]:
     """What the workers say of themselves."""
-    queue = _queue()
+    queue = _queue(task)
     control = current_app.control
     queues = control.inspect(timeout=WORKERS_SECS, connection=connection).active_queues() or {}
     consumers = sorted(host for host, active in queues.items() if queue in {each["name"] for each in active or ()})
@@ -65,7 +70,7 @@ def _workers(connection: Any) -> Iterator[Finding]:
         return
     asked = control.inspect(destination=consumers, timeout=WORKERS_SECS, connection=connection)
     registered = asked.registered() or {}
-    ignorant = [host for host in consumers if TASK not in (registered.get(host) or ())]
+    ignorant = [host for host in consumers if task not in (registered.get(host) or ())]
     if ignorant:
         yield Finding(
             Mark.PROBLEM,
@@ -76,7 +81,7 @@ def _workers(connection: Any) -> Iterator[Finding]:
         yield Finding(Mark.OK, f"Celery workers that take tasks from {queue}: {len(consumers)}")
 
 
-def _queue() -> str:
-    """The queue to which deliveries of this service go."""
-    options = current_app.amqp.router.route({}, TASK)
+def _queue(task: str) -> str:
+    """The queue to which this service sends ``task``."""
+    options = current_app.amqp.router.route({}, task)
     return str(options["queue"].name)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import uuid
 
+from celery import current_app
 from django.core.management.base import CommandError
 from django.utils import timezone
 
 from platform_plugin_aspects import delivery, tasks
+from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.doctor import workers as celery_workers
+from platform_plugin_aspects.doctor.findings import Mark
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.ranges import Status, kept
@@ -24,10 +28,31 @@ HANDED_OUT = (Status.QUEUED, Status.RUNNING)
 TAKEN_BACK = {"status": Status.WAITING, "owner": "", "ticket": ""}
 
 
+def require_workers(connection: Connection) -> None:
+    """Raise CommandError, or the Failure of opening ClickHouse, when workers cannot walk ranges into ``connection``."""
+    if not current_app.conf.task_always_eager:
+        if connection.embedded_path is not None:
+            raise CommandError(
+                "--workers cannot be used with the embedded engine (chdb://), which only one process can open: "
+                "leave --workers out"
+            )
+        # So that not each worker finds it out.
+        get_client(connection)
+        if (current_app.conf.broker_write_url or current_app.conf.broker_url or "").startswith("memory:"):
+            raise CommandError(
+                "--workers cannot be used with Celery's broker memory://, which no other process can reach: "
+                "set CELERY_BROKER_URL, or leave --workers out"
+            )
+    for finding in celery_workers.look(tasks.backfill_range.name):
+        if finding.mark is Mark.PROBLEM:
+            raise CommandError(f"{finding.text}. {finding.remedy}")
+
+
 def distribute(sink: BaseSink, workers: int, progress: Progress) -> list[BackfillRange]:
     """Have Celery workers walk the kept ranges of a sink, ``workers`` at a time; returns the ranges in the end.
 
-    Ends when each is done or has failed, or is taken back because the person wants to stop.
+    Ends when each is done or has failed, or is taken back because the person wants to stop. Raises CommandError when
+    nothing is heard of any worker for SILENCE_SECS while ranges are in the queue.
     """
     kept(sink).exclude(status=Status.DONE).update(**TAKEN_BACK, message="")
     return _Distribution(sink, workers, progress).run()
@@ -91,14 +116,18 @@ class _Distribution:
                 self.seen[row.pk] = (sign, now)
         newest = max((self.seen[row.pk][1] for row in out), default=now)
         for row in out:
-            # Who is in the queue waits for the others.
-            heard = newest if row.status == Status.QUEUED else self.seen[row.pk][1]
-            if now - heard < SILENCE_SECS:
+            # A range in the queue waits for the others.
+            if row.status == Status.QUEUED or now - self.seen[row.pk][1] < SILENCE_SECS:
                 continue
-            asleep = "no worker has begun it" if row.status == Status.QUEUED else "nothing was heard of its worker"
-            row.status, row.message = Status.FAILED, f"{asleep} for {SILENCE_SECS:.0f} s"
+            row.status, row.message = Status.FAILED, f"nothing was heard of its worker for {SILENCE_SECS:.0f} s"
             BackfillRange.objects.filter(pk=row.pk, status__in=HANDED_OUT).update(
                 status=row.status, message=row.message, owner="", ticket=""
+            )
+        if now - newest >= SILENCE_SECS and any(row.status == Status.QUEUED for row in out):
+            left = sum(row.status in (Status.QUEUED, Status.WAITING) for row in self.ranges)
+            raise CommandError(
+                f"No worker has begun any of the {left} pieces that are left for {SILENCE_SECS:.0f} s: "
+                "see `aspects_check --only Workers`"
             )
 
     def _say_why_they_wait(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import current_app
 from common.djangoapps.student.models import UserProfile
+from django.conf import settings
 from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
@@ -197,15 +199,34 @@ def test_a_piece_of_which_nothing_is_heard_counts_as_failed_and_is_redone(
     assert len(rows(clickhouse, "user_profile")) == before + 3
 
 
-def test_a_piece_that_no_worker_begins_counts_as_failed(clickhouse: ClickHouse, all_on: None, broker: Broker) -> None:
-    profiles(2)
+def test_when_no_worker_begins_all_pieces_are_given_up_at_once(
+    clickhouse: ClickHouse, all_on: None, broker: Broker
+) -> None:
+    profiles(8)
+    sink = keep(8)
     watching = Workers()
-    (row,) = distribute(keep(), 2, watching)
-    assert row.message == f"no worker has begun it for {SILENCE_SECS} s"
-    assert watching.told == [f"user_profile (all): no worker has begun it for {SILENCE_SECS} s"]
+    with pytest.raises(CommandError) as caught:
+        distribute(sink, 2, watching)
+    assert str(caught.value) == (
+        f"No worker has begun any of the 8 pieces that are left for {SILENCE_SECS} s: see `aspects_check --only Workers`"
+    )
+    assert SILENCE_SECS <= watching.time <= SILENCE_SECS + 3 * LOOK_SECS
+    assert [row.status for row in ranges.kept(sink)] == [Status.WAITING] * 8
     # It comes too late.
     broker.work()
     assert rows(clickhouse, "user_profile") == []
+
+
+def test_when_the_workers_are_gone_the_pieces_that_are_left_are_given_up_at_once(
+    clickhouse: ClickHouse, all_on: None, broker: Broker
+) -> None:
+    keys = profiles(8)
+    sink = keep(8)
+    watching = Workers(lambda: broker.take()[0].run())
+    with pytest.raises(CommandError, match="begun any of the 7 pieces that are left"):
+        distribute(sink, 2, watching)
+    assert watching.time <= SILENCE_SECS + 4 * LOOK_SECS
+    assert in_clickhouse() == keys[:1]
 
 
 def test_a_piece_in_the_queue_waits_while_others_move(clickhouse: ClickHouse, all_on: None, broker: Broker) -> None:
@@ -335,25 +356,74 @@ def test_what_workers_left_can_be_done_without_them(
 
 
 def test_a_wrong_password_stops_before_anything_is_handed_out(
-    clickhouse_http: ClickHouseEndpoint, all_on: None, broker: Broker, settings: Any
+    clickhouse_http: ClickHouseEndpoint, all_on: None, settings: Any
 ) -> None:
     profiles(3)
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         **settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG,
         "password": "wr0ng",
     }
-    message, _said = fails("--object", "user_profile", "--workers", 2)
+    # Whoever asked the workers first would hear of the broker.
+    with celery_app(DEAD_BROKER):
+        message, _said = fails("--object", "user_profile", "--workers", 2)
     assert "wrong user or password" in message
     assert "wr0ng" not in message
-    assert broker.take() == []
+    assert not BackfillRange.objects.exists()
 
 
-def test_a_dead_broker_is_one_message(clickhouse: ClickHouse, all_on: None) -> None:
+def test_a_dead_broker_is_one_message(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(3)
     with celery_app(DEAD_BROKER):
         message, _said = fails("--object", "user_profile", "--workers", 2)
-    assert re.match(r"Celery's broker does not take the work \(\w+\); go on with: .* --resume --workers 2$", message)
+    assert re.match(r"Celery's broker does not answer at redis://:\*\*@127.0.0.1:1/0 \(\w+\)\. See that it runs", message)
+    assert not BackfillRange.objects.exists()
+
+
+def test_a_broker_that_dies_ends_the_watching(clickhouse: ClickHouse, all_on: None) -> None:
+    profiles(3)
+    sink = keep(4)
+    with celery_app(DEAD_BROKER), pytest.raises(CommandError, match=r"broker does not take the work \(\w+\)$"):
+        distribute(sink, 2, Workers())
     assert not BackfillRange.objects.exclude(status=Status.WAITING).exists()
+
+
+def test_without_a_worker_the_command_ends_before_it_begins(
+    clickhouse_http: ClickHouseEndpoint, all_on: None, tmp_path: Path
+) -> None:
+    profiles(3)
+    earlier = keep(2)
+    before = list(ranges.kept(earlier).values_list("pk", "status"))
+    with celery_app("filesystem://") as app:
+        folders = {name: str(tmp_path / name) for name in ("data_folder_in", "data_folder_out", "control_folder")}
+        for folder in folders.values():
+            Path(folder).mkdir()
+        app.conf.broker_transport_options = {**folders, "data_folder_out": folders["data_folder_in"]}
+        message, said = fails("--object", "user_profile", "--workers", 2)
+    queue = settings.CELERY_TASK_DEFAULT_QUEUE
+    assert message == (
+        f"No Celery worker answers within 2 s. Start a worker of this service: "
+        f"celery --app=cms.celery worker --queues={queue}"
+    )
+    assert said == []
+    assert list(ranges.kept(earlier).values_list("pk", "status")) == before
+
+
+def test_a_broker_within_this_process_is_refused(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
+    message, _said = fails("--object", "user_profile", "--workers", 2)
+    assert message == (
+        "--workers cannot be used with Celery's broker memory://, which no other process can reach: "
+        "set CELERY_BROKER_URL, or leave --workers out"
+    )
+    assert not BackfillRange.objects.exists()
+
+
+def test_the_embedded_engine_is_refused(clickhouse: ClickHouse, all_on: None) -> None:
+    message, _said = fails("--object", "user_profile", "--distribute")
+    assert message == (
+        "--workers cannot be used with the embedded engine (chdb://), which only one process can open: "
+        "leave --workers out"
+    )
+    assert not BackfillRange.objects.exists()
 
 
 def test_an_object_that_cannot_be_written_is_named_whoever_found_it(

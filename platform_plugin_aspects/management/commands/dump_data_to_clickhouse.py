@@ -16,7 +16,7 @@ from platform_plugin_aspects import ranges
 from platform_plugin_aspects.backfill import Summary
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.management import report
-from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute
+from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute, require_workers
 from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
 from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
@@ -123,6 +123,9 @@ class Command(BaseCommand):
         sinks_ = [sink(connection, options["read_from"]) for sink in chosen(options["object"], self.stdout.write)]
         # First of all sinks: nothing is begun when an option does not suit one of them.
         planned = [(sink, *self._options(sink, options)) for sink in sinks_]
+        if options["workers"] and sinks_:
+            with failures_as_command_errors():
+                require_workers(connection)
         try:
             runs = [self._run(sink, after, walk, options) for sink, after, walk in planned]
             with progress:
@@ -193,8 +196,6 @@ class Command(BaseCommand):
             started = time.monotonic()
             try:
                 if options["workers"]:
-                    # Not to be found out by each worker.
-                    run.sink.clickhouse  # noqa: B018
                     run.ranges = distribute(run.sink, options["workers"], progress)
                 else:
                     self._walk_here(run, connection, progress)
