@@ -208,7 +208,8 @@ def test_when_no_worker_begins_all_pieces_are_given_up_at_once(
     with pytest.raises(CommandError) as caught:
         distribute(sink, 2, watching)
     assert str(caught.value) == (
-        f"No worker has begun any of the 8 pieces that are left for {SILENCE_SECS} s: see `aspects_check --only Workers`"
+        f"No worker has begun any of the 8 pieces that are left for {SILENCE_SECS} s: "
+        "see `aspects_check --only Workers`"
     )
     assert SILENCE_SECS <= watching.time <= SILENCE_SECS + 3 * LOOK_SECS
     assert [row.status for row in ranges.kept(sink)] == [Status.WAITING] * 8
@@ -375,7 +376,7 @@ def test_a_dead_broker_is_one_message(clickhouse_http: ClickHouseEndpoint, all_o
     profiles(3)
     with celery_app(DEAD_BROKER):
         message, _said = fails("--object", "user_profile", "--workers", 2)
-    assert re.match(r"Celery's broker does not answer at redis://:\*\*@127.0.0.1:1/0 \(\w+\)\. See that it runs", message)
+    assert re.match(r"Celery's broker does not answer at redis://:\*\*@127.0.0.1:1/0 \(\w+\)\. See that", message)
     assert not BackfillRange.objects.exists()
 
 
