@@ -26,6 +26,7 @@ from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 
+from platform_plugin_aspects.clickhouse.embedded import holder, in_use
 from platform_plugin_aspects.errors import cause_of
 from platform_plugin_aspects.proxies import driver_proxy
 
@@ -57,6 +58,14 @@ class Unavailable(Failure):
 
 class Misconfigured(Failure):
     """An operator must act; the message says on what."""
+
+
+class EngineInUse(Misconfigured):
+    """Another process has the folder of the embedded engine open. ``problem`` and ``remedy``: the text's two parts."""
+
+    def __init__(self, path: str, pid: int):
+        self.problem, self.remedy = in_use(path, pid)
+        super().__init__(f"{self.problem}: {self.remedy}")
 
 
 class Rejected(Failure):
@@ -383,7 +392,11 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
             "and proxies"
         )
     if connection.embedded_path is not None:
-        return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {_excerpt(text)}")
+        pid = holder(connection.embedded_path)
+        if pid is not None and pid != os.getpid():
+            return EngineInUse(connection.embedded_path, pid)
+        what = _excerpt(text.partition(", Stack trace")[0])
+        return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {what}")
     about += connection.proxy
     if status:
         return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")

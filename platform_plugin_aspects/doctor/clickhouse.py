@@ -12,13 +12,14 @@ from platform_plugin_aspects.clickhouse.client import (
     REMEDIES,
     ClickHouse,
     Connection,
+    EngineInUse,
     Failure,
     Misconfigured,
     Unavailable,
     quote,
 )
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
-from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks.registry import sinks, tables
 
 DELETE = "ALTER DELETE"
@@ -52,8 +53,12 @@ def examine(examination: Examination) -> Iterator[Finding]:
 
 
 def _problem(failure: Failure, connection: Connection) -> Finding:
+    if isinstance(failure, EngineInUse):
+        return Finding(Mark.PROBLEM, failure.problem, capitalized(failure.remedy))
     known = REMEDIES.get(failure.code or 0, "")
     remedy = known or f"Correct {URL}, or the certificate or proxy behind it"
+    if not known and connection.embedded_path is not None:
+        remedy = f"See that this process may make and write the folder in {URL}"
     if isinstance(failure, Unavailable):
         remedy = f"See that it runs, that {URL} names it, and what is in between"
     if failure.code is None and connection.proxy:

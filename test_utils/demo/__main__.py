@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from platform_plugin_aspects.clickhouse.client import Failure
 from test_utils.demo import site
 from test_utils.demo.paper import Paper
 
@@ -28,7 +29,7 @@ def main() -> int:
         from test_utils.demo.day import Day
 
         Day(folder, Paper()).live()
-    except site.DemoFailed as failure:
+    except (site.DemoFailed, Failure) as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1
     return 0

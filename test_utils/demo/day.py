@@ -29,8 +29,9 @@ from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.comparison import compare, key_column
+from test_utils.demo import command
 from test_utils.demo.paper import Paper, shown
-from test_utils.demo.site import DemoFailed, Log, Worker, env_tokens, environment
+from test_utils.demo.site import DemoFailed, Log, Worker, env_tokens
 from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import ObjectTag, Tag, Taxonomy, make_user, tag_object
 from test_utils.retirement import retirement_steps
@@ -361,10 +362,10 @@ class Day:
         self.paper.say("Nothing is pending, nothing failed, and every latest row equals the source.")
         self.paper.say(f"All as it should be, in {time.monotonic() - self.started:.1f} s.")
         self.paper.line()
-        self.paper.say("To look around, or to run a command of the plugin on this site:")
-        for name, value in environment(self.folder).items():
-            self.paper.line(f"  export {name}={shlex.quote(_relative(value))}")
-        self.paper.line("  .venv/bin/python manage.py cms dump_data_to_clickhouse --object course_overviews")
+        self.paper.say("To look around, or to run a command of the plugin on this site, in any shell:")
+        script = shlex.quote(str(command.write(self.folder)))
+        self.paper.line(f"  {script} cms aspects_status")
+        self.paper.line(f"  {script} cms dump_data_to_clickhouse --object taxonomy")
 
     def rows_with_session(self) -> int:
         """Profiles in ClickHouse with a session key."""
@@ -396,9 +397,3 @@ class Day:
         """Raise DemoFailed when the condition does not hold."""
         if not condition:
             raise DemoFailed(otherwise)
-
-
-def _relative(path: str) -> str:
-    with suppress(ValueError):
-        return str(Path(path).relative_to(Path.cwd()))
-    return path

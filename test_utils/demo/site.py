@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from platform_plugin_aspects.clickhouse.embedded import holder, in_use
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Only a folder that holds this file, or nothing, is wiped.
@@ -25,15 +28,41 @@ class DemoFailed(Exception):
     """Something is not as it should be; the message says what."""
 
 
+def lock(folder: Path, shared: bool = False) -> int:
+    """Lock the folder until the descriptor that is returned is closed, by the end of the process for example.
+
+    A demo locks it for itself, commands on its site share the lock. Raises DemoFailed when it is not to be had.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        other = "A demo" if shared else "Another demo, or a command on its site,"
+        raise DemoFailed(f"{other} is running in {folder}: wait until it ends, or stop it") from None
+    return descriptor
+
+
 def wipe(folder: Path) -> None:
-    """Make the folder, empty but for MARK. Raises DemoFailed for one that holds anything not made by a demo."""
-    if folder.exists() and not folder.is_dir():
-        raise DemoFailed(f"{folder} is no folder: name another with --folder")
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARK).exists():
-            raise DemoFailed(f"{folder} holds files that no demo made: empty it, or name another with --folder")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make the folder, empty but for MARK, and lock it until this process ends.
+
+    Raises DemoFailed, and wipes nothing, for one that holds anything not made by a demo, or that is in use.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoFailed(f"{folder} cannot be made ({error.strerror}): name another with --folder") from None
+    if any(folder.iterdir()) and not (folder / MARK).exists():
+        raise DemoFailed(f"{folder} holds files that no demo made: empty it, or name another with --folder")
+    lock(folder)
+    pid = holder(folder / "clickhouse")
+    if pid is not None:
+        raise DemoFailed(": ".join(in_use(folder / "clickhouse", pid)))
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     (folder / MARK).touch()
 
 

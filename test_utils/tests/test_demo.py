@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from platform_plugin_aspects.delivery import take_stamp
 from platform_plugin_aspects.sinks import Selection, TaxonomySink
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.comparison import compare
+from test_utils.demo import command
 from test_utils.demo.paper import WIDTH, fitted, shown, width
 from test_utils.factories import make_taxonomy
 
@@ -48,7 +50,7 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert not (folder / "left").exists()
     lines = done.stdout.splitlines()
     # Paths are as long as they are.
-    assert [line for line in lines if width(line) > WIDTH and "export" not in line] == []
+    assert [line for line in lines if width(line) > WIDTH and str(folder) not in line] == []
     words = [line.split() for line in lines]
     for table in TABLES:
         assert any(line.startswith(f"{table}: ") for line in lines), table
@@ -59,19 +61,67 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert ["(before)", "1", "2", "1"] in words
     assert ["complete", "0", "0", "0"] in words
     assert "Nothing is pending, nothing failed, and every latest row equals the source." in lines
-    # What it says to type works.
-    variables = dict(line.split("export ")[1].split("=", 1) for line in lines if line.startswith("  export "))
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
-    again = subprocess.run(
-        [sys.executable, "manage.py", "cms", "dump_data_to_clickhouse", "--object", "taxonomy"],
-        cwd=ROOT,
-        env={**os.environ, **{name: value.strip("'") for name, value in variables.items()}},
+    # What it says to type works, in a shell that knows nothing.
+    suggested = [line for line in lines if str(folder) in line]
+    assert [line.rpartition("' ")[2] for line in suggested] == [
+        "cms aspects_status",
+        "cms dump_data_to_clickhouse --object taxonomy",
+    ]
+    said = [in_a_new_shell(line).stdout for line in suggested]
+    assert "user_profile" in said[0]
+    assert "6 rows in taxonomy" in said[1]
+
+
+def in_a_new_shell(line: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd="/",
+        env={"PATH": os.environ["PATH"]},
         capture_output=True,
         encoding="utf-8",
         timeout=300,
     )
-    assert again.returncode == 0, again.stderr
-    assert "6 rows in taxonomy" in again.stdout
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("held", ["clickhouse/status", "."], ids=["the engine", "the folder"])
+def test_a_folder_that_is_in_use_is_not_wiped(held: str, tmp_path: Path) -> None:
+    (tmp_path / "clickhouse").mkdir()
+    for name in ("made-by-the-demo", "database.sqlite3"):
+        (tmp_path / name).touch()
+    (tmp_path / "clickhouse" / "status").write_text("PID: 4711\n")
+    descriptor = os.open(tmp_path / held, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = run_demo(tmp_path)
+    finally:
+        os.close(descriptor)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()[1:]
+    assert {
+        "clickhouse/status": f"The demo failed: The embedded ClickHouse engine in {tmp_path}/clickhouse is in use by "
+        "process 4711: wait until it ends or stop it (`ps -fp 4711` shows it), because one process at a time can open "
+        "the folder; a site of several processes needs a ClickHouse server",
+        ".": f"The demo failed: Another demo, or a command on its site, is running in {tmp_path}: wait until it ends, "
+        "or stop it",
+    }[held] == line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clickhouse", "database.sqlite3", "made-by-the-demo"]
+
+
+def test_commands_wait_for_the_end_of_a_demo(tmp_path: Path) -> None:
+    script = command.write(tmp_path)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = subprocess.run([script, "cms", "check"], capture_output=True, encoding="utf-8", timeout=60)
+    finally:
+        os.close(descriptor)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"{script}: A demo is running in {tmp_path}: wait until it ends, or stop it\n",
+    )
 
 
 def test_a_folder_that_no_demo_made_is_not_wiped(tmp_path: Path) -> None:
