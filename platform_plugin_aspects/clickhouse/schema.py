@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
+from platform_plugin_aspects.clickhouse.text import has_encoded_halves, whole, whole_bytes
 
 #: Values that tell whether a column's values repeat: so many are seldom all different unless nearly all are.
 LOOKED_AT = 500
@@ -58,7 +59,11 @@ class Column:
         return (self.source or self.name,)
 
     def values(self, *fields: Sequence[Any]) -> Sequence[Any]:
-        """The column's values, from one sequence of field values per source."""
+        """The column's values, from one sequence of field values per source; text is such as ClickHouse can hold."""
+        values = self._converted(*fields)
+        return _all_whole(values) if "String" in self.type else values
+
+    def _converted(self, *fields: Sequence[Any]) -> Sequence[Any]:
         if self.convert_all is not None:
             return self.convert_all(*fields)
         if self.convert is not None:
@@ -91,6 +96,18 @@ def _texts(values: Sequence[Any]) -> Sequence[str | bytes]:
     objects = {id(value): value for value in values}
     texts = {key: "" if value is None else str(value) for key, value in objects.items()}
     return [texts[id(value)] for value in values]
+
+
+def _all_whole(values: Sequence[Any]) -> Sequence[Any]:
+    """``whole`` of each text; the same object, after one look at all of them together, where there are no halves."""
+    if isinstance(values, Encoded):
+        return Encoded(map(whole_bytes, values)) if has_encoded_halves(b"".join(values)) else values
+    try:
+        "".join(values).encode()
+    except (UnicodeEncodeError, TypeError):
+        # There is a half among them, or what is not text.
+        return [whole(value) if isinstance(value, str) else value for value in values]
+    return values
 
 
 #: The two columns that end every table of a sink; the same for a whole write, so that each travels once.

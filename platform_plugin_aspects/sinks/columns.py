@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import BinaryField, CharField, Field, Func, TextField
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Cast
 
 from platform_plugin_aspects.clickhouse.schema import Encoded, convert_each
+from platform_plugin_aspects.clickhouse.text import whole_bytes
 
 #: Rows taken from the cursor at once. So few of them live at a time that they stay in the processor's cache and seldom
 #: set off Python's garbage collector, which would look at all values read so far: it comes by when there are 700 new
@@ -42,12 +43,29 @@ def read_columns(
     is applied per distinct value. Where the database's moments are in UTC, those of the paths in ``casts`` come as its
     own text (TextField; null as the empty string), the same in UTF-8 (BinaryField; as Encoded) or whole number
     (IntegerField): making objects of a million texts, and texts of these again, takes as long as reading them.
+
+    Text that is not UTF-8, which the driver refuses to decode, comes with U+FFFD in place of what is wrong.
     """
+    try:
+        return _read(queryset, paths, casts)
+    except (UnicodeDecodeError, OperationalError) as error:
+        # MySQL's driver raises the one, SQLite's the other.
+        if isinstance(error, OperationalError) and "decode" not in str(error):
+            raise
+        return _read(queryset, paths, casts, decodes=True)
+
+
+def _read(
+    queryset: Any, paths: Sequence[str], casts: Mapping[str, Field[Any, Any]], decodes: bool = False
+) -> list[Sequence[Any]]:
+    """See ``read_columns``. ``decodes``: text is decoded here and not by the driver."""
     connection = connections[queryset.db]
     if not _has_utc_texts(connection):
         casts = {}
-    fields = {path: _fields(queryset.model, path) for path in casts}
+    fields = {path: _fields(queryset.model, path) for path in (paths if decodes else casts)}
     asked = {path: _cast(path, fields[path], to) for path, to in casts.items()}
+    decoded = [path for path in fields if decodes and _is_text(fields[path]) and asked.get(path, path) == path]
+    asked |= {path: Utf8(path, output_field=fields[path][-1]) for path in decoded}
     # Django selects fields before expressions.
     selected = sorted(paths, key=lambda path: not isinstance(asked.get(path, path), str))
     queryset = queryset.values_list(*[asked.get(path, path) for path in selected])
@@ -63,6 +81,9 @@ def read_columns(
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             for column, empty, values in zip(columns, for_null, zip(*rows, strict=True), strict=True):
                 column += values if empty is None else [value or empty for value in values]
+    for path in decoded:
+        position = selected.index(path)
+        columns[position] = list(map(_decoded, columns[position]))
     converters = compiler.get_converters([expression for expression, _sql, _alias in compiler.select])
     for position, (functions, expression) in converters.items():
         for function in functions:
@@ -88,8 +109,17 @@ def _cast(path: str, fields: Sequence[Any], to: Field[Any, Any]) -> Any:
     if isinstance(to, BinaryField):
         return Utf8(path)
     # A field may make something else of its text, as those of keys do.
-    is_text = fields and isinstance(fields[-1], CharField | TextField) and not hasattr(fields[-1], "from_db_value")
+    is_text = _is_text(fields) and not hasattr(fields[-1], "from_db_value")
     return path if is_text and isinstance(to, TextField) else Cast(path, to)
+
+
+def _is_text(fields: Sequence[Any]) -> bool:
+    """Whether the database has text for a path along these fields."""
+    return bool(fields) and isinstance(fields[-1], CharField | TextField)
+
+
+def _decoded(value: bytes | str | None) -> str | None:
+    return whole_bytes(value).decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _for_null(fields: Sequence[Any], to: Field[Any, Any]) -> str | bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Written
-from platform_plugin_aspects.sinks.formats import iso_utc, iso_with_offset, stamp_text
+from platform_plugin_aspects.sinks.formats import iso_utc, iso_with_offset, json_text, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
 
@@ -38,7 +37,7 @@ _SHOWN_PROBLEMS = 5
 
 
 def _course_data(*values: Any) -> str:
-    return json.dumps(dict(zip(DATA_KEYS, values, strict=True)), default=_plain)
+    return json_text(dict(zip(DATA_KEYS, values, strict=True)), default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.schema import convert_each
+from platform_plugin_aspects.clickhouse.text import whole_json
 
 #: How many characters the text of a moment has in a database: with a fraction, and without one or with one.
 WITH_FRACTION = len("2026-01-01 10:00:00.000000")
@@ -55,9 +56,14 @@ def all_iso_utc(moments: Sequence[Any]) -> list[str]:
     return convert_each(moments, iso_utc)
 
 
+def json_text(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """JSON that ClickHouse can read; ``default`` as for ``json.dumps``."""
+    return whole_json(json.dumps(value, default=default))
+
+
 def json_list(values: Any) -> str:
     """A JSON list."""
-    return json.dumps(list(values))
+    return json_text(list(values))
 
 
 def or_zero(value: int | None) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.schema import Column, convert_each
+from platform_plugin_aspects.clickhouse.text import whole_json
 from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.formats import all_iso_utc
 
@@ -23,14 +24,14 @@ _IN_TEXT = re.compile(r"""["']session_id\\*["']\s*:""")
 def without_session(meta: str | None) -> str:
     """``UserProfile.meta`` without the learner's session key, which the platform keeps there under ``session_id``.
 
-    Text without a session key stays as it is, to the byte. In JSON the key is removed wherever it stands. Text that
-    is no JSON but names a session key is dropped whole, for nobody knows where the key ends; so is JSON with such text
-    in one of its strings.
+    Text without a session key stays as it is, to the byte, except for escaped halves of surrogate pairs. In JSON the
+    key is removed wherever it stands. Text that is no JSON but names a session key is dropped whole, for nobody knows
+    where the key ends; so is JSON with such text in one of its strings.
     """
     if not meta:
         return ""
     if _SESSION not in meta and ("\\u" not in meta or _SESSION not in _ESCAPED.sub(_unescaped, meta)):
-        return meta
+        return whole_json(meta)
     if _ONLY_SESSION.fullmatch(meta):
         return "{}"
     named = False
@@ -46,7 +47,7 @@ def without_session(meta: str | None) -> str:
         cleaned = json.loads(meta, object_hook=keep)
         # NaN and Infinity, which Python reads and writes, are no JSON.
         left = json.dumps(cleaned, allow_nan=False) if named else meta
-        return "" if _IN_TEXT.search(_ESCAPED.sub(_unescaped, left)) else left
+        return "" if _IN_TEXT.search(_ESCAPED.sub(_unescaped, left)) else whole_json(left)
     except (ValueError, RecursionError):
         return ""
 

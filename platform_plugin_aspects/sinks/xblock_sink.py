@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -12,7 +11,9 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.formats import json_text
 
 #: Block types that are counted, outermost first, and what the count is called.
 COUNTED = {"chapter": "section", "sequential": "subsection", "vertical": "unit"}
@@ -167,7 +168,7 @@ class _Walk:
             str(self.course_key),
             location,
             block.display_name_with_default,
-            json.dumps(data),
+            json_text(data),
             len(self.rows) + 1,
             edited_on,
         )
@@ -193,4 +194,5 @@ def _seconds(duration: timedelta | None) -> float:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    # It goes to logs and to the terminal, which can show halves of surrogate pairs no more than ClickHouse can.
+    return whole(f"{type(error).__name__}: {error}")

@@ -124,6 +124,13 @@ def test_a_dry_run_counts_what_is_due(clickhouse_http: ClickHouseEndpoint, all_o
     assert said.startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 2 up to date, ")
 
 
+class NoText:
+    """A name that a third party's block might have."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("Secret")
+
+
 @pytest.mark.parametrize("name", ["user_profile", "course_overviews"])
 def test_a_dry_run_names_what_cannot_be_written(
     name: str, clickhouse_http: ClickHouseEndpoint, all_on: None, caplog: pytest.LogCaptureFixture
@@ -135,8 +142,7 @@ def test_a_dry_run_names_what_cannot_be_written(
     else:
         good = [factories.make_course("course-v1:Org+A+2026")]
         bad = factories.make_course("course-v1:Org+B+2026")
-        # Half a character, which has no UTF-8.
-        modulestore().edit(bad.make_usage_key("chapter", "chapter_1"), display_name="Secret \ud800")
+        modulestore().edit(bad.make_usage_key("chapter", "chapter_1"), display_name=NoText())
         factories.publish_course(bad, loudly=False)
     said = []
     # Opening a connection, which a dry run need not do, sets it too.
@@ -198,6 +204,14 @@ def test_since_for_courses_is_their_modification(clickhouse: ClickHouse, all_on:
     [
         (["--since", "yesterday"], "--since yesterday: it must be an ISO 8601 date"),
         (["--since", "2026-13-01"], "--since 2026-13-01"),
+        (
+            ["--since", "9999-12-31T23:59:59-12:00"],
+            "--since 9999-12-31T23:59:59-12:00: it must be a date of the years ",
+        ),
+        (
+            ["--since", "0001-01-01T00:00:00+12:00"],
+            "--since 0001-01-01T00:00:00+12:00: it must be a date of the years ",
+        ),
         (["--since", "2026-03-04"], "user_profile has no date for --since; there are dates in course_overviews, "),
         (["--max_rate", "0"], "--max_rate 0.0: it must be more than 0"),
         (["--max_rate", "-1"], "--max_rate -1.0"),

@@ -255,7 +255,10 @@ def _moment(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(f"--since {text}: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise CommandError(f"--since {text}: it must be a date of the years 1 to 9999 in UTC") from None
 
 
 def _how_to_go_on(unfinished: list[_Run], options: Mapping[str, Any]) -> str:
