@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
+from rest_framework.exceptions import Throttled
 from rest_framework.throttling import UserRateThrottle
 
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
@@ -43,3 +45,10 @@ class ReportsThrottle(UserRateThrottle):
         except Exception as error:
             log.warning("Requests are not counted: the cache does not answer (%s: %s)", type(error).__name__, error)
             return True
+
+
+def count_request(user: Any) -> None:
+    """Count a request of the user to an address that Django REST framework does not serve. Raises Throttled."""
+    throttle = ReportsThrottle()
+    if not throttle.allow_request(SimpleNamespace(user=user), None):
+        raise Throttled(throttle.wait())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from opaque_keys.edx.keys import CourseKey
+from rest_framework.exceptions import Throttled
 from web_fragments.fragment import Fragment
 from webob import Request, Response
 from xblock.core import XBlock
@@ -25,7 +27,8 @@ from platform_plugin_aspects.permissions import may_see_reports
 from platform_plugin_aspects.superset import embedding, tokens
 from platform_plugin_aspects.superset.dashboards import Dashboard
 from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
-from platform_plugin_aspects.superset.rls import RefusedFilter, parse_filter
+from platform_plugin_aspects.superset.rls import RefusedFilter, check_size, parse_filter
+from platform_plugin_aspects.throttling import count_request
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +111,13 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         if uuid is None:
             return _answer(400, detail=_("This component names no dashboard."), code="no_dashboard")
         try:
+            count_request(reader[0])
             token = tokens.guest_token(*reader, [uuid], _filters(self.filters))
+        except Throttled as error:
+            answer = _answer(error.status_code, detail=str(error.detail), code=error.default_code)
+            if error.wait:
+                answer.retry_after = ceil(error.wait)
+            return answer
         except RefusedFilter as error:
             return _answer(400, detail=str(error), code="refused_filter")
         except SupersetError as error:
@@ -126,7 +135,13 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         if data.dashboard_uuid and _uuid(data.dashboard_uuid) is None:
             problem = _("“{value}” is no UUID. Superset shows the UUID where embedding the dashboard is set up.")
             validation.add(ValidationMessage(ValidationMessage.ERROR, problem.format(value=data.dashboard_uuid)))
-        for text in _filters(data.filters):
+        filters = _filters(data.filters)
+        try:
+            check_size(filters)
+        except RefusedFilter as error:
+            validation.add(ValidationMessage(ValidationMessage.ERROR, str(error)))
+            return
+        for text in filters:
             try:
                 parse_filter(text)
             except RefusedFilter as error:

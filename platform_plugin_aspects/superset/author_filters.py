@@ -5,7 +5,11 @@ Nothing of an author's text reaches Superset but names of columns and the values
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.utils.translation import gettext as _
 from sqlglot import Dialect, ErrorLevel, TokenType, exp
@@ -13,8 +17,12 @@ from sqlglot.errors import ParseError, TokenError
 
 from platform_plugin_aspects.superset.literals import column, literal
 
-#: Characters. Clauses travel in a header, and servers take about 8 KiB of one.
+#: Characters of one filter, and of all filters of a component. Clauses travel in a header, as Base64, and servers take
+#: about 8 KiB of one. Parsing that many takes less than 0.1 s.
 MAX_LENGTH = 2000
+MAX_TOTAL_LENGTH = 4000
+#: Filters of a component.
+MAX_FILTERS = 50
 #: AND, OR and NOT within each other. Superset reads the clause with a recursive parser, too.
 MAX_DEPTH = 10
 
@@ -33,8 +41,51 @@ _NAME = re.compile(r"[A-Za-z0-9_ ]+")
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
+_quiet = threading.local()
+
+
+def _is_loggable(_record: logging.LogRecord) -> bool:
+    return not getattr(_quiet, "now", False)
+
+
+# sqlglot quotes what it warns of. Others in this process may use it, so only this module's calls are kept quiet.
+logging.getLogger("sqlglot").addFilter(_is_loggable)
+
+
+@contextmanager
+def _without_logging() -> Iterator[None]:
+    """Keep sqlglot from logging an author's text in this thread."""
+    _quiet.now = True
+    try:
+        yield
+    finally:
+        _quiet.now = False
+
+
 class RefusedFilter(ValueError):
     """A filter that may not be used; the message is for its author, in the author's language."""
+
+
+def check_size(texts: Sequence[str]) -> None:
+    """Raise RefusedFilter where a component has more filters, or longer ones, than a guest token should carry."""
+    if len(texts) > MAX_FILTERS:
+        raise RefusedFilter(
+            _("There are {count} filters, but at most {limit} are allowed. Join some of them by AND.").format(
+                count=len(texts), limit=MAX_FILTERS
+            )
+        )
+    if (total := sum(map(len, texts))) > MAX_TOTAL_LENGTH:
+        raise RefusedFilter(
+            _("The filters have {count} characters together, but at most {limit} are allowed.").format(
+                count=total, limit=MAX_TOTAL_LENGTH
+            )
+        )
+
+
+def parse_filters(texts: Sequence[str]) -> list[str]:
+    """The filters of a component as clauses, each by ``parse_filter``. Raises RefusedFilter."""
+    check_size(texts)
+    return [parse_filter(text) for text in texts]
 
 
 def parse_filter(text: str) -> str:
@@ -45,10 +96,11 @@ def parse_filter(text: str) -> str:
     """
     if len(text) > MAX_LENGTH:
         raise RefusedFilter(_("The filter is longer than {limit} characters.").format(limit=MAX_LENGTH))
-    try:
-        return _condition(_parse(text))
-    except RecursionError:
-        raise _too_deep() from None
+    with _without_logging():
+        try:
+            return _condition(_parse(text))
+        except RecursionError:
+            raise _too_deep() from None
 
 
 def _parse(text: str) -> exp.Expr:

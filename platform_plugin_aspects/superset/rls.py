@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.superset.author_filters import RefusedFilter, parse_filter
+from platform_plugin_aspects.superset.author_filters import RefusedFilter, check_size, parse_filter, parse_filters
 from platform_plugin_aspects.superset.extra_filters import extra_filters, validate_format
 from platform_plugin_aspects.superset.literals import column, literal
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-__all__ = ["RefusedFilter", "clauses", "parse_filter", "validate_format"]
+__all__ = ["RefusedFilter", "check_size", "clauses", "parse_filter", "parse_filters", "validate_format"]
 
 
 def clauses(user: User, course_key: CourseKey, filters: Sequence[str] = ()) -> list[str]:
@@ -30,5 +30,5 @@ def clauses(user: User, course_key: CourseKey, filters: Sequence[str] = ()) -> l
         f"{column('org')} = {literal(course_key.org or '')}",
         f"{column('course_key')} = {literal(str(course_key))}",
         *extra_filters(user, course_key),
-        *(parse_filter(text) for text in filters),
+        *parse_filters(filters),
     ]

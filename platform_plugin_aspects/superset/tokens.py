@@ -30,10 +30,11 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
 
     Raises SupersetError, and rls.RefusedFilter for filters that their author must correct.
     """
-    clauses, config = _clauses(user, course_key, filters), SupersetConfig.from_settings()
+    clauses, config = _clauses(user, course_key), SupersetConfig.from_settings()
     uuids = sorted(set(dashboard_uuids))
-    # Everything that decides the token: a change of any of it makes another.
-    key = _key(user.pk, user.username, uuids, clauses, astuple(config))
+    # Everything that decides the token: a change of any of it makes another. Parsing the filters takes the longest, so
+    # their text stands in the key, and they are parsed for a new token only.
+    key = _key(user.pk, user.username, uuids, clauses, list(filters), astuple(config))
     deadline = time.monotonic() + config.timeout_secs
     asking = f"{key}.asking"
     while (token := marks.recall(key)) is None:
@@ -42,7 +43,7 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
             try:
                 # Another request may have got it, and removed its mark, since we looked.
                 token = marks.recall(key)
-                return str(token or _new_token(key, user.username, uuids, clauses))
+                return str(token or _new_token(key, user.username, uuids, [*clauses, *rls.parse_filters(filters)]))
             finally:
                 marks.remove(asking)
         if time.monotonic() > deadline:
@@ -62,8 +63,8 @@ def _key(*decides: Any) -> str:
     return f"platform_plugin_aspects.guest_token.{hashlib.sha256(json.dumps(decides).encode()).hexdigest()}"
 
 
-def _clauses(user: Any, course_key: CourseKey, filters: Sequence[str]) -> list[str]:
+def _clauses(user: Any, course_key: CourseKey) -> list[str]:
     try:
-        return rls.clauses(user, course_key, filters)
+        return rls.clauses(user, course_key)
     except ImproperlyConfigured as error:
         raise SupersetMisconfigured(str(error)) from None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
 
-from platform_plugin_aspects.superset.author_filters import MAX_DEPTH, MAX_LENGTH
+from platform_plugin_aspects.superset.author_filters import MAX_DEPTH, MAX_LENGTH, parse_filters
 from platform_plugin_aspects.superset.rls import RefusedFilter, parse_filter
 
 TAKEN = {
@@ -190,3 +194,56 @@ def test_messages_are_plain_text_in_the_language_of_the_request() -> None:
     with translation.override("en"), pytest.raises(RefusedFilter) as refused:
         parse_filter("n = 1;")
     assert str(refused.value) == "The filter has a semicolon."
+
+
+def test_filters_together_are_limited_in_number() -> None:
+    assert parse_filters(["n = 1"] * 50) == ["COLUMNS('^n$') = 1"] * 50
+    with pytest.raises(RefusedFilter) as refused:
+        parse_filters(["n = 1"] * 51)
+    assert str(refused.value) == "There are 51 filters, but at most 50 are allowed. Join some of them by AND."
+
+
+def test_filters_together_are_limited_in_length() -> None:
+    fits = ["mode = '" + "a" * 1991 + "'", "mode = '" + "b" * 1991 + "'"]
+    assert [len(text) for text in fits] == [2000, 2000]
+    assert len(parse_filters(fits)) == 2
+    with pytest.raises(RefusedFilter) as refused:
+        parse_filters([*fits, "n = 1"])
+    assert str(refused.value) == "The filters have 4005 characters together, but at most 4000 are allowed."
+
+
+#: What sqlglot would log, with a part of the text.
+LOGGED = ["a -> '$[a secret' = 1", "json_extract(a, '$[a secret') = 1", "a[1] = 1"]
+
+
+@pytest.mark.parametrize("text", LOGGED)
+def test_sqlglot_logs_nothing_of_an_author_s_text(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "sqlglot"), pytest.raises(RefusedFilter):
+        parse_filter(text)
+    assert caplog.records == []
+    # Others in this process may use sqlglot, too.
+    logging.getLogger("sqlglot").warning("of somebody else")
+    assert caplog.messages == ["of somebody else"]
+
+
+class _Records(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@given(st.text(st.sampled_from("an1.,:;$@[](){}'\"`->=<|&!?*/% "), max_size=40))
+def test_no_text_is_logged(text: str) -> None:
+    heard = _Records()
+    root = logging.getLogger()
+    root.addHandler(heard)
+    try:
+        parse_filter(text)
+    except RefusedFilter:
+        pass
+    finally:
+        root.removeHandler(heard)
+    assert heard.messages == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from html.parser import HTMLParser
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -206,6 +208,76 @@ def test_without_a_dashboard(uuid: str | None, staff: User, course_key: CourseKe
     answer = ask(block)
     assert (answer.status_code, answer.json["code"]) == (400, "no_dashboard")
     assert superset.requests == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        ("\n".join(["id = 1"] * 51), "There are 51 filters, but at most 50 are allowed."),
+        ("\n".join(["mode = '" + "a" * 1991 + "'"] * 3), "The filters have 6000 characters together"),
+        ("\n".join(["id = 1"] * 100_000), "There are 100000 filters"),
+    ],
+    ids=["lines", "characters", "many lines"],
+)
+def test_too_many_filters_are_refused_in_the_editor_and_for_the_token(
+    filters: str, said: str, staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="id = 7")
+    answer = edit(block, filters=filters)
+    assert answer.status_code == 400
+    (message,) = answer.json["error"]["messages"]
+    assert said in message["text"]
+    assert block.filters == "id = 7"
+
+    stored = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters=filters)
+    answer = ask(stored)
+    assert (answer.status_code, answer.json["code"]) == (400, "refused_filter")
+    assert said in answer.json["detail"]
+    assert superset.requests == []
+
+
+def test_filters_are_parsed_only_where_no_token_is_cached(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="id = 1\nid < 9")
+    parsed = []
+
+    def note(frame: FrameType, event: str, _arg: Any) -> None:
+        if event == "call" and frame.f_code is parse_filter.__code__:
+            parsed.append(frame.f_locals["text"])
+
+    previous = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        first, second = ask(block), ask(block)
+    finally:
+        sys.setprofile(previous)
+    assert first.json == second.json
+    assert parsed == ["id = 1", "id < 9"]
+
+
+def test_the_handler_is_throttled_as_the_endpoints_are(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint, settings: Any
+) -> None:
+    settings.ASPECTS_API_THROTTLE_RATE = "2/day"
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    assert [ask(block).status_code for _ in range(3)] == [200, 200, 429]
+    answer = ask(block)
+    assert answer.json["code"] == "throttled"
+    assert "Request was throttled. Expected available in" in answer.json["detail"]
+    assert int(answer.headers["Retry-After"]) > 80_000
+
+    colleague = make_user()
+    CourseStaffRole(course_key).add_users(colleague)
+    assert ask(Courseware(colleague).block(course_key, dashboard_uuid=UUID)).status_code == 200
+    settings.ASPECTS_API_THROTTLE_RATE = "often"
+    assert ask(block).json["code"] == "superset_misconfigured"
+
+
+def test_who_may_not_ask_is_not_counted(staff: User, course_key: CourseKey, settings: Any) -> None:
+    settings.ASPECTS_API_THROTTLE_RATE = "1/day"
+    block = Courseware(make_user()).block(course_key, dashboard_uuid=UUID)
+    assert [ask(block).status_code for _ in range(3)] == [403, 403, 403]
 
 
 def test_a_stored_filter_that_is_refused_never_reaches_superset(
