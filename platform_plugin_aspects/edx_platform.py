@@ -200,6 +200,12 @@ def has_studio_read_access(user: Any, course_key: CourseKey) -> bool:
     return bool(import_string("common.djangoapps.student.auth.has_studio_read_access")(user, course_key))
 
 
+def views_as_learner(user: Any, course_key: CourseKey) -> bool:
+    """Whether the request's user views the course as a learner ("View this course as"), which ``has_perm`` ignores."""
+    masquerade = (getattr(user, "masquerade_settings", None) or {}).get(course_key)
+    return masquerade is not None and masquerade.role != "staff"
+
+
 def preferred_language(user: Any) -> str | None:
     """The code of the language that the user chose in the account's settings, e.g. "es-419"."""
     preference = import_string("openedx.core.djangoapps.user_api.models.UserPreference")

@@ -18,9 +18,11 @@ from platform_plugin_aspects import edx_platform
 def may_see_reports(user: Any, course_key: CourseKey) -> bool:
     """Whether the user may see the reports of a course, by the rules of the service (LMS or CMS) that is asked.
 
-    The answer does not say whether there is such a course. Inactive users, whom the platform lets log in, may not.
+    The answer does not say whether there is such a course. Inactive users, whom the platform lets log in, may not, nor
+    may staff while they view the course as a learner: pass the request's user, since one that is loaded anew does not
+    say so.
     """
-    if not user.is_active:
+    if not user.is_active or edx_platform.views_as_learner(user, course_key):
         return False
     if settings.SERVICE_VARIANT == "lms":
         return bool(user.has_perm("instructor.dashboard", course_key))

@@ -1,4 +1,4 @@
-"""How often a user may ask the endpoints."""
+"""How often a user may ask the endpoints and the XBlock's handlers."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from crum import get_current_user
 from django.contrib.auth import get_user_model
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from opaque_keys.edx.keys import CourseKey
@@ -25,7 +25,7 @@ from xblock.validation import Validation, ValidationMessage
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.permissions import may_see_reports
 from platform_plugin_aspects.superset import embedding, tokens
-from platform_plugin_aspects.superset.dashboards import Dashboard
+from platform_plugin_aspects.superset.dashboards import Dashboard, instructor_dashboards
 from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
 from platform_plugin_aspects.superset.rls import RefusedFilter, check_size, parse_filter
 from platform_plugin_aspects.throttling import count_request
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Of the workbench's scenarios: the first two dashboards of Aspects.
 EXAMPLES = ("c0e64194-33d1-4d5a-8c10-4f51530c5ee9", "abae8a25-1ba4-4653-81bd-d3937a162a11")
+#: The id of the list of dashboards in the editor, of which Studio opens one at a time.
+OFFER = "aspects-dashboards-on-offer"
 
 
 class Lines(String):
@@ -58,12 +60,15 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     display_name = String(
         display_name=gettext_lazy("Display name"),
         help=gettext_lazy("The heading of this component."),
-        default=gettext_lazy("Dashboard"),
+        # As in version 2: blocks without a heading of their own keep the one that they have shown.
+        default=gettext_lazy("Superset Dashboard"),
         scope=Scope.settings,
     )
     dashboard_uuid = String(
         display_name=gettext_lazy("Dashboard UUID"),
-        help=gettext_lazy("The UUID under which Superset embeds the dashboard."),
+        help=gettext_lazy(
+            "Choose one of the site's dashboards by its name, or enter the UUID under which Superset embeds another."
+        ),
         default="",
         scope=Scope.settings,
     )
@@ -99,13 +104,37 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         fragment.add_content(format_html("<p>{}</p>", notice))
         return fragment
 
+    def studio_view(self, context: dict[str, Any] | None = None) -> Fragment:
+        """The editor, which offers the dashboards of ASPECTS_INSTRUCTOR_DASHBOARDS by name; others need their UUID."""
+        fragment = super().studio_view(context)
+        try:
+            offered = instructor_dashboards()
+        except SupersetMisconfigured as error:
+            log.error("The editor of %s offers no dashboards: %s", self.scope_ids.usage_id, error)
+            offered = []
+        if offered:
+            field = 'id="xb-field-edit-dashboard_uuid"'
+            fragment.content = fragment.content.replace(field, f'{field} list="{OFFER}"')
+            options = ((dashboard.uuid, dashboard.name) for dashboard in offered)
+            options_html = format_html_join("", '<option value="{}">{}</option>', options)
+            fragment.add_content(format_html('<datalist id="{}">{}</datalist>', OFFER, options_html))
+        return fragment
+
     @XBlock.handler
     def guest_token(self, request: Request, suffix: str = "") -> Response:
         """Answer a GET with ``{"guestToken"}`` for this block's dashboard, or with ``{"detail", "code"}``."""
-        if request.method != "GET":
-            return _answer(405, detail=_("This address answers GET only."), code="method_not_allowed")
+        return self._token_answer() if request.method == "GET" else _other_method("GET")
+
+    @XBlock.handler
+    def get_superset_guest_token(self, request: Request, suffix: str = "") -> Response:
+        """Answer a POST as ``guest_token`` answers a GET: pages of version 2 may be open during an upgrade."""
+        return self._token_answer() if request.method == "POST" else _other_method("POST")
+
+    def _token_answer(self) -> Response:
         reader = self._reader()
         if reader is None:
+            if not self._user_attributes().get("edx-platform.is_authenticated", True):
+                return _answer(401, detail=_("Your session has ended. Please log in again."), code="not_authenticated")
             return _answer(403, detail=_("You do not have permission to see this dashboard."), code="permission_denied")
         uuid = _uuid(self.dashboard_uuid)
         if uuid is None:
@@ -131,7 +160,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             data["dashboard_uuid"] = data["dashboard_uuid"].strip()
 
     def validate_field_data(self, validation: Validation, data: Any) -> None:
-        """Tell the author about a UUID that is none, and about filters that are refused."""
+        """Tell the author about an invalid UUID, and about filters that are refused."""
         if data.dashboard_uuid and _uuid(data.dashboard_uuid) is None:
             problem = _("“{value}” is no UUID. Superset shows the UUID where embedding the dashboard is set up.")
             validation.add(ValidationMessage(ValidationMessage.ERROR, problem.format(value=data.dashboard_uuid)))
@@ -172,18 +201,23 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     def _reader(self) -> tuple[Any, CourseKey] | None:
         """The user and this block's course, whose reports the user may see; None if not, or if either is not known.
 
-        Nobody sees the reports of somebody else, such as staff who view the course as a specific student.
+        Nobody sees the reports of somebody else, such as staff who view the course as a specific student. Staff who
+        view it as any student see none: only the request's own user object says that they do.
         """
         user, course_key, requester = self._user(), self._course_key(), get_current_user()
-        if user is None or course_key is None or not may_see_reports(user, course_key):
+        if user is None or course_key is None or requester not in (None, user):
             return None
-        return (user, course_key) if requester in (None, user) else None
+        user = requester or user
+        return (user, course_key) if may_see_reports(user, course_key) else None
 
     def _user(self) -> Any | None:
         """The Django user; None where the runtime does not say who it is."""
+        return get_user_model().objects.filter(pk=self._user_attributes().get("edx-platform.user_id")).first()
+
+    def _user_attributes(self) -> dict[str, Any]:
+        """What the runtime says of the user; nothing where it does not say who it is."""
         service = self.runtime.service(self, "user")
-        attributes = service.get_current_user().opt_attrs if service else {}
-        return get_user_model().objects.filter(pk=attributes.get("edx-platform.user_id")).first()
+        return dict(service.get_current_user().opt_attrs) if service else {}
 
     def _course_key(self) -> CourseKey | None:
         """The course of this block; None in a library. The workbench's ids say nothing, but it names a course."""
@@ -200,6 +234,14 @@ def _uuid(text: str | None) -> str | None:
 
 def _filters(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def _other_method(allowed: str) -> Response:
+    answer = _answer(
+        405, detail=_("This address answers {method} only.").format(method=allowed), code="method_not_allowed"
+    )
+    answer.allow = [allowed]
+    return answer
 
 
 def _answer(status: int, **body: str) -> Response:

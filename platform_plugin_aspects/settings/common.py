@@ -183,8 +183,8 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: ASPECTS_API_THROTTLE_RATE
     # .. setting_default: "2000/hour"
-    # .. setting_description: How many requests per user the dashboards' endpoints answer, as Django REST framework
-    #   writes rates: a number per second, minute, hour or day. None: any number.
+    # .. setting_description: How many requests per user the dashboards' endpoints and the XBlock's handlers answer
+    #   together, as Django REST framework writes rates: a number per second, minute, hour or day. None: any number.
     settings.ASPECTS_API_THROTTLE_RATE = "2000/hour"
 
     # .. toggle_name: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS

@@ -38,6 +38,8 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 }
 _PARTS: dict[type[exp.Expr], set[str]] = {exp.In: {"this", "expressions"}, exp.Between: {"this", "low", "high"}}
 _NAME = re.compile(r"[A-Za-z0-9_ ]+")
+#: Version 2 put values in their place.
+_PLACEHOLDER = re.compile(r"\{\s*(?:user|course|course_id)\b[^{}]*\}")
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -96,6 +98,14 @@ def parse_filter(text: str) -> str:
     """
     if len(text) > MAX_LENGTH:
         raise RefusedFilter(_("The filter is longer than {limit} characters.").format(limit=MAX_LENGTH))
+    if placeholder := _PLACEHOLDER.search(text):
+        raise RefusedFilter(
+            _(
+                "“{part}” is not replaced: a filter compares columns with fixed values. The dashboard already shows "
+                "only this course. Filters by person are set up by the site's administrators "
+                "(SUPERSET_EXTRA_FILTERS_FORMAT)."
+            ).format(part=placeholder[0])
+        )
     with _without_logging():
         try:
             return _condition(_parse(text))

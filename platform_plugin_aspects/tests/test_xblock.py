@@ -15,6 +15,7 @@ from common.djangoapps.xblock_django.user_service import DjangoXBlockUserService
 from crum import impersonate
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
+from lms.djangoapps.courseware.masquerade import CourseMasquerade
 from lxml import etree
 from opaque_keys.edx.keys import CourseKey
 from opaque_keys.edx.locator import LibraryLocator
@@ -26,7 +27,7 @@ from xblock.test.tools import TestRuntime
 
 from platform_plugin_aspects.superset.rls import clauses, parse_filter
 from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
-from test_utils.factories import make_course_key, make_user
+from test_utils.factories import make_course_key, make_enrollment, make_user
 from test_utils.superset_endpoint import SupersetEndpoint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms")]
@@ -155,10 +156,9 @@ def _inactive_staff(course_key: CourseKey) -> User:
         lambda course_key: make_user(),
         _staff_of_another_course,
         _inactive_staff,
-        lambda course_key: AnonymousUser(),
         lambda course_key: None,
     ],
-    ids=["learner", "staff of another course", "inactive staff", "anonymous", "no user service"],
+    ids=["learner", "staff of another course", "inactive staff", "no user service"],
 )
 @pytest.mark.parametrize("variant", ["lms", "cms"])
 def test_others_see_a_notice_and_get_no_token(
@@ -172,6 +172,14 @@ def test_others_see_a_notice_and_get_no_token(
     assert fragment.resources == []
     answer = ask(block)
     assert (answer.status_code, answer.json["code"]) == (403, "permission_denied")
+    assert superset.requests == []
+
+
+def test_whose_session_has_ended_is_told_to_log_in(course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    block = Courseware(AnonymousUser()).block(course_key, dashboard_uuid=UUID)
+    assert "The course team sees a dashboard here." in block.render("student_view").content
+    answer = ask(block)
+    assert (answer.status_code, answer.json["code"]) == (401, "not_authenticated")
     assert superset.requests == []
 
 
@@ -442,4 +450,119 @@ def test_the_workbench(client: Client, superset: SupersetEndpoint, scenario: str
         assert claims["resources"] == [{"type": "dashboard", "id": config["dashboards"][0]["uuid"]}]
     client.logout()
     for config in configs:
-        assert client.get(config["guestTokenUrl"]).status_code == 403
+        assert client.get(config["guestTokenUrl"]).status_code == 401
+
+
+@pytest.fixture
+def workbench_staff(client: Client) -> User:
+    """Somebody of the course team of the workbench's course, who is logged in."""
+    init_scenarios()
+    user = make_user()
+    CourseStaffRole(WORKBENCH_COURSE).add_users(user)
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:xblock.runtime", "ignore::DeprecationWarning:workbench")
+@pytest.mark.usefixtures("workbench_staff")
+@pytest.mark.parametrize(
+    ("chosen", "boards"),
+    [({"role": "student"}, 0), ({"role": "student", "user_name": "learner"}, 0), ({"role": "staff"}, 1)],
+    ids=["any learner", "this learner", "staff"],
+)
+def test_who_views_the_course_as_a_learner_sees_what_a_learner_sees(
+    chosen: dict[str, str], boards: int, client: Client, superset: SupersetEndpoint
+) -> None:
+    superset.dashboards |= set(EXAMPLES)
+    make_enrollment(make_user("learner"), WORKBENCH_COURSE)
+    page = "/workbench/scenario/superset.0/"
+    (config,) = Elements(client.get(page).content.decode()).configs
+
+    address = f"/courses/{WORKBENCH_COURSE}/masquerade"
+    assert client.post(address, chosen, content_type="application/json").json() == {"success": True}
+    html = client.get(page).content.decode()
+    assert len(Elements(html).configs) == boards
+    assert ("The course team sees a dashboard here." in html) == (not boards)
+    assert client.get(config["guestTokenUrl"]).status_code == (200 if boards else 403)
+
+
+def test_a_learner_s_view_is_of_one_course(staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    staff.masquerade_settings = {make_course_key(): CourseMasquerade(make_course_key())}
+    with impersonate(staff):
+        assert ask(block).status_code == 200
+    staff.masquerade_settings = {course_key: CourseMasquerade(course_key)}
+    with impersonate(staff):
+        assert ask(block).status_code == 403
+
+
+# Of version 2, whose pages may be open during an upgrade, and whose blocks stay.
+
+
+def test_the_heading_of_blocks_without_one_stays(staff: User, course_key: CourseKey) -> None:
+    assert Courseware(staff).block(course_key).display_name == "Superset Dashboard"
+
+
+def test_the_handler_of_version_2_gives_the_same_token(
+    staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="id = 1")
+    request = Request.blank("/", method="POST", body=b"{}")
+    answer = block.runtime.handle(block, "get_superset_guest_token", request)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json == {"guestToken": ask(block).json["guestToken"]}
+
+
+def test_the_handler_of_version_2_refuses_as_the_other_does(course_key: CourseKey, superset: SupersetEndpoint) -> None:
+    block = Courseware(make_user()).block(course_key, dashboard_uuid=UUID)
+    for method, status in (("POST", 403), ("GET", 405)):
+        request = Request.blank("/", method=method)
+        assert block.runtime.handle(block, "get_superset_guest_token", request).status_code == status
+    assert superset.requests == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["course_key = '{course_id}'", "username = '{user.username}'", "org = {course.org}", "name LIKE '%{ user }%'"],
+)
+def test_placeholders_of_version_2_are_refused_with_what_to_do(
+    text: str, staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
+    stored = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters=text)
+    answer = ask(stored)
+    assert (answer.status_code, answer.json["code"]) == (400, "refused_filter")
+    shown = text[text.index("{") : text.index("}") + 1]
+    assert answer.json["detail"].startswith(f"“{shown}” is not replaced: ")
+    assert "already shows only this course" in answer.json["detail"]
+    assert "SUPERSET_EXTRA_FILTERS_FORMAT" in answer.json["detail"]
+    assert superset.requests == []
+    assert shown in edit(Courseware(staff).block(course_key), filters=text).json["error"]["messages"][0]["text"]
+
+
+def test_the_editor_offers_the_configured_dashboards_by_name(staff: User, course_key: CourseKey, settings: Any) -> None:
+    settings.ASPECTS_INSTRUCTOR_DASHBOARDS = [
+        {"name": "Course Dashboard", "slug": "a", "uuid": UUID.upper(), "allow_translations": True},
+        {"name": "<Learners>", "slug": "b", "uuid": OTHER_UUID, "allow_translations": False},
+    ]
+    block = Courseware(staff).block(course_key, dashboard_uuid=OTHER_UUID)
+    editor = etree.HTML(block.render("studio_view").content)
+    (field,) = editor.xpath("//input[@id='xb-field-edit-dashboard_uuid']")
+    assert field.get("value") == OTHER_UUID
+    (offer,) = editor.xpath("//datalist")
+    assert field.get("list") == offer.get("id")
+    assert [(option.get("value"), option.text) for option in offer] == [
+        (UUID, "Course Dashboard"),
+        (OTHER_UUID, "<Learners>"),
+    ]
+
+
+@pytest.mark.parametrize("dashboards", [[], "no list"])
+def test_the_editor_opens_without_dashboards(
+    dashboards: Any, staff: User, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ASPECTS_INSTRUCTOR_DASHBOARDS = dashboards
+    editor = etree.HTML(Courseware(staff).block(course_key).render("studio_view").content)
+    assert editor.xpath("//datalist") == []
+    assert len(editor.xpath("//input[@id='xb-field-edit-dashboard_uuid']")) == 1
+    assert ("ASPECTS_INSTRUCTOR_DASHBOARDS is 'no list'" in caplog.text) == (dashboards == "no list")

@@ -2,6 +2,7 @@
 
 from django.urls import include, path, re_path
 from edx_django_utils.plugins import get_plugin_url_patterns
+from lms.djangoapps.courseware.masquerade import MasqueradeView
 from lms.djangoapps.instructor.views.api_v2 import CourseMetadataView
 from lms.djangoapps.instructor.views.instructor_dashboard import instructor_dashboard_2
 from openedx.core.djangoapps.plugins.constants import ProjectType
@@ -13,6 +14,7 @@ COURSE = r"(?P<course_id>[^/+]+(/|\+)[^/+]+(/|\+)[^/?]+)"
 urlpatterns = [
     *common_urlpatterns,
     re_path(rf"^courses/{COURSE}/instructor$", instructor_dashboard_2, name="instructor_dashboard"),
+    re_path(rf"^courses/{COURSE}/masquerade$", MasqueradeView.as_view(), name="masquerade_update"),
     re_path(rf"^api/instructor/v2/courses/{COURSE}$", CourseMetadataView.as_view(), name="course_metadata"),
     # The workbench brings the admin too, which is there already.
     path("workbench/", include([found for found in workbench_urlpatterns if str(found.pattern) != "^admin/"])),

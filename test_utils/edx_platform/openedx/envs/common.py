@@ -20,6 +20,7 @@ LANGUAGE_COOKIE_NAME = "openedx-language-preference"
 STATIC_URL = "/static/"
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/heartbeat"
+SESSION_SERIALIZER = "openedx.core.lib.session_serializers.PickleSerializer"
 # Stricter than most sites. One that frames Superset should name it in frame-src.
 CSP_STATIC_ENFORCE = "default-src 'self'; img-src 'self' data:; frame-src http: https:"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from crum import get_current_user
+from crum import get_current_request
+from lms.djangoapps.courseware.masquerade import setup_masquerade
+from lms.djangoapps.instructor.permissions import VIEW_DASHBOARD
+from opaque_keys.edx.keys import CourseKey
 from xblock.reference.user_service import UserService, XBlockUser
 
 
@@ -25,8 +28,18 @@ class DjangoXBlockUserService(UserService):
         return found
 
 
+#: Of the workbench's blocks.
+WORKBENCH_COURSE = CourseKey.from_string("course-v1:edX+Demo+2020")
+
+
 class WorkbenchUserService(DjangoXBlockUserService):
-    """The same in the workbench, for the user who is logged in, whichever student the address names."""
+    """The same in the workbench, for the user who is logged in, whichever student the address names.
+
+    As the LMS does before it shows a block, or calls a handler of one, this looks as whom the user views the course.
+    """
 
     def __init__(self) -> None:
-        super().__init__(get_current_user())
+        request = get_current_request()
+        staff_access = request.user.has_perm(VIEW_DASHBOARD, WORKBENCH_COURSE)
+        _masquerade, user = setup_masquerade(request, WORKBENCH_COURSE, staff_access)
+        super().__init__(user)
