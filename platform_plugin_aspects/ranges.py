@@ -19,9 +19,12 @@ from platform_plugin_aspects.backfill import KEPT_ERRORS, Summary, Walk, Watcher
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, sinks, why_off
 
 Status = BackfillRange.Status
+#: Options of a range that say how it is walked, not which objects are: the alias of the database to read from, and
+#: whether to write the rows of a sink that is off.
+NOT_OF_WALK = ("read_from", "even_if_off")
 
 
 class TakenOver(Exception):
@@ -70,10 +73,10 @@ def total(ranges: Iterable[BackfillRange]) -> Summary:
 def walk_of(row: BackfillRange, sink: BaseSink) -> Walk:
     """What is left of a range.
 
-    ``row.options`` holds fields of Walk as JSON does, keys as text and ``since`` in ISO 8601, and ``read_from``, the
-    alias of a database. Raises ValueError.
+    ``row.options`` holds fields of Walk as JSON does, keys as text and ``since`` in ISO 8601. Those of NOT_OF_WALK are
+    there too. Raises ValueError.
     """
-    options = {name: value for name, value in row.options.items() if name != "read_from"}
+    options = {name: value for name, value in row.options.items() if name not in NOT_OF_WALK}
     for name in ("keys", "skip"):
         if name in options:
             options[name] = [sink.parse_key(text) for text in options[name]]
@@ -98,7 +101,10 @@ def walk_range(row: BackfillRange, connection: Connection, watcher: Watcher, tic
     try:
         if database is not None and database not in connections:
             raise ValueError(f"There is no database {database!r} in DATABASES here")
-        sink = sinks()[row.sink](connection, database)
+        sink_class = sinks()[row.sink]
+        if not (row.options.get("even_if_off") or sink_class.is_enabled()):
+            raise ValueError(f"{why_off(sink_class)}. {HOW_TO_WRITE_IF_OFF}")
+        sink = sink_class(connection, database)
         summary = total([row])
         backfill(sink, walk_of(row, sink), summary, owned)
     except Exception as error:

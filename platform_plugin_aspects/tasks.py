@@ -17,8 +17,9 @@ from platform_plugin_aspects import delivery, ranges
 from platform_plugin_aspects.backfill import Watcher
 from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.models import BackfillRange
-from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, Written
+from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
+from platform_plugin_aspects.sinks.registry import why_off
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,15 @@ def dump_data_to_clickhouse(
 
 
 def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None) -> None:
-    """Through the outbox when the object goes where all go; else directly, with Celery's own retries."""
-    if not overrides and sink_class.is_enabled():
+    """Through the outbox when the object goes where all go; else directly, with Celery's own retries.
+
+    A sink that is off writes nothing; rows of retired learners are deleted all the same.
+    """
+    enabled = sink_class.is_enabled()
+    if not enabled and not issubclass(sink_class, UserRetirementSink):
+        log.error("%s %s is not written: %s", sink_class.name, object_id, why_off(sink_class))
+        return
+    if not overrides and enabled:
         delivery.record(sink_class.name, [object_id])
         return
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
 from platform_plugin_aspects.sinks import (
@@ -35,6 +36,8 @@ BUILT_IN: tuple[type[BaseSink], ...] = (
     UserRetirementSink,
 )
 DEFAULTS = Connection()
+#: What to do about a sink that is off, in commands.
+HOW_TO_WRITE_IF_OFF = "Turn one of them on, or add --even_if_off to write its rows all the same"
 
 
 def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
@@ -69,6 +72,14 @@ def sinks() -> dict[str, type[BaseSink]]:
     """All sinks by name. Entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that are none are left to the system checks."""
     usable = [found for _path, found in extra_sinks() if not isinstance(found, str)]
     return {sink.name: sink for sink in (*BUILT_IN, *usable)}
+
+
+def why_off(sink: type[BaseSink]) -> str:
+    """Why ``sink.is_enabled()`` is false, with what would turn the sink on."""
+    if edx_platform.get_model(sink.model) is None:
+        wrong = f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
+        return f"{sink.name} is off: its model cannot be imported; correct {wrong}"
+    return f"{sink.name} is off: {sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
 
 
 def tables(connection: Connection = DEFAULTS) -> list[Table]:

@@ -184,13 +184,6 @@ def test_all_brings_every_object_whose_sink_is_on(clickhouse: ClickHouse, all_on
         assert bool(rows(clickhouse, table)) == (table not in ("tag", "external_id")), table
 
 
-def test_a_sink_that_is_off_is_brought_when_it_is_named(clickhouse: ClickHouse) -> None:
-    (key,) = profiles(1)
-    said = run("user_profile")
-    assert said.splitlines()[0] == "user_profile is off: what changes from now on will not follow"
-    assert ids_in(clickhouse) == [key]
-
-
 def test_a_wrong_name_lists_the_right_ones() -> None:
     with pytest.raises(CommandError) as caught:
         run("profiles")
@@ -233,7 +226,7 @@ def test_a_model_that_cannot_be_imported(settings: Any) -> None:
     ],
 )
 def test_nonsense_is_refused_before_anything_is_asked(
-    args: list[Any], words: str, clickhouse_http: ClickHouseEndpoint
+    args: list[Any], words: str, clickhouse_http: ClickHouseEndpoint, all_on: None
 ) -> None:
     profiles(1)
     with pytest.raises(CommandError, match=re.escape(words)):

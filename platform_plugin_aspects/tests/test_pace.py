@@ -227,7 +227,7 @@ def test_since_for_courses_is_their_modification(clickhouse: ClickHouse, all_on:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_nonsense_is_refused_before_anything_is_asked(
-    args: list[str], words: str, clickhouse_http: ClickHouseEndpoint
+    args: list[str], words: str, clickhouse_http: ClickHouseEndpoint, all_on: None
 ) -> None:
     profiles(1)
     with pytest.raises(CommandError, match=re.escape(words)):

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Failure
-from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
+from platform_plugin_aspects.management.objects import ALL, add_even_if_off_argument, chosen, objects, parse_keys
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_json_argument,
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--object", required=True, metavar="NAME", help=f"{', '.join(objects())}, or {ALL}")
         parser.add_argument("--repair", action="store_true", help="write what is missing or stale, then compare again")
         parser.add_argument("--prune", action="store_true", help="with --repair: also delete what is extra")
+        add_even_if_off_argument(parser)
         parser.add_argument(
             "--range", nargs=2, metavar=("AFTER", "UPTO"), help="only primary keys above the one, not above the other"
         )
@@ -73,7 +74,7 @@ class Command(BaseCommand):
         # What is printed with --json is for machines.
         tell = self.stderr.write if options["json"] else self.stdout.write
         results = []
-        for sink_class in chosen(options["object"], tell):
+        for sink_class in chosen(options["object"], tell, writes=options["repair"], even_if_off=options["even_if_off"]):
             if not issubclass(sink_class, ModelBaseSink):
                 raise CommandError(f"{sink_class.name} has no rows of its own to compare")
             started = time.monotonic()

@@ -17,7 +17,7 @@ from platform_plugin_aspects.backfill import Summary
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute, require_workers
-from platform_plugin_aspects.management.objects import ALL, chosen, objects, parse_keys
+from platform_plugin_aspects.management.objects import ALL, add_even_if_off_argument, chosen, objects, parse_keys
 from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
     add_connection_arguments,
@@ -95,6 +95,7 @@ class Command(BaseCommand):
             action="store_true",
             help="go on with the last backfill of this object that was not given --ids or --limit, where it ended",
         )
+        add_even_if_off_argument(which)
         which.add_argument("--dry-run", action="store_true", help="say what would be sent, send nothing")
         pace = parser.add_argument_group("How")
         pace.add_argument("--batch_size", type=int, metavar="N", help="objects per insert")
@@ -120,7 +121,8 @@ class Command(BaseCommand):
             talkative=options["verbosity"] >= 2,
             dry_run=options["dry_run"],
         )
-        sinks_ = [sink(connection, options["read_from"]) for sink in chosen(options["object"], self.stdout.write)]
+        wanted = chosen(options["object"], self.stdout.write, even_if_off=options["even_if_off"])
+        sinks_ = [sink(connection, options["read_from"]) for sink in wanted]
         # First of all sinks: nothing is begun when an option does not suit one of them.
         planned = [(sink, *self._options(sink, options)) for sink in sinks_]
         if options["workers"] and sinks_:
@@ -151,6 +153,7 @@ class Command(BaseCommand):
             "since": since and since.isoformat(),
             "force": options["force"] or None,
             "limit": options["limit"],
+            "even_if_off": options["even_if_off"] or None,
             **{name: options[option] for option, name in PACE.items()},
         }
         if found["max_rate"] and options["workers"]:
@@ -269,7 +272,7 @@ def _how_to_go_on(unfinished: list[_Run], options: Mapping[str, Any]) -> str:
     last_key = current.summary.last_key
     if last_key is None and len(unfinished) == 1 and not options["workers"]:
         return ""
-    same = {name: options[name] for name in ("workers", *CONNECTION_OPTIONS)}
+    same = {name: options[name] for name in ("workers", "even_if_off", *CONNECTION_OPTIONS)}
     if options["password"] is not None:
         same["password"] = "***"
     if current.kept:
