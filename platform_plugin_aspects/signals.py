@@ -12,9 +12,11 @@ from django.db import connection
 
 from platform_plugin_aspects import delivery, edx_platform
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
+from platform_plugin_aspects.sinks.tag_sink import object_ids_below
 
 log = logging.getLogger(__name__)
 
+PRE_SAVE = "django.db.models.signals.pre_save"
 POST_SAVE = "django.db.models.signals.post_save"
 POST_DELETE = "django.db.models.signals.post_delete"
 PRE_DELETE = "django.db.models.signals.pre_delete"
@@ -82,6 +84,18 @@ def _object_tags_of_taxonomy(instance: Any, **_kwargs: Any) -> list[Any]:
     return [pk for pk, _object_id in _tags_on_content(instance, "taxonomy_id")]
 
 
+def _course_of_object_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return _courses([instance.object_id])
+
+
+def _courses_of_moved_tag(instance: Any, using: str, **_kwargs: Any) -> list[Any]:
+    """The courses that get, or lose, ancestors of their tags when ``instance`` is saved with another parent."""
+    before = type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list("parent_id", flat=True)
+    if instance.pk is None or list(before) in ([], [instance.parent_id]):
+        return []
+    return _courses(object_ids_below(instance.pk, using))
+
+
 def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
     return _courses(object_id for _pk, object_id in _tags_on_content(instance, "tag_id"))
 
@@ -126,6 +140,10 @@ CONCERNS = (
     Concern(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
     # Before Sumac only this one is sent; deprecated since.
     Concern(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
+    # Importing tags, and clearing those of an object, sends neither.
+    Concern(POST_SAVE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Concern(POST_DELETE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Concern(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
     Concern(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
     Concern(
         "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",

@@ -102,6 +102,15 @@ class ObjectTagSink(ModelBaseSink):
     deletes = True
 
 
+def object_ids_below(tag_id: int, using: str) -> list[str]:
+    """The keys of content with this tag or one below it, as text, each once; read from the database ``using``."""
+    object_tag: Any = edx_platform.get_model("object_tag")
+    if object_tag is None:
+        return []
+    below = Q(*((f"tag__{path}", tag_id) for path in _ancestors("id")), _connector=Q.OR)
+    return list(object_tag.objects.using(using).filter(below).values_list("object_id", flat=True).distinct())
+
+
 def tags_in_course(course_key: CourseKey) -> dict[str, list[int]]:
     """{course or usage key as text: ids of its tags and of all their ancestors, each once}, in one query."""
     object_tag: Any = edx_platform.get_model("object_tag")

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from openedx.core.djangoapps.content_tagging.api import delete_object_tags, resync_object_tags
 from openedx.core.djangoapps.external_user_ids.models import ExternalId
 from openedx_events.content_authoring.data import ContentObjectChangedData
 from openedx_events.content_authoring.signals import CONTENT_OBJECT_ASSOCIATIONS_CHANGED
@@ -163,6 +164,52 @@ def untags_course() -> Iterator[Seen | None]:
     yield Seen("course_overviews", COURSE, {"course_data_json": _tags()}, "course_key")
 
 
+def clears_tags_of_course() -> Iterator[Seen | None]:
+    _tagged_course(COURSE)
+    yield None
+    delete_object_tags(COURSE)
+    yield Seen("course_overviews", COURSE, {"course_data_json": _tags()}, "course_key")
+
+
+def clears_tags_of_block() -> Iterator[Seen | None]:
+    block = f"{COURSE.replace('course', 'block', 1)}+type@html+block@html_4"
+    _tagged_course(block)
+    yield None
+    delete_object_tags(block)
+    yield Seen("course_blocks", block, {"xblock_data_json": _tags()}, "location")
+
+
+def resyncs_tags_of_course() -> Iterator[Seen | None]:
+    """A tag that comes back with an import finds the content that it was on."""
+    tag = _tagged_course(COURSE)
+    taxonomy = tag.taxonomy
+    tag.delete()
+    yield None
+    again = factories.make_tag(taxonomy, "Mars")
+    resync_object_tags()
+    yield Seen("course_overviews", COURSE, {"course_data_json": _tags(again.pk)}, "course_key")
+
+
+def moves_tag_of_course() -> Iterator[Seen | None]:
+    leaf = _tagged_course(COURSE)
+    root = factories.make_tag(leaf.taxonomy, "Planets")
+    yield None
+    leaf.parent = root
+    leaf.save()
+    yield Seen("course_overviews", COURSE, {"course_data_json": _tags(leaf.pk, root.pk)}, "course_key")
+
+
+def moves_tag_above() -> Iterator[Seen | None]:
+    root, branch, leaf = factories.make_tag_branch("Sky", "Planets", "Mars")
+    factories.make_course(COURSE)
+    factories.make_object_tag(COURSE, leaf)
+    yield None
+    branch.parent = None
+    branch.save()
+    assert root.pk is not None
+    yield Seen("course_overviews", COURSE, {"course_data_json": _tags(leaf.pk, branch.pk)}, "course_key")
+
+
 def deletes_tag_on_course() -> Iterator[Seen | None]:
     tag = _tagged_course(COURSE)
     yield None
@@ -295,6 +342,13 @@ CASES: dict[tuple[str, str, str], tuple[Case, ...]] = {
     ("COURSE_PUBLISHED", "course_overviews", ""): (publishes,),
     ("CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", ""): (tags_course, tags_block, untags_course),
     ("CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", ""): (tags_course, tags_block, untags_course),
+    ("post_save", "course_overviews", "object_tag"): (tags_course, tags_block, resyncs_tags_of_course),
+    ("post_delete", "course_overviews", "object_tag"): (
+        untags_course,
+        clears_tags_of_course,
+        clears_tags_of_block,
+    ),
+    ("pre_save", "course_overviews", "tag"): (moves_tag_of_course, moves_tag_above),
     ("pre_delete", "course_overviews", "tag"): (deletes_tag_on_course, deletes_taxonomy_of_course),
     ("ENROLL_STATUS_CHANGE", "course_enrollment", ""): (enrolls, unenrolls),
     ("COURSE_ENROLLMENT_CREATED", "course_enrollment", ""): (enrolls,),
@@ -385,6 +439,18 @@ def test_a_tag_saved_as_a_system_defined_taxonomys_is_recorded_too(all_on: None)
     pk = cast.pk
     cast.delete()
     assert changes() == {("taxonomy", str(pk))}
+
+
+@pytest.mark.django_db
+def test_a_tag_that_stays_where_it_is_makes_no_course_be_written(all_on: None) -> None:
+    root, leaf = factories.make_tag_branch("Mars", "Phobos")
+    factories.make_object_tag(COURSE, leaf)
+    Change.objects.all().delete()
+    for tag in (root, leaf):
+        tag.value += " again"
+        tag.save()
+    factories.make_tag(parent=leaf)
+    assert {sink for sink, _object_id in changes()} == {"tag"}
 
 
 @pytest.mark.django_db

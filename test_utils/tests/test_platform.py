@@ -35,7 +35,7 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
@@ -579,10 +579,25 @@ class TestTags:
         block = make_course_key().make_usage_key("html", "one")
 
         factories.tag_object(block, tags[0].taxonomy, "Bug", "Root")
-        delete_object_tags(str(block))
+        factories.tag_object(block, tags[0].taxonomy)
 
         assert [(data.object_id, data.changes) for data in changed] == [(str(block), ["tags"])] * 2
         assert older == [str(block)] * 2
+
+    def test_clearing_the_tags_of_an_object_sends_no_event(self, listen: Callable[..., list[Any]]) -> None:
+        tag = factories.make_tag()
+        key = make_course_key()
+        factories.tag_object(key, tag.taxonomy, tag.value)
+        events = [
+            listen(lambda **_: "event", event)
+            for event in (CONTENT_OBJECT_ASSOCIATIONS_CHANGED, CONTENT_OBJECT_TAGS_CHANGED)
+        ]
+        deleted = listen(lambda instance, **_: instance.object_id, post_delete)
+
+        delete_object_tags(str(key))
+
+        assert (events, deleted) == ([[], []], [str(key)])
+        assert list(get_object_tags(str(key))) == []
 
     def test_the_tags_of_an_object(self) -> None:
         tags = factories.make_tag_branch("Root", "Branch", "Twig", "Leaf", "Bug")

@@ -17,17 +17,14 @@ except ImportError:  # before 2026
 create_taxonomy = oel_tagging.create_taxonomy
 get_taxonomy = oel_tagging.get_taxonomy
 get_object_tags = oel_tagging.get_object_tags
+# Re-exports, as on the platform: these send no event.
+delete_object_tags = oel_tagging.delete_object_tags
+resync_object_tags = oel_tagging.resync_object_tags
 
 
 def tag_object(object_id: str, taxonomy: Any, tags: list[str]) -> None:
     """Make the tags the object's only ones of that taxonomy, and send both events."""
     oel_tagging.tag_object(object_id=object_id, taxonomy=taxonomy, tags=tags)
-    _send_tags_changed(object_id)
-
-
-def delete_object_tags(object_id: str) -> None:
-    """Take all tags from the object, and send both events."""
-    oel_tagging.delete_object_tags(object_id)
     _send_tags_changed(object_id)
 
 
