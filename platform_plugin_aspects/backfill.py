@@ -127,11 +127,12 @@ class _Portion:
 class _Flight:
     """Portions on their way to ClickHouse together.
 
-    ``upto``: the key up to which the source is done when they arrive; ``skipped``: objects left out before that key;
-    ``last``: the source has no more.
+    ``after``, ``upto``: the keys between which the source is done when they arrive; ``skipped``: objects left out in
+    between; ``last``: the source has no more.
     """
 
     stamp: datetime
+    after: Any
     upto: Any
     portions: list[_Portion] = field(default_factory=list)
     dump_id: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -204,7 +205,10 @@ class _Backfill:
                 continue
             flight = self._board(after, room)
             self._land()
-            if self._stops() or not (flight.portions or flight.skipped):
+            if self._stops():
+                return
+            if not (flight.portions or flight.skipped):
+                self._settle(flight)
                 return
             self._take_off(flight)
             if flight.last:
@@ -229,7 +233,7 @@ class _Backfill:
     def _board(self, after: Any, room: int | None) -> _Flight:
         """Read the objects after a key, at most ``room`` of those that are due, as many as are written together."""
         together, at_once = self._sizes()
-        flight = _Flight(self._stamp(), upto=after)
+        flight = _Flight(self._stamp(), after=after, upto=after)
         seen = 0
         while seen < together and (room is None or len(flight) < room) and not self.watcher.wants_to_stop():
             left = None if room is None else room - len(flight)
@@ -332,14 +336,25 @@ class _Backfill:
                         self.watcher.explain(f"{key} would be written")
         else:
             self.watcher.patient = True
-            for portion in flight.portions:
-                self._patiently(partial(self.sink.settle, portion.batch, flight.stamp))
+            self._settle(flight)
         self.summary.objects += len(flight) - len(outcome.rejected)
         self.summary.skipped += flight.skipped
         self.summary.add(outcome)
         self.summary.last_key = flight.upto
         self._clock()
         self.watcher.progress(self.summary)
+
+    def _settle(self, flight: _Flight) -> None:
+        """Let the sink take out what must not be there, of all keys that the flight was to bring."""
+        if self.watcher.dry_run:
+            return
+        batches = [portion.batch for portion in flight.portions] or [Batch((), {})]
+        # What was not read, before, between and after the portions, belongs to one of them.
+        cuts = [flight.after, *(portion.after for portion in flight.portions[1:])]
+        end = self.walk.upto if flight.last else flight.upto
+        for batch, after, upto in zip(batches, cuts, [*cuts[1:], end], strict=True):
+            asked = Selection(keys=self.walk.keys, after=after, upto=upto)
+            self._patiently(partial(self.sink.settle, batch, flight.stamp, asked))
 
     def _arrive(self, flight: _Flight) -> Outcome:
         """What became of a flight; asked again after a failure, it is written again."""

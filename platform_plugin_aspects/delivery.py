@@ -269,9 +269,10 @@ def _write(
     found: set[Any] = set()
 
     def read_and_write(some: Sequence[Any]) -> Written:
-        batch = sink.read(Selection(keys=some))
+        asked = Selection(keys=some)
+        batch = sink.read(asked)
         found.update(batch.keys)
-        return sink.bring(batch, stamp)
+        return sink.bring(batch, stamp, asked)
 
     outcome = write_what_can_be(wanted, read_and_write)
     outcome.rejected |= bad

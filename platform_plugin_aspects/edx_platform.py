@@ -10,13 +10,14 @@ import logging
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
+from django.db import models, router
+from django.db.models.constants import LOOKUP_SEP
 from django.utils.module_loading import import_string
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys import InvalidKeyError
@@ -31,6 +32,8 @@ COURSE_INDEX_CACHE = "course_index_cache"
 #: Where the default request cache holds the structures that a split modulestore has read, by version.
 COURSE_CACHE = "course_cache"
 PUBLISHED_BRANCH = "published-branch"
+#: The module of the models that say who is retired.
+RETIREMENTS = "openedx.core.djangoapps.user_api.models"
 CREATE_COURSE = "cms.djangoapps.contentstore.views.course.create_new_course_in_store"
 
 
@@ -82,20 +85,79 @@ def get_signal(path: str) -> Any | None:
         return None
 
 
-def retired_since(moment: datetime, user_ids: Iterable[int]) -> set[int]:
-    """Which of these learners' retirements began at ``moment`` or later."""
-    recent = _retirement_status().objects.filter(created__gte=moment).values_list("user_id", flat=True)
-    return set(recent).intersection(user_ids)
+def primary(model: type[models.Model]) -> models.Manager[Any]:
+    """The default manager of a model, reading from the database to which the model is written.
+
+    A replica, which the site's routers may name for reading, lags behind: within a transaction it does not have what
+    was just written.
+    """
+    return model._default_manager.db_manager(router.db_for_write(model))
 
 
-def without_retiring(queryset: Any, user_path: str) -> Any:
-    """``queryset`` without the rows whose learner (at ``user_path``, e.g. "user_id") is being, or was, retired."""
-    status = _retirement_status().objects.filter(user_id=models.OuterRef(user_path))
-    return queryset.filter(~models.Exists(status))
+def without_retired(queryset: Any, user_path: str) -> Any:
+    """``queryset`` without the rows whose learner (at ``user_path``, e.g. "user_id") is being retired, or was.
+
+    These are anti-joins on indexed columns. The username is compared in a join that most tables need anyhow.
+    """
+    for asked in _retirements():
+        queryset = queryset.filter(~models.Exists(asked.filter(user_id=models.OuterRef(user_path))))
+    prefix = _retired_prefix()
+    if not prefix:
+        return queryset
+    account = _account_path(queryset.model, user_path)
+    if account:
+        return queryset.exclude(**{f"{account}__username__istartswith": prefix})
+    retired = _retired_accounts(prefix).filter(pk=models.OuterRef(user_path))
+    return queryset.filter(~models.Exists(retired))
 
 
-def _retirement_status() -> Any:
-    return import_string("openedx.core.djangoapps.user_api.models.UserRetirementStatus")
+def retired_among(queryset: Any, user_path: str) -> set[int]:
+    """The ids of those learners of ``queryset`` who are being retired, or were: the ones ``without_retired`` omits."""
+    prefix = _retired_prefix()
+    retired = [asked.values("user_id") for asked in _retirements()]
+    if prefix:
+        retired.append(_retired_accounts(prefix).values("pk"))
+    found: set[int] = set()
+    # One after the other: databases find the few rows of each by an index, but not those of all in one condition.
+    for users in retired:
+        found.update(queryset.filter(**{f"{user_path}__in": users}).order_by().values_list(user_path, flat=True))
+    return found
+
+
+def pending_among(user_ids: Iterable[int]) -> set[int]:
+    """Those of these learners whose retirement has been asked for, but not begun: it may still be cancelled."""
+    status = import_string(f"{RETIREMENTS}.UserRetirementStatus")
+    pending = primary(status).filter(user_id__in=list(user_ids), current_state__state_name="PENDING")
+    return set(pending.values_list("user_id", flat=True))
+
+
+def _retirements() -> list[Any]:
+    """What the platform keeps of retirements.
+
+    The status is deleted some weeks after the retirement. The request stays for ever, unless the retirement is
+    cancelled while it is pending; retirements of long ago have none.
+    """
+    names = ("UserRetirementRequest", "UserRetirementStatus")
+    return [import_string(f"{RETIREMENTS}.{name}")._default_manager.all() for name in names]
+
+
+def _retired_prefix() -> str:
+    """The beginning of every retired username; empty where the platform has none."""
+    return getattr(settings, "RETIRED_USERNAME_PREFIX", "") or ""
+
+
+def _retired_accounts(prefix: str) -> Any:
+    return get_user_model()._default_manager.filter(username__istartswith=prefix)
+
+
+def _account_path(model: Any, user_path: str) -> str:
+    """The path of the relation to the user whose id is at ``user_path``; empty where that is only a number."""
+    *relations, last = user_path.split(LOOKUP_SEP)
+    for name in relations:
+        model = model._meta.get_field(name).related_model
+    names = [each.name for each in model._meta.fields if last in (each.name, each.attname)]
+    to_users = [name for name in names if model._meta.get_field(name).related_model is get_user_model()]
+    return LOOKUP_SEP.join([*relations, *to_users]) if to_users else ""
 
 
 def ccx_keys(course_keys: Iterable[CourseKey]) -> list[CourseKey]:

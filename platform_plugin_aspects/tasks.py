@@ -101,7 +101,8 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         stamp = delivery.take_stamp(sink.name)
 
         def bring(keys: Sequence[Any]) -> Written:
-            return sink.bring(sink.read(Selection(keys=keys)), stamp)
+            asked = Selection(keys=keys)
+            return sink.bring(sink.read(asked), stamp, asked)
 
         outcome = write_what_can_be([key, *sink.affected([key])], bring)
     except Unavailable as error:

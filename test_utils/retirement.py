@@ -34,11 +34,30 @@ def populate_retirement_states() -> None:
 
 
 def request_retirement(user: User) -> None:
-    """The learner asks to be deleted: there is a UserRetirementStatus from now on, and nobody can log in."""
+    """The learner asks to be deleted: there are a UserRetirementRequest and a UserRetirementStatus from now on.
+
+    Nobody can log in. The e-mail is the retired one from now on, the username is not.
+    """
     populate_retirement_states()
-    UserRetirementStatus.create_retirement(user)
+    status = UserRetirementStatus.create_retirement(user)
+    user.email = status.retired_email
     user.set_unusable_password()
     user.save()
+
+
+def cancel_retirement(user: User) -> None:
+    """The learner thinks better of it in time: the retirement, still PENDING, is as if it had never been asked for."""
+    status = UserRetirementStatus.objects.get(user=user)
+    if status.current_state.state_name != "PENDING":
+        raise ValueError(f"The retirement of user {user.pk} is {status.current_state.state_name}, no longer PENDING")
+    user.email = status.original_email
+    user.save()
+    status.delete()
+
+
+def clean_up() -> None:
+    """What the platform does weeks after the last step: delete the statuses of retirements that are complete."""
+    UserRetirementStatus.objects.filter(current_state__state_name="COMPLETE").delete()
 
 
 def elsewhere(user: User) -> None:
@@ -57,7 +76,7 @@ def unenroll(user: User) -> None:
 
 
 def clear_profile(user: User) -> None:
-    """Clear the profile and save it: the user has the original username and email still."""
+    """Clear the profile and save it: the user has the original username still."""
     for name, value in CLEARED_PROFILE.items():
         setattr(user.profile, name, value)
     user.profile.save()

@@ -63,7 +63,8 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
         stamp = delivery.take_stamp(sink.name)
 
         def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
-            return sink.bring(sink.read(Selection(keys=some)), stamp)
+            asked = Selection(keys=some)
+            return sink.bring(sink.read(asked), stamp, asked)
 
         outcome.add(write_what_can_be(keys, bring))
     for keys in delivery.portions(found.extra if prune else [], DETAIL_SIZE):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import compress
 from typing import Any, ClassVar
 
@@ -21,13 +21,13 @@ from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client, quote
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
 
-#: A retirement that began while a batch was read is committed within this time of its beginning, by any measure.
-RETIREMENT_MARGIN = timedelta(hours=1)
+#: Keys named in one query, at most: they travel in the address of the request.
+KEYS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class BaseSink:
     deletes: ClassVar[bool] = False
 
     def __init__(self, connection: Connection | None = None, database: str | None = None):
-        """``database``: alias of the database from which ``read`` reads; None: where the platform's routers say."""
+        """``database``: alias of the database from which ``read`` reads; None: the one to which the platform writes."""
         self.connection = connection or Connection.from_settings()
         self.database = database
 
@@ -182,14 +182,18 @@ class BaseSink:
         """What ``settle`` needs of a batch that was packed."""
         raise NotImplementedError
 
-    def bring(self, batch: Batch, stamp: datetime) -> Written:
-        """Write a batch and settle it."""
+    def bring(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
+        """Write a batch and settle it; ``asked``: see ``settle``."""
         written = self.write(batch, stamp)
-        self.settle(batch, stamp)
+        self.settle(batch, stamp, asked)
         return written
 
-    def settle(self, batch: Batch, stamp: datetime) -> None:
-        """After ``write``: take back what should not have been written, for the source changed after ``read``."""
+    def settle(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
+        """After ``write``: take out of ClickHouse what must not be there, because the source changed after ``read``.
+
+        ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. What
+        an earlier attempt wrote of the others may be there too.
+        """
 
     def delete(self, keys: Sequence[Any]) -> None:
         """Take the rows of objects that are gone from the source out of ClickHouse."""
@@ -227,8 +231,8 @@ class ModelBaseSink(BaseSink):
     table_name: ClassVar[str] = ""
     #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
-    #: The path of the learner's id, where rows are about one: learners in retirement are then left out of tables with
-    #: personal data.
+    #: The path of the learner's id, where rows are about one: learners who are being retired, or were, are then left
+    #: out of tables with personal data. These have a column ``user_id``.
     learner: ClassVar[str] = ""
     table: ClassVar[Table]
 
@@ -259,11 +263,14 @@ class ModelBaseSink(BaseSink):
 
     @property
     def manager(self) -> Any:
-        """The default manager of the model; LookupError, naming the setting, when the model cannot be imported."""
+        """The default manager of the model, on the database to which it is written.
+
+        LookupError, naming the setting, when the model cannot be imported.
+        """
         model = edx_platform.get_model(self.model)
         if model is None:
             raise LookupError(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{self.model!r}] names no model that can be imported")
-        return model._default_manager
+        return edx_platform.primary(model)
 
     def parse_key(self, text: str) -> Any:
         """See BaseSink."""
@@ -279,8 +286,8 @@ class ModelBaseSink(BaseSink):
     def queryset(self) -> Any:
         """All objects of the model that are to be written."""
         queryset = self.manager.all()
-        if self._keeps_out_retiring:
-            queryset = edx_platform.without_retiring(queryset, self.learner)
+        if self._keeps_out_retired:
+            queryset = edx_platform.without_retired(queryset, self.learner)
         return queryset
 
     def read(self, selection: Selection) -> Batch:
@@ -288,14 +295,9 @@ class ModelBaseSink(BaseSink):
         queryset = self.queryset()
         if self.database is not None:
             queryset = queryset.using(self.database)
-        if selection.keys is not None:
-            queryset = queryset.filter(pk__in=selection.keys)
+        queryset = _within(queryset, selection)
         if selection.skip:
             queryset = queryset.exclude(pk__in=selection.skip)
-        if selection.after is not None:
-            queryset = queryset.filter(pk__gt=selection.after)
-        if selection.upto is not None:
-            queryset = queryset.filter(pk__lte=selection.upto)
         if selection.since is not None:
             queryset = queryset.filter(**{f"{self.date}__gte": selection.since})
         queryset = queryset.order_by("pk")[: selection.limit]
@@ -340,7 +342,7 @@ class ModelBaseSink(BaseSink):
         return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
 
     def _above(self, after: Any) -> Any:
-        objects = self.manager.using(self.database)
+        objects = self.manager.all() if self.database is None else self.manager.using(self.database)
         return objects if after is None else objects.filter(pk__gt=after)
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
@@ -380,7 +382,18 @@ class ModelBaseSink(BaseSink):
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
         column = self.key()
-        self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
+        self._take_out(column.name, column.type, column.values(keys))
+
+    def _take_out(self, column: str, type_: str, values: Sequence[Any]) -> None:
+        """Delete the rows whose column is one of the values; where there are none, ClickHouse rewrites nothing."""
+        table = self.clickhouse.qualified(self.table.name)
+        query = f"SELECT DISTINCT {quote(column)} FROM {table} WHERE {quote(column)} IN {{values:Array({type_})}}"
+        there: list[Any] = []
+        for start in range(0, len(values), KEYS_AT_ONCE):
+            some = list(values[start : start + KEYS_AT_ONCE])
+            there += [value for (value,) in self.clickhouse.select(query, {"values": some})]
+        if there:
+            self.clickhouse.delete(self.table.name, column, type_, there)
 
     def converted(self, batch: Batch) -> list[Sequence[Any]]:
         """The batch as ClickHouse's values, one sequence per column."""
@@ -395,24 +408,36 @@ class ModelBaseSink(BaseSink):
                 f"A value of {self.table.name}.{column.name} cannot be converted ({type(error).__name__})"
             ) from None
 
-    def settle(self, batch: Batch, stamp: datetime) -> None:
-        """See BaseSink. Deletes what was written of learners whose retirement began after the batch was read."""
-        if not len(batch):
-            return
-        if self._keeps_out_retiring:
-            learners = batch.columns[self.learner]
-            retired = edx_platform.retired_since(stamp - RETIREMENT_MARGIN, learners)
-            if retired:
-                self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))
-        if self.deletes:
-            there = set(self.manager.filter(pk__in=batch.keys).values_list("pk", flat=True))
+    def settle(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
+        """See BaseSink. Takes out retired learners, and objects that are gone."""
+        asked = asked or Selection(keys=batch.keys)
+        if self._keeps_out_retired:
+            retired = edx_platform.retired_among(_within(self.manager.all(), asked), self.learner)
+            # What was written before a retirement that may still be cancelled stays.
+            written_before = retired.difference(batch.columns.get(self.learner, ()))
+            if written_before:
+                retired -= edx_platform.pending_among(written_before)
+            self._take_out("user_id", "Int32", sorted(retired))
+        if self.deletes and len(batch):
+            there = set(_within(self.manager.all(), asked).order_by().values_list("pk", flat=True))
             gone = [key for key in batch.keys if key not in there]
             if gone:
                 self.delete(gone)
 
     @property
-    def _keeps_out_retiring(self) -> bool:
+    def _keeps_out_retired(self) -> bool:
         return bool(self.learner) and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
+
+
+def _within(queryset: Any, selection: Selection) -> Any:
+    """The objects with the selected keys, or in the selected range of keys."""
+    if selection.keys is not None:
+        queryset = queryset.filter(pk__in=selection.keys)
+    if selection.after is not None:
+        queryset = queryset.filter(pk__gt=selection.after)
+    if selection.upto is not None:
+        queryset = queryset.filter(pk__lte=selection.upto)
+    return queryset
 
 
 def _is_on_for_everyone(flag: str) -> bool:

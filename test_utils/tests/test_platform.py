@@ -44,7 +44,7 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from openedx.core.djangoapps.content_tagging.api import delete_object_tags, get_object_tags
 from openedx.core.djangoapps.external_user_ids.models import ExternalId
 from openedx.core.djangoapps.user_api.accounts.signals import USER_RETIRE_LMS_MISC
-from openedx.core.djangoapps.user_api.models import UserPreference, UserRetirementStatus
+from openedx.core.djangoapps.user_api.models import UserPreference, UserRetirementRequest, UserRetirementStatus
 from openedx.core.djangoapps.user_authn.views.registration_form import AccountCreationForm
 from openedx.core.lib.api.permissions import IsStaffOrReadOnly
 from openedx.envs.environment import databases
@@ -63,7 +63,7 @@ from xmodule.modulestore.store_utilities import DETACHED_XBLOCK_TYPES
 from test_utils import factories
 from test_utils.demo_data import load_demo, read_learners
 from test_utils.factories import make_ccx, make_course, make_course_key, make_enrollment, make_user
-from test_utils.retirement import STEPS, retire, retirement_steps
+from test_utils.retirement import STEPS, cancel_retirement, clean_up, request_retirement, retire, retirement_steps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PUBLISHED_ONLY = ModuleStoreEnum.RevisionOption.published_only
@@ -634,12 +634,14 @@ class TestRetirement:
             if step == "clear_profile":
                 stored = UserProfile.objects.select_related("user").get(user=user)
                 assert (stored.name, stored.bio, stored.year_of_birth) == ("", None, None)
-                assert (stored.user.username, stored.user.email) == ("original", "original@example.invalid")
+                assert stored.user.username == "original"
+                assert stored.user.email == UserRetirementStatus.objects.get(user=user).retired_email
 
         assert steps == [name for name, _, _ in STEPS]
         assert events == ["retire", "unenroll"]
         assert at_misc == [("Original Name", "original")]
         status = UserRetirementStatus.objects.get(user=user)
+        # The first of the user's saves is that of the request.
         assert [save for save in saves if save] == [
             ("User", "original"),
             ("UserProfile", "original"),
@@ -649,6 +651,35 @@ class TestRetirement:
         assert (user.username, user.email, user.is_active) == (status.retired_username, status.retired_email, False)
         assert "original" not in user.username
         assert (status.current_state.state_name, CourseEnrollment.is_enrolled(user, key)) == ("COMPLETE", False)
+
+    def test_the_request_stays_when_the_status_is_cleaned_up(self) -> None:
+        user = make_user("original")
+        request_retirement(user)
+        stored = User.objects.get(pk=user.pk)
+        assert stored.username == "original"
+        assert stored.email.endswith("@retired.invalid")
+        assert UserRetirementRequest.has_user_requested_retirement(user)
+        clean_up()
+        assert UserRetirementStatus.objects.filter(user=user).exists()
+        retire(make_user("other"))
+        clean_up()
+        other = User.objects.get(username__startswith=django_settings.RETIRED_USERNAME_PREFIX)
+        assert not UserRetirementStatus.objects.filter(user=other).exists()
+        assert UserRetirementRequest.has_user_requested_retirement(other)
+
+    def test_a_retirement_is_cancelled_only_while_it_is_pending(self) -> None:
+        user = make_user("original")
+        steps = retirement_steps(user)
+        next(steps)
+        cancel_retirement(user)
+        assert User.objects.get(pk=user.pk).email == "original@example.invalid"
+        assert not UserRetirementStatus.objects.filter(user=user).exists()
+        assert not UserRetirementRequest.has_user_requested_retirement(user)
+        steps = retirement_steps(user)
+        while next(steps) != "forums":
+            pass
+        with pytest.raises(ValueError, match="no longer PENDING"):
+            cancel_retirement(user)
 
     def test_a_receiver_breaks_the_misc_step(self) -> None:
         def fail(**kwargs: Any) -> None:

@@ -151,7 +151,8 @@ CELERY_TIMEZONE = TIME_ZONE
 
 STANDIN_COURSES_DIR = courses_dir()
 
-RETIRED_USERNAME_FMT = "retired__user_{}"
+RETIRED_USERNAME_PREFIX = "retired__user_"
+RETIRED_USERNAME_FMT = RETIRED_USERNAME_PREFIX + "{}"
 RETIRED_EMAIL_FMT = "retired__user_{}@retired.invalid"
 RETIREMENT_STATES = [
     "PENDING",

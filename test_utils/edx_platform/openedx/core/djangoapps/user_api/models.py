@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils.crypto import salted_hmac
 from model_utils.models import TimeStampedModel
 
@@ -48,8 +50,25 @@ class RetirementState(models.Model):
         return self.state_name
 
 
+class UserRetirementRequest(TimeStampedModel):
+    """One row per user who asked to be deleted. It stays, unless the retirement is cancelled while it is PENDING."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE)
+
+    class Meta:
+        app_label = "user_api"
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} asked to be deleted"
+
+    @classmethod
+    def has_user_requested_retirement(cls, user: User) -> bool:
+        """Tell whether the user asked to be deleted."""
+        return cls.objects.filter(user=user).exists()
+
+
 class UserRetirementStatus(TimeStampedModel):
-    """One row per user who is being retired, or was."""
+    """One row per user who is being retired. The platform's clean-up deletes it some weeks after the end."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE)
     original_username = models.CharField(max_length=150, db_index=True)
@@ -75,6 +94,7 @@ class UserRetirementStatus(TimeStampedModel):
         pending = RetirementState.objects.order_by("state_execution_order").first()
         if pending is None:
             raise RetirementStateError("There are no retirement states; populate RETIREMENT_STATES first")
+        UserRetirementRequest.objects.create(user=user)
         # Not the username itself: the retired names must not give the original away.
         retired = hash_for_retirement(user.username)
         return cls.objects.create(
@@ -99,6 +119,13 @@ class UserRetirementStatus(TimeStampedModel):
         self.last_state, self.current_state = self.current_state, state
         self.responses += f"\nMoved to {state_name}"
         self.save()
+
+
+@receiver(post_delete, sender=UserRetirementStatus)
+def forget_pending_request(sender: type, instance: UserRetirementStatus, **kwargs: object) -> None:
+    """Delete the request with a retirement that is cancelled while PENDING, and in no other case."""
+    if instance.current_state.state_name == "PENDING":
+        UserRetirementRequest.objects.filter(user_id=instance.user_id).delete()
 
 
 def hash_for_retirement(text: str) -> str:
