@@ -29,22 +29,45 @@ type SentEventsTotal { timestamp: String sentEventsTotal: Float! }
 """
 #: The same for each kind of component.
 KIND = """
-type {kind} implements Component {{ componentId: String! componentType: String! metrics: {kind}Metrics! }}
+type {kind} implements Component {{
+  componentId: String! componentType: String! metrics: {kind}Metrics! {inputs}
+}}
 interface {kind}Metrics {{ receivedEventsTotal: ReceivedEventsTotal sentEventsTotal: SentEventsTotal }}
 type Generic{kind}Metrics implements {kind}Metrics {{
   receivedEventsTotal: ReceivedEventsTotal sentEventsTotal: SentEventsTotal
 }}
 """
-API = build_schema(SCHEMA + "".join(KIND.format(kind=kind) for kind in ("Source", "Transform", "Sink")))
+#: What a component takes its events from.
+INPUTS = "sources: [Source!]! transforms: [Transform!]!"
+KINDS = {"Source": "", "Transform": INPUTS, "Sink": INPUTS}
+API = build_schema(SCHEMA + "".join(KIND.format(kind=kind, inputs=inputs) for kind, inputs in KINDS.items()))
 
 
 @dataclass
 class Component:
-    """``received`` and ``sent`` are None before its first event."""
+    """``received`` and ``sent`` are None before its first event; ``inputs``: ids of what it takes its events from."""
 
     kind: str
     received: float | None = None
     sent: float | None = None
+    inputs: tuple[str, ...] = ()
+
+
+def configured_by_tutor(logged: int = 1_000_000, tracked: int = 5_000, xapi: int = 50) -> dict[str, Component]:
+    """The components of Vector as Tutor's plugin for Aspects sets it up, after so many lines of the containers' logs.
+
+    Its source is the log of every container. Transforms keep the lines of two loggers, and each of the two goes to a
+    sink of its own: tracking events and xAPI statements. The statements also go to an archive.
+    """
+    return {
+        "docker_logs": Component("Source", received=logged, sent=logged),
+        "openedx_containers": Component("Transform", received=logged, sent=logged // 2, inputs=("docker_logs",)),
+        "tracking": Component("Transform", received=logged // 2, sent=tracked, inputs=("openedx_containers",)),
+        "xapi": Component("Transform", received=logged // 2, sent=xapi, inputs=("openedx_containers",)),
+        "clickhouse_tracking": Component("Sink", received=tracked, sent=tracked, inputs=("tracking",)),
+        "clickhouse_xapi": Component("Sink", received=xapi, sent=xapi, inputs=("xapi",)),
+        "s3_archive": Component("Sink", received=xapi, sent=0, inputs=("xapi",)),
+    }
 
 
 class _Handler(Handler):
@@ -90,14 +113,18 @@ class VectorEndpoint(HttpEndpoint[str]):
 
 def _page(components: Mapping[str, Component]) -> Callable[..., Any]:
     def page(_info: Any, first: int = DEFAULT_PAGE, **_others: Any) -> dict[str, Any]:
-        nodes = [_node(name, component) for name, component in list(components.items())[:first]]
+        nodes = [_node(name, components) for name in list(components)[:first]]
         edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(nodes)]
         return {"edges": edges, "totalCount": len(components)}
 
     return page
 
 
-def _node(name: str, component: Component) -> dict[str, Any]:
+def _node(name: str, components: Mapping[str, Component]) -> dict[str, Any]:
+    component = components[name]
+    inputs: dict[str, list[dict[str, Any]]] = {"Source": [], "Transform": []}
+    for input_name in component.inputs:
+        inputs[components[input_name].kind].append(_node(input_name, components))
     totals = {"receivedEventsTotal": component.received, "sentEventsTotal": component.sent}
     metrics = {metric: None if total is None else {metric: total} for metric, total in totals.items()}
     return {
@@ -105,4 +132,6 @@ def _node(name: str, component: Component) -> dict[str, Any]:
         "componentId": name,
         "componentType": "vector",
         "metrics": {"__typename": f"Generic{component.kind}Metrics", **metrics},
+        "sources": inputs["Source"],
+        "transforms": inputs["Transform"],
     }

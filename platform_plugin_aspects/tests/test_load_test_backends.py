@@ -19,7 +19,7 @@ from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
 from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app
-from test_utils.vector_endpoint import Component, VectorEndpoint
+from test_utils.vector_endpoint import Component, VectorEndpoint, configured_by_tutor
 
 
 def test_the_names_that_operators_know() -> None:
@@ -152,17 +152,51 @@ def fails(vector: VectorEndpoint, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_what_sources_took_in_and_sinks_sent(vector: VectorEndpoint) -> None:
+def test_what_came_to_sinks_and_what_they_sent(vector: VectorEndpoint) -> None:
     assert ask(vector) == {"events_received": 0, "events_sent": 0, "lag": 0}
     # The order is Vector's own; and what is beyond the first ten counts too.
     vector.components = {
         **{f"remap{number}": Component("Transform", received=7, sent=7) for number in range(10)},
         "lms": Component("Source", received=100, sent=100),
-        "cms": Component("Source", received=20, sent=19),
-        "clickhouse": Component("Sink", received=110, sent=90),
+        "cms": Component("Source", received=20, sent=20),
+        "clickhouse": Component("Sink", received=110, sent=90, inputs=("lms", "cms")),
         "new": Component("Sink"),
     }
     assert ask(vector) == {"events_received": 120, "events_sent": 90, "lag": 30}
+
+
+def test_vector_as_tutor_s_plugin_sets_it_up(vector: VectorEndpoint) -> None:
+    vector.components = configured_by_tutor(logged=1_000_000, tracked=5_000, xapi=50)
+    assert ask(vector) == {"events_received": 50, "events_sent": 50, "lag": 0}
+    vector.components["xapi"].sent = 60
+    vector.components["clickhouse_xapi"].sent = 57
+    assert ask(vector) == {"events_received": 60, "events_sent": 57, "lag": 3}
+    assert ask(vector, sink=["clickhouse_tracking"]) == {"events_received": 5_000, "events_sent": 5_000, "lag": 0}
+    assert ask(vector, sink=["s3_archive"]) == {"events_received": 60, "events_sent": 0, "lag": 60}
+
+
+def test_a_component_that_is_called_so_and_is_no_sink(vector: VectorEndpoint) -> None:
+    vector.components = {
+        "clickhouse_xapi": Component("Source", received=9, sent=8),
+        "out": Component("Sink", received=8, sent=7, inputs=("clickhouse_xapi",)),
+    }
+    assert ask(vector) == {"events_received": 8, "events_sent": 7, "lag": 1}
+
+
+def test_each_sink_is_compared_with_its_own_inputs(vector: VectorEndpoint) -> None:
+    """Of an event that goes to two sinks, both are waited for."""
+    vector.components = {
+        "lms": Component("Source", received=10, sent=10),
+        "cms": Component("Source", received=5, sent=5),
+        "first": Component("Sink", received=15, sent=15, inputs=("lms", "cms")),
+        "second": Component("Sink", received=9, sent=9, inputs=("lms",)),
+    }
+    assert ask(vector) == {"events_received": 25, "events_sent": 24, "lag": 1}
+
+
+def test_a_component_named_as_sink_that_has_no_inputs(vector: VectorEndpoint) -> None:
+    vector.components = configured_by_tutor()
+    assert fails(vector, sink=["docker_logs"]) == "--vector_sink docker_logs is a source: name sinks"
 
 
 def test_where_transforms_drop_events(vector: VectorEndpoint) -> None:

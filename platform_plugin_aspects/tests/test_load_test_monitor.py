@@ -19,7 +19,7 @@ from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.load_test.monitor import LOOK_SECS, Monitor, TooLate, arrived, line
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
-from test_utils.vector_endpoint import Component, VectorEndpoint
+from test_utils.vector_endpoint import VectorEndpoint, configured_by_tutor
 
 RUN = "0b8e"
 BEGAN = 1000.0
@@ -63,9 +63,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def vector() -> Iterator[VectorEndpoint]:
-    """Vector, with one source and one sink."""
+    """Vector as Tutor's plugin sets it up; no statement has come yet."""
     with VectorEndpoint() as endpoint:
-        endpoint.components = {"lms": Component("Source", received=0), "xapi": Component("Sink", sent=0)}
+        endpoint.components = configured_by_tutor(xapi=0)
         yield endpoint
 
 
@@ -140,10 +140,10 @@ def test_a_table_that_is_not_there(client: ClickHouse, settings: Any) -> None:
 def test_a_run_from_its_start_to_the_last_event(
     client: ClickHouse, vector: VectorEndpoint, monitor: Monitor, clock: Clock
 ) -> None:
-    source, sink = vector.components["lms"], vector.components["xapi"]
+    xapi, sink = vector.components["xapi"], vector.components["clickhouse_xapi"]
 
     def send() -> None:
-        source.received, sink.sent = 50, 20
+        xapi.sent, sink.sent = 50, 20
         arrive(client, 20)
 
     def catch_up() -> None:
@@ -182,11 +182,11 @@ def test_a_slow_sample_does_not_shift_the_others(
 def test_something_still_on_its_way_starts_the_wait_anew(
     client: ClickHouse, vector: VectorEndpoint, monitor: Monitor, clock: Clock
 ) -> None:
-    source, sink = vector.components["lms"], vector.components["xapi"]
+    xapi, sink = vector.components["xapi"], vector.components["clickhouse_xapi"]
     run = start(client)
     runs.end(client, RUN, 1)
     clock.planned = {
-        1005: lambda: setattr(source, "received", 1),
+        1005: lambda: setattr(xapi, "sent", 1),
         1015: lambda: setattr(sink, "sent", 1),
     }
     assert monitor.watch(run)

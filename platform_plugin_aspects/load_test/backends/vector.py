@@ -12,19 +12,38 @@ from platform_plugin_aspects.proxies import requests_proxy
 
 from .base import TIMEOUT_SECS, Backend, BackendError, unknown
 
-#: The metric that counts, by kind of component: what sources took in, and what the others passed on.
+#: What counts when a component is named as where events come from: what sources took in, what the others passed on.
 METRICS = {"Source": "receivedEventsTotal", "Transform": "sentEventsTotal", "Sink": "sentEventsTotal"}
-_COUNTED = " ".join(f"... on {kind} {{ metrics {{ {metric} {{ {metric} }} }} }}" for kind, metric in METRICS.items())
+SENT = "sentEventsTotal"
+_INPUTS = "sources { componentId } transforms { componentId }"
+_KINDS = " ".join(
+    f"... on {kind} {{ metrics {{ {' '.join(f'{name} {{ {name} }}' for name in dict.fromkeys((metric, SENT)))} }} "
+    f"{'' if kind == 'Source' else _INPUTS} }}"
+    for kind, metric in METRICS.items()
+)
 #: Without a number of components, the API tells of ten.
-QUERY = f"{{ components(first: 1000) {{ edges {{ node {{ __typename componentId {_COUNTED} }} }} }} }}"
+QUERY = f"{{ components(first: 1000) {{ edges {{ node {{ __typename componentId {_KINDS} }} }} }} }}"
+#: The sink of xAPI statements in the configuration by Tutor's plugin for Aspects.
+TUTOR_SINK = "clickhouse_xapi"
+
+
+@dataclass(frozen=True)
+class Component:
+    """``counted``: by the metric of its kind. ``sent``: what it passed on. ``inputs``: ids of what it reads from."""
+
+    kind: str
+    counted: int
+    sent: int
+    inputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Vector(Backend):
-    """The events in and out of it since it started: {events_received, events_sent, lag}.
+    """The events that came to its sinks and left them, since it started: {events_received, events_sent, lag}.
 
-    ``vector_source``, ``vector_sink``: ids of the components that count; None: all sources, all sinks. Where transforms
-    drop events, the lag is right only with the last transform before the sinks as ``vector_source``.
+    ``vector_sink``: ids of the sinks that count; None: the sink of xAPI statements in Tutor's configuration, or all
+    where there is none of that name. ``vector_source``: ids of the components that count as where events come from;
+    None: the inputs of those sinks, which leave out what transforms drop on the way.
     """
 
     name = "vector"
@@ -35,38 +54,53 @@ class Vector(Backend):
     def sample(self) -> dict[str, Any]:
         """See Backend."""
         components = self._components()
-        received = _total(components, "Source", self.vector_source)
-        sent = _total(components, "Sink", self.vector_sink)
+        for name in (*(self.vector_source or ()), *(self.vector_sink or ())):
+            if name not in components:
+                raise unknown("component of Vector", name, components)
+        sinks = [components[name] for name in self.vector_sink or _default_sinks(components)]
+        if self.vector_source is None:
+            received = self._received(sinks, components)
+        else:
+            received = sum(components[name].counted for name in self.vector_source)
+        sent = sum(sink.sent for sink in sinks)
         return {"events_received": received, "events_sent": sent, "lag": received - sent}
 
-    def _components(self) -> dict[str, tuple[str, int]]:
-        """{id: (kind, number of events)}."""
+    def _received(self, sinks: list[Component], components: Mapping[str, Component]) -> int:
+        """What the inputs of these sinks passed on; to each sink, because each has its own buffer."""
+        for name in self.vector_sink or ():
+            if components[name].kind == "Source":
+                raise BackendError(f"--vector_sink {name} is a source: name sinks")
+        return sum(components[name].sent for sink in sinks for name in sink.inputs if name in components)
+
+    def _components(self) -> dict[str, Component]:
         try:
             response = requests.post(self.vector_url, json={"query": QUERY}, timeout=TIMEOUT_SECS)
             if response.status_code == requests.codes.not_found:
                 raise BackendError("There is no GraphQL API at --vector_url: Vector 0.55 and later have none")
             response.raise_for_status()
             nodes = [edge["node"] for edge in response.json()["data"]["components"]["edges"]]
-            return {node["componentId"]: (node["__typename"], _events(node)) for node in nodes}
+            return {node["componentId"]: _component(node) for node in nodes}
         except requests.RequestException as error:
             via = requests_proxy(self.vector_url)
             raise BackendError(f"Vector did not answer{via} ({type(error).__name__}): check --vector_url") from None
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             raise BackendError("What is at --vector_url does not answer as Vector's GraphQL API does") from None
 
 
-def _events(node: Mapping[str, Any]) -> int:
-    metric = METRICS[node["__typename"]]
+def _component(node: Mapping[str, Any]) -> Component:
+    kind = node["__typename"]
+    inputs = [] if kind == "Source" else [*node["sources"], *node["transforms"]]
+    return Component(
+        kind, _events(node, METRICS[kind]), _events(node, SENT), tuple(str(each["componentId"]) for each in inputs)
+    )
+
+
+def _events(node: Mapping[str, Any], metric: str) -> int:
     # There is none before the first event.
     found = node["metrics"][metric]
     return 0 if found is None else int(found[metric])
 
 
-def _total(components: Mapping[str, tuple[str, int]], kind: str, chosen: list[str] | None) -> int:
-    """The events of the chosen components, by default of all of a kind."""
-    if chosen is None:
-        return sum(events for its_kind, events in components.values() if its_kind == kind)
-    for name in chosen:
-        if name not in components:
-            raise unknown("component of Vector", name, components)
-    return sum(components[name][1] for name in chosen)
+def _default_sinks(components: Mapping[str, Component]) -> list[str]:
+    sinks = [name for name, component in components.items() if component.kind == "Sink"]
+    return [TUTOR_SINK] if TUTOR_SINK in sinks else sinks

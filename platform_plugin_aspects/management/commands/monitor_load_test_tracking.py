@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError, Celery
+from platform_plugin_aspects.load_test.backends.vector import TUTOR_SINK
 from platform_plugin_aspects.load_test.monitor import Monitor, TooLate
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
@@ -90,10 +91,14 @@ class Command(BaseCommand):
             "--vector_source",
             nargs="+",
             metavar="ID",
-            help="components that the events come from (default: all sources). Where transforms drop events: the last "
-            "transform before the sinks",
+            help="components that the events come from (default: the inputs of the sinks)",
         )
-        vector.add_argument("--vector_sink", nargs="+", metavar="ID", help="sinks of the events (default: all)")
+        vector.add_argument(
+            "--vector_sink",
+            nargs="+",
+            metavar="ID",
+            help=f'sinks of the events (default: "{TUTOR_SINK}", as Tutor calls it, or else all)',
+        )
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
