@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from platform_plugin_aspects import reconcile
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import (
     Column,
@@ -12,6 +15,10 @@ from platform_plugin_aspects.clickhouse.schema import (
     create_missing,
     missing_and_drifted,
 )
+from platform_plugin_aspects.sinks import CourseEnrollmentSink, CourseOverviewSink, Selection
+from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.tests.conftest import rows
+from test_utils import factories
 
 TABLE = Table(
     "things",
@@ -90,6 +97,38 @@ def test_create_missing_makes_what_is_missing_and_alters_nothing(clickhouse: Cli
     assert clickhouse.columns()["things"] == RIGHT
     assert clickhouse.columns()["drifted"] == [("id", "Int32")]
     assert create_missing(clickhouse, [TABLE])[0] == []
+
+
+#: The tables that Aspects' migrations leave as plain MergeTree.
+PLAIN = ("course_overviews", "course_blocks", "course_enrollment", "load_test_runs", "load_test_stats")
+
+
+@pytest.mark.django_db
+def test_tables_as_aspects_leaves_them_are_no_drift_and_work(clickhouse: ClickHouse, empty_store: None) -> None:
+    """Plain MergeTree, and DEFAULT expressions that ours lack."""
+    database = clickhouse.connection.database
+    for table in tables():
+        if table.name in PLAIN:
+            columns = [replace(each, default=each.default or "''") for each in table.columns if each.type == "String"]
+            by_name = {column.name: column for column in columns}
+            changed = replace(table, columns=tuple(by_name.get(each.name, each) for each in table.columns))
+            statement = changed.create_statement(database).replace("ReplacingMergeTree", "MergeTree")
+            clickhouse.command(f"DROP TABLE {clickhouse.qualified(table.name)}")
+            clickhouse.command(statement)
+    engines = dict(clickhouse.select(f"SELECT name, engine FROM system.tables WHERE database = '{database}'"))
+    assert {name for name, engine in engines.items() if engine == "MergeTree"} == set(PLAIN)
+    assert create_missing(clickhouse, tables()) == ([], [])
+
+    factories.make_course()
+    enrollment = factories.make_enrollment()
+    for sink in (CourseOverviewSink(), CourseEnrollmentSink()):
+        # A state that is written twice is two rows, of which the latest counts.
+        for day in (1, 2):
+            sink.write(sink.read(Selection()), factories.utc(2026, 3, day))
+        assert reconcile.compare(sink).equal
+    assert len(rows(clickhouse, "course_enrollment")) == 2
+    CourseEnrollmentSink().delete([enrollment.pk])
+    assert rows(clickhouse, "course_enrollment") == []
 
 
 def test_create_missing_makes_the_database(clickhouse: ClickHouse) -> None:

@@ -17,7 +17,7 @@ CREATE TABLE event_sink.course_overviews
     dump_id UUID,
     time_last_dumped String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 PRIMARY KEY (org, course_key, modified, time_last_dumped)
 ORDER BY (org, course_key, modified, time_last_dumped);
 
@@ -33,7 +33,7 @@ CREATE TABLE event_sink.course_blocks
     dump_id UUID,
     time_last_dumped String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 PRIMARY KEY (org, course_key, location, edited_on)
 ORDER BY (org, course_key, location, edited_on, order);
 
@@ -93,7 +93,7 @@ CREATE TABLE event_sink.course_enrollment
     dump_id UUID,
     time_last_dumped String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 ORDER BY (course_key, user_id, time_last_dumped);
 
 CREATE TABLE event_sink.tag
@@ -142,7 +142,7 @@ CREATE TABLE event_sink.load_test_runs
     event_type String,
     extra String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 ORDER BY (run_id, timestamp);
 
 CREATE TABLE event_sink.load_test_stats
@@ -151,7 +151,7 @@ CREATE TABLE event_sink.load_test_stats
     timestamp DateTime DEFAULT now(),
     stats String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 ORDER BY (run_id, timestamp);
 
 CREATE TABLE xapi.xapi_events_all
