@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Characters of an error in a list.
 ERROR_LIMIT = 60
@@ -45,7 +45,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic c
 def _ask(names: set[str]) -> str:
     """Ask for the delivery of those sinks that this service has on; returns what to say of all."""
     known = sinks()
-    on = {name for name in names if name in known and known[name].is_enabled()}
+    on = {name for name in names if name in known and is_on(known[name])}
     for name in on:
         transaction.on_commit(partial(delivery.ask, name), robust=True)
     said = (("Delivery is asked for", on), ("Off in this service, and not asked for", names - on))

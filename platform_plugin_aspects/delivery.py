@@ -26,11 +26,12 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import marks
-from platform_plugin_aspects.clickhouse.client import Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.errors import place_of
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Selection, Written
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Delivery:
     """What one call of ``deliver`` did.
 
     ``status``: "delivered" (nothing is pending, as far as was read), "busy" (another worker is at it), "waiting" (the
-    wait after a failure is not over), "failed" (ClickHouse is away or misconfigured: all is kept), "off". ``wait``:
+    wait after a failure is not over), "failed" (ClickHouse is away or misconfigured, or the
+    sink's code failed: all is kept), "off". ``wait``:
     seconds after which it should be tried again, or None.
     """
 
@@ -140,7 +142,7 @@ def ask_for_pending() -> list[str]:
     waiting = SinkState.objects.filter(retry_at__gt=now).values("sink")
     ready = _ready(now).exclude(sink__in=waiting).values_list("sink", flat=True).distinct().order_by("sink")
     known = sinks()
-    asked = [name for name in ready if name in known and known[name].is_enabled()]
+    asked = [name for name in ready if name in known and is_on(known[name])]
     for name in asked:
         ask(name)
     return asked
@@ -157,7 +159,7 @@ def deliver(name: str) -> Delivery:
     sink_class = sinks().get(name)
     if sink_class is None:
         raise LookupError(f"{name!r} is no sink: there are {', '.join(sinks())}")
-    if not sink_class.is_enabled():
+    if not is_on(sink_class):
         # Kept: another service, or a later configuration, may have it on.
         delivery.status = "off"
         return delivery
@@ -229,19 +231,23 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
         return False
     try:
         _write(sink_class(), state, changes, ready, delivery)
-    except (Unavailable, Misconfigured) as error:
+    except DatabaseError:
+        raise
+    except Exception as error:
+        # A sink of others may raise anything where it does not write objects; those are isolated.
+        reason = str(error) if isinstance(error, Failure) else f"The sink's own code failed: {place_of(error)}"
         state.failures += 1
         wait = wait_after(state.failures)
         # Not since the beginning: a ClickHouse that does not answer may have taken longer than the wait.
         state.last_error_at = timezone.now()
         state.retry_at = state.last_error_at + wait
-        state.last_error = str(error)
-        delivery.status, delivery.error, delivery.wait = "failed", str(error), wait.total_seconds()
+        state.last_error = reason
+        delivery.status, delivery.error, delivery.wait = "failed", reason, wait.total_seconds()
         log.error(
             "%s is not delivered; its changes are kept and tried again in %.0f s: %s",
             state.sink,
             wait.total_seconds(),
-            error,
+            reason,
         )
         state.save()
         return False
@@ -280,7 +286,7 @@ def _write(
     if gone:
         sink.delete(gone)
     for other, others in sink.affected_elsewhere(wanted).items():
-        if sinks()[other].is_enabled():
+        if is_on(sinks()[other]):
             record(other, others)
     good = len(found - outcome.rejected.keys())
     delivery.objects += good

@@ -23,6 +23,8 @@ from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import AsideUsageKey, CourseKey, UsageKey
 
+from platform_plugin_aspects.loading import CannotLoad, load
+
 log = logging.getLogger(__name__)
 
 #: Where a module was called something else: openedx-core took openedx-learning's place in 2026.
@@ -59,9 +61,9 @@ def _import_model(module: str, model: str) -> type[models.Model] | None:
     moved = [FORMER_MODULES.get(module), *(new for new, former in FORMER_MODULES.items() if former == module)]
     for candidate in filter(None, [module, *moved]):
         try:
-            found = import_string(f"{candidate}.{model}")
-        except (ImportError, RuntimeError):
-            # RuntimeError: the module is there, but its app is not in INSTALLED_APPS.
+            found = load(f"{candidate}.{model}")
+        except CannotLoad:
+            # Or the module is there, but its app is not in INSTALLED_APPS.
             continue
         if isinstance(found, type) and issubclass(found, models.Model):
             return found
@@ -80,8 +82,8 @@ def release_line() -> str | None:
 def get_signal(path: str) -> Any | None:
     """The signal or Open edX event at a dotted path, or None where this release has none."""
     try:
-        return import_string(path)
-    except ImportError:
+        return load(path)
+    except CannotLoad:
         return None
 
 

@@ -11,6 +11,8 @@ from django.utils import timezone
 #: What ``SinkState.recent`` counts together, and how far it goes back, in seconds.
 BUCKET_SECS = 300
 HOUR_SECS = 3600
+#: The longest name of a sink.
+NAME_LENGTH = 64
 
 
 class Change(models.Model):
@@ -19,7 +21,7 @@ class Change(models.Model):
     .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
     """
 
-    sink = models.CharField(max_length=64, help_text="Name of the sink.")
+    sink = models.CharField(max_length=NAME_LENGTH, help_text="Name of the sink.")
     object_id = models.CharField(max_length=255, help_text="Primary key of the object, as text.")
     recorded_at = models.DateTimeField(auto_now_add=True)
     attempts = models.PositiveIntegerField(default=0, help_text="How often writing this object failed.")
@@ -39,7 +41,7 @@ class SinkState(models.Model):
     .. no_pii: counts, times, and errors without values.
     """
 
-    sink = models.CharField(max_length=64, primary_key=True)
+    sink = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     last_stamp = models.DateTimeField(
         null=True, help_text="The time_last_dumped of the newest write; the next one is later, whatever the clocks say."
     )
@@ -89,7 +91,7 @@ class BackfillRange(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    sink = models.CharField(max_length=64, db_index=True)
+    sink = models.CharField(max_length=NAME_LENGTH, db_index=True)
     after = models.CharField(max_length=255, default="", help_text="Only keys above this one; empty: from the first.")
     upto = models.CharField(max_length=255, default="", help_text="Not above this one; empty: to the last.")
     options = models.JSONField(default=dict, help_text="How to walk, as ranges.walk_of reads it.")

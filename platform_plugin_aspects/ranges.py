@@ -19,7 +19,7 @@ from platform_plugin_aspects.backfill import KEPT_ERRORS, Summary, Walk, Watcher
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
-from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, sinks, why_off
+from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, sinks, why_off
 
 Status = BackfillRange.Status
 #: Options of a range that say how it is walked, not which objects are: the alias of the database to read from, and
@@ -102,7 +102,7 @@ def walk_range(row: BackfillRange, connection: Connection, watcher: Watcher, tic
         if database is not None and database not in connections:
             raise ValueError(f"There is no database {database!r} in DATABASES here")
         sink_class = sinks()[row.sink]
-        if not (row.options.get("even_if_off") or sink_class.is_enabled()):
+        if not (row.options.get("even_if_off") or is_on(sink_class)):
             raise ValueError(f"{why_off(sink_class)}. {HOW_TO_WRITE_IF_OFF}")
         sink = sink_class(connection, database)
         summary = total([row])

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection
 
 from platform_plugin_aspects import delivery, edx_platform
-from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
+from platform_plugin_aspects.sinks.registry import BUILT_IN, is_on, sinks
 from platform_plugin_aspects.sinks.tag_sink import object_ids_below
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Concern:
         error with which the database ended the platform's transaction, which would else be lost without a word."""
         ended_before = connection.needs_rollback
         try:
-            if sinks()[self.sink].is_enabled():
+            if is_on(sinks()[self.sink]):
                 delivery.record(self.sink, self.objects(**kwargs))
         except Exception as error:
             if connection.needs_rollback and not ended_before:

@@ -11,7 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from platform_plugin_aspects.models import Change, SinkState
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Failing objects of a sink that are listed, unless the caller says otherwise.
 SHOWN = 10
@@ -73,7 +73,7 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
         SinkStatus(
             sink=name,
             known=name in known,
-            enabled=name in known and known[name].is_enabled(),
+            enabled=name in known and is_on(known[name]),
             oldest_pending_at=oldest.get(name),
             failing=failing.get(name, []),
             **{column: changes[name][column] for column in ("pending", "failing_objects") if name in changes},

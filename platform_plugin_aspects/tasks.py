@@ -19,7 +19,7 @@ from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misco
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
-from platform_plugin_aspects.sinks.registry import why_off
+from platform_plugin_aspects.sinks.registry import is_on, why_off
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
 
     A sink that is off writes nothing; rows of retired learners are deleted all the same.
     """
-    enabled = sink_class.is_enabled()
+    enabled = is_on(sink_class)
     if not enabled and not issubclass(sink_class, UserRetirementSink):
         log.error("%s %s is not written: %s", sink_class.name, object_id, why_off(sink_class))
         return

@@ -36,12 +36,12 @@ def check_clickhouse_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMes
 
 @register(TAG)
 def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E002: each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
+    """W020: each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
     return [
-        Error(
+        Warning(
             f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {path} cannot be used: {found}",
             hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, named unlike others.",
-            id="platform_plugin_aspects.E002",
+            id="platform_plugin_aspects.W020",
         )
         for path, found in extra_sinks()
         if isinstance(found, str)

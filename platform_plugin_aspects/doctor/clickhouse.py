@@ -20,7 +20,7 @@ from platform_plugin_aspects.clickhouse.client import (
 )
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized, manage
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import is_on, sinks, tables
 
 DELETE = "ALTER DELETE"
 #: Statements that need a right and leave no trace. A DELETE, even of nothing, would go through all parts of the table:
@@ -124,7 +124,7 @@ def _is_hidden(client: ClickHouse, table: Table) -> bool:
 
 def _tables_in_use() -> dict[str, Table]:
     """The tables of the sinks that are on, by name."""
-    return {table.name: table for sink in sinks().values() if sink.is_enabled() for table in sink.tables}
+    return {table.name: table for sink in sinks().values() if is_on(sink) for table in sink.tables}
 
 
 def _missing(

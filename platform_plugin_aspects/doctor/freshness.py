@@ -17,7 +17,7 @@ from platform_plugin_aspects.clickhouse.client import Failure, Unavailable, quot
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Of the host that publishes and the one that delivers: their clocks may differ by this much.
 CLOCKS = timedelta(seconds=10)
@@ -32,7 +32,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
     except Failure as failure:
         yield examination.because_of("ClickHouse", "ClickHouse cannot be queried", str(failure))
         return
-    on = [sink for sink in sinks().values() if sink.has_objects and sink.is_enabled()]
+    on = [sink for sink in sinks().values() if sink.has_objects and is_on(sink)]
     if not on:
         yield examination.because_of("Sinks", "No sink is on", "No sink is on")
     for sink in on:

@@ -10,7 +10,7 @@ from waffle import get_waffle_flag_model
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
-from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
@@ -26,9 +26,9 @@ def examine(examination: Examination) -> Iterator[Finding]:
             "No sink is on: nothing is brought to ClickHouse",
             "Set EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED = True, and likewise for the other models",
         )
-    personal = [sink.name for sink in known if sink.is_enabled() and _has_erasable(sink)]
+    personal = [sink.name for sink in known if is_on(sink) and _has_erasable(sink)]
     # Where its model is missing, turning it on is not what to do.
-    if personal and not (UserRetirementSink.is_enabled() or UserRetirementSink.is_set_on()):
+    if personal and not (is_on(UserRetirementSink) or UserRetirementSink.is_set_on()):
         yield Finding(
             Mark.PROBLEM,
             f"{', '.join(personal)}: on, while retirement is off: retired learners stay in ClickHouse",

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.sinks import BaseSink
-from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, sinks, why_off
+from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, sinks, why_off
 
 ALL = "all"
 
@@ -34,7 +34,7 @@ def chosen(
     """
     known = objects()
     if name == ALL:
-        on = [sink for sink in known.values() if sink.is_enabled()]
+        on = [sink for sink in known.values() if is_on(sink)]
         off = [sink for sink in known.values() if sink not in on]
         if even_if_off:
             there = [sink for sink in known.values() if edx_platform.get_model(sink.model) is not None]
@@ -56,14 +56,14 @@ def chosen(
         raise CommandError(
             f"The model of {name} cannot be imported: correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{model!r}]"
         )
-    if writes and not even_if_off and not known[name].is_enabled():
+    if writes and not even_if_off and not is_on(known[name]):
         raise CommandError(f"{why_off(known[name])}. {HOW_TO_WRITE_IF_OFF}")
     _tell_if_off(known[name], tell)
     return [known[name]]
 
 
 def _tell_if_off(sink: type[BaseSink], tell: Callable[[str], Any]) -> None:
-    if not sink.is_enabled():
+    if not is_on(sink):
         tell(f"{sink.name} is off: later changes will not reach ClickHouse")
 
 

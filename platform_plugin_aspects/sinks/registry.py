@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.utils.module_loading import import_string
+from django.db import Error as DatabaseError
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.loading import CannotLoad, load, shown
+from platform_plugin_aspects.models import NAME_LENGTH
 from platform_plugin_aspects.sinks import (
     BaseSink,
     CourseEnrollmentSink,
@@ -23,6 +28,8 @@ from platform_plugin_aspects.sinks import (
     UserProfileSink,
     UserRetirementSink,
 )
+
+log = logging.getLogger(__name__)
 
 #: In the order in which a backfill of everything goes: what others refer to comes first.
 BUILT_IN: tuple[type[BaseSink], ...] = (
@@ -40,38 +47,99 @@ DEFAULTS = Connection()
 HOW_TO_WRITE_IF_OFF = "Turn one of them on, or add --even_if_off to write its rows all the same"
 
 
+#: Why nothing can be loaded from a path: modules that fail are run once in a process.
+_failed: dict[str, str] = {}
+#: What was said in the log already.
+_said: set[str] = set()
+
+
 def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
-    """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS."""
+    """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS.
+
+    Never raises, whatever the setting is and whatever the modules do that it names.
+    """
     taken = {sink.name for sink in BUILT_IN}
     configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
-    # Text is made of letters, none of which is a path.
-    for path in [configured] if isinstance(configured, str) else configured:
+    for path in configured if isinstance(configured, list | tuple | set) else [configured]:
+        place = path if isinstance(path, str) and path else repr(path)
         try:
-            found = import_string(path)
-        except (ImportError, ValueError) as error:
-            yield path, str(error)
+            found = _load(path)
+            fault = _fault_of(found, taken)
+        except CannotLoad as error:
+            yield place, str(error)
             continue
-        if not (isinstance(found, type) and issubclass(found, BaseSink)):
-            yield path, "it is no subclass of platform_plugin_aspects.sinks.BaseSink"
-        elif not found.name or not found.model:
-            yield path, "it has no name or no model"
-        elif found.name in taken:
-            yield path, f"its name, {found.name!r}, is taken"
-        elif (
-            issubclass(found, ModelBaseSink)
-            and found.deletes
-            and found.key_column not in {column.name for column in found.columns}
-        ):
-            yield path, f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
+        except Exception as error:
+            fault = f"it cannot be looked at: {shown(error)}"
+        if fault:
+            yield place, fault
         else:
             taken.add(found.name)
-            yield path, found
+            yield place, found
+
+
+def _load(path: Any) -> Any:
+    if isinstance(path, str) and path in _failed:
+        raise CannotLoad(_failed[path])
+    try:
+        return load(path)
+    except CannotLoad as error:
+        # Before that, what it needs may only not be there yet.
+        if apps.ready and isinstance(path, str):
+            _failed[path] = str(error)
+        raise
+
+
+def _fault_of(found: Any, taken: Collection[str]) -> str:
+    """Why this is not a sink that can be used; empty when it is one."""
+    if not (isinstance(found, type) and issubclass(found, BaseSink)):
+        return "it is no subclass of platform_plugin_aspects.sinks.BaseSink"
+    declared: dict[str, Any] = {name: getattr(found, name) for name in ("name", "model", "tables")}
+    if not declared["name"] or not declared["model"]:
+        return "it has no name or no model"
+    if not (isinstance(declared["name"], str) and isinstance(declared["model"], str)):
+        return "its name and its model must be text"
+    if len(found.name) > NAME_LENGTH:
+        return f"its name is longer than {NAME_LENGTH} characters"
+    if found.name in taken:
+        return f"its name, {found.name!r}, is taken"
+    if not (isinstance(declared["tables"], tuple) and all(isinstance(table, Table) for table in declared["tables"])):
+        return "its tables must be a tuple of Table"
+    if issubclass(found, ModelBaseSink):
+        if not found.columns:
+            return "it has no columns"
+        if found.deletes and found.key_column not in {column.name for column in found.columns}:
+            return f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
+    return ""
 
 
 def sinks() -> dict[str, type[BaseSink]]:
-    """All sinks by name. Entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that are none are left to the system checks."""
-    usable = [found for _path, found in extra_sinks() if not isinstance(found, str)]
-    return {sink.name: sink for sink in (*BUILT_IN, *usable)}
+    """All sinks by name.
+
+    Entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used are left out, with an error in the log once in a
+    process; the system checks report them, too.
+    """
+    known = {sink.name: sink for sink in BUILT_IN}
+    for path, found in extra_sinks():
+        if not isinstance(found, str):
+            known[found.name] = found
+        elif apps.ready and path not in _said:
+            _said.add(path)
+            log.error("EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: %s cannot be used: %s", path, found)
+    return known
+
+
+def is_on(sink: type[BaseSink]) -> bool:
+    """Whether the sink is on; False, with an error in the log, for a sink of others that raises when it is asked.
+
+    Raises database errors.
+    """
+    try:
+        return sink.is_enabled()
+    except DatabaseError:
+        raise
+    except Exception as error:
+        log.error("%s is treated as off, because it does not say whether it is on: %s", sink.name, shown(error))
+        return False
 
 
 def why_off(sink: type[BaseSink]) -> str:

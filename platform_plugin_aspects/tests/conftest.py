@@ -14,6 +14,7 @@ from xmodule.modulestore.django import modulestore
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
 from platform_plugin_aspects.clickhouse.schema import create_missing
+from platform_plugin_aspects.sinks import registry
 from platform_plugin_aspects.sinks.registry import sinks, tables
 from platform_plugin_aspects.superset import session
 from platform_plugin_aspects.tests.broker import Broker
@@ -26,6 +27,8 @@ def _nothing_remembered() -> None:
     RequestCache.clear_all_namespaces()
     edx_platform.warn_of_missing_model.cache_clear()
     session.sessions.clear()
+    registry._failed.clear()
+    registry._said.clear()
 
 
 @pytest.fixture

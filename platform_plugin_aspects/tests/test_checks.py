@@ -268,7 +268,7 @@ def test_entries_that_are_no_sinks_are_reported_and_leave_the_others_alone(
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [path, PREFERENCES]
     (found,) = check_extra_sinks(None)
-    assert found.id == "platform_plugin_aspects.E002"
+    assert found.id == "platform_plugin_aspects.W020"
     assert path in found.msg
     assert words in found.msg
     assert found.hint
@@ -384,7 +384,7 @@ def test_the_checks_are_run_by_django(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = ["nowhere.Sink"]
     with pytest.raises(Exception, match=r"platform_plugin_aspects\.E001") as caught:
         call_command("check", stdout=StringIO(), stderr=StringIO())
-    assert "platform_plugin_aspects.E002" in str(caught.value)
+    assert "platform_plugin_aspects.W020" in str(caught.value)
 
 
 @pytest.mark.parametrize("known", ["django.db.models.signals.post_save", "xmodule.modulestore.django.COURSE_PUBLISHED"])
