@@ -132,8 +132,11 @@ class Connection:
             timeout = float(connection.timeout_secs)
         except (TypeError, ValueError):
             timeout = 0
-        if not 0 < timeout < math.inf:
-            raise Misconfigured(f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0")
+        if not 0 < timeout <= threading.TIMEOUT_MAX:
+            raise Misconfigured(
+                f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0 and at most "
+                f"{threading.TIMEOUT_MAX:,.0f}"
+            )
         return replace(connection, timeout_secs=timeout)
 
     def check(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import TIMEOUT_MAX
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -41,11 +41,16 @@ def add_json_argument(parser: CommandParser) -> None:
 
 
 def require_at_least(options: Mapping[str, Any], **least: float) -> None:
-    """Raise CommandError for the first option that is given and is less, infinite or no number: ``limit=1``."""
+    """Raise CommandError for the first option that is given and is less or not a number: ``limit=1``.
+
+    Seconds, which are not whole numbers, must be so few that an operating system can wait for them.
+    """
     for name, bound in least.items():
         value = options[name]
-        if value is not None and not bound <= value < math.inf:
-            raise CommandError(f"--{name} {value}: it must be at least {bound}")
+        if value is None or (bound <= value and (isinstance(value, int) or value <= TIMEOUT_MAX)):
+            continue
+        most = f" and at most {TIMEOUT_MAX:,.0f}" if value > bound else ""
+        raise CommandError(f"--{name} {value}: it must be at least {bound}{most}")
 
 
 @contextmanager

@@ -278,8 +278,8 @@ class ModelBaseSink(BaseSink):
             key = self.manager.model._meta.pk.to_python(text)
         except (ValidationError, InvalidKeyError, ValueError):
             key = None
-        # Fields of opaque keys take empty text for null.
-        if key is None:
+        # Fields of opaque keys take empty text for null. Drivers refuse greater numbers with errors of their own.
+        if key is None or (isinstance(key, int) and not -(2**63) <= key < 2**63):
             raise ValueError(f"{text!r} is no key of {self.name}")
         return key
 

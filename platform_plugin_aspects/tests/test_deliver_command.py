@@ -259,6 +259,9 @@ def test_there_must_be_something_to_give_up() -> None:
     Change.objects.create(sink="tag", object_id="77")
     message, lines = fails("--forget", "tag", "7")
     assert message.startswith("Nothing is recorded of tag 7; ")
+    # What a terminal gives for bytes that are no text.
+    message, _lines = fails("--forget", "tag", "\udcff")
+    assert message.startswith("Nothing is recorded of tag \ufffd; ")
     assert (lines, Change.objects.count()) == ([], 1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from platform_plugin_aspects import delivery
+from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.delivery import Delivery
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.options import database_errors_as_command_errors
@@ -59,7 +60,8 @@ class Command(BaseCommand):
             if options["forget"]:
                 if names or retry:
                     raise CommandError("--forget delivers nothing: give it alone")
-                self._forget(*options["forget"])
+                # A terminal's bytes that are no text cannot be looked for.
+                self._forget(*map(whole, options["forget"]))
                 return
             known = sinks()
             unknown = [name for name in names or () if name not in known]
