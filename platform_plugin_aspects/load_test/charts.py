@@ -150,7 +150,8 @@ def _drawing(runs: Sequence[tuple[Look, Report]], subject: Subject, size: str) -
         axes.set_xlim(0, max(_length(report) for _look, report in runs) or 1)
         axes.margins(y=0.1)
         axes.set_ylim(bottom=0)
-        axes.ticklabel_format(style="plain")
+        # Numbers of more digits would leave no room for the chart.
+        axes.ticklabel_format(style="sci", scilimits=(-12, 12), useOffset=False)
         figure.legend(loc="outside upper left", ncols=int(SIZES[size][0]))
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True)

@@ -5,19 +5,21 @@ Plain data: from a run as it stands in ClickHouse (load_test.runs) to numbers th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from platform_plugin_aspects.load_test.records import excerpt, is_number
 from platform_plugin_aspects.load_test.runs import CLICKHOUSE, Run
 
 #: A first sample so many seconds after the start may have missed some that arrived.
 LATE_SECS = 5
 #: What stands for a figure that nobody knows.
 UNKNOWN = "-"
+#: Characters of a cell, of which somebody else may have written a million.
+CELL = 1_000
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ ROWS: Sequence[tuple[str, Callable[[Report], str]]] = (
 def table(reports: Sequence[Report]) -> list[list[str]]:
     """The figures with the runs as columns; the first row holds the run ids, the first column the headings."""
     return [
-        ["run", *(report.run.run_id for report in reports)],
-        *([heading, *map(cell, reports)] for heading, cell in ROWS),
+        ["run", *(excerpt(report.run.run_id, CELL) for report in reports)],
+        *([heading, *(excerpt(cell(report), CELL) for report in reports)] for heading, cell in ROWS),
     ]
 
 
@@ -127,11 +129,11 @@ def listing(runs: Sequence[Run]) -> list[list[str]]:
         headings,
         *(
             [
-                run.run_id,
+                excerpt(run.run_id, CELL),
                 _moment(run.started_at),
                 _whole(run.num_users),
                 _whole(run.sent_event_count),
-                ", ".join(run.tags),
+                excerpt(", ".join(run.tags), CELL),
             ]
             for run in runs
         ),
@@ -144,7 +146,7 @@ def make_report(run: Run) -> Report:
     duration = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
     points = list(_points(run, backend, duration))
     figures = _figures(run, duration, points)
-    return Report(run, backend, points, figures, list(_missing(backend, points, figures)))
+    return Report(run, backend, points, figures, [*run.left_out, *_missing(backend, points, figures)])
 
 
 def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[Point]:
@@ -179,7 +181,7 @@ def _number(stats: Mapping[str, Any], section: str | None, name: str) -> float |
     """A number of a section, or None where that was away when the sample was taken."""
     figures = stats.get(section or "")
     value = figures.get(name) if isinstance(figures, Mapping) else None
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if is_number(value) else None
 
 
 def _figures(run: Run, duration: float | None, points: Sequence[Point]) -> Figures:

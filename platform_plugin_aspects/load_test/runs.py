@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Unavailable
+from platform_plugin_aspects.load_test.records import BadRow, excerpt, read_end, read_sample, read_start
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,9 @@ START, END = "start", "end"
 #: The part of a sample that is not the backend's.
 CLICKHOUSE = "clickhouse"
 #: When a row was written, and its ``extra``.
-_Event = tuple[datetime, Mapping[str, Any]]
+_Event = tuple[datetime, str]
+#: Of the samples of a run that are left out, so many are named.
+MOST_NAMED = 3
 #: Seconds after its start in which a run is one that a monitor waits for.
 RECENT_SECS = 60
 #: Seconds to wait for a ClickHouse that is away when a run ends, one after the other.
@@ -51,6 +54,8 @@ class Run:
     ended_at: datetime | None = None
     sent_event_count: int | None = None
     stats: Sequence[Sample] = ()
+    #: Why rows of this run are left out, which somebody else must have written: a line for each, for people.
+    left_out: Sequence[str] = ()
 
 
 def check(client: ClickHouse) -> None:
@@ -115,7 +120,8 @@ def latest_start(client: ClickHouse, within_secs: int = RECENT_SECS) -> Run | No
 
     Without its samples.
     """
-    found = _runs(client, "event_type = 'start' AND timestamp >= now() - {secs:UInt32}", 1, {"secs": within_secs})
+    recent = "timestamp BETWEEN now() - {secs:UInt32} AND now() + {secs:UInt32}"
+    found = _runs(client, f"event_type = 'start' AND {recent}", 1, {"secs": within_secs})
     return next(iter(found), None)
 
 
@@ -140,8 +146,7 @@ def load(client: ClickHouse, run_id: str) -> Run | None:
         f"SELECT toUnixTimestamp(timestamp), stats FROM {client.qualified(client.connection.stats_table)} "
         "WHERE run_id = {run_id:String} ORDER BY timestamp"
     )
-    rows = client.select(sql, {"run_id": run_id})
-    return replace(found[0], stats=[Sample(_moment(seconds), _read(stats)) for seconds, stats in rows])
+    return with_samples(found[0], client.connection.stats_table, client.select(sql, {"run_id": run_id}))
 
 
 def clock(client: ClickHouse) -> datetime:
@@ -172,35 +177,60 @@ def _runs(client: ClickHouse, condition: str, limit: int, parameters: Mapping[st
         f"(SELECT run_id FROM {table} WHERE {condition} GROUP BY run_id ORDER BY max(timestamp) DESC LIMIT {limit:d}) "
         "ORDER BY timestamp DESC"
     )
-    rows: dict[str, dict[str, _Event]] = {}
-    for run_id, event_type, seconds, extra in client.select(sql, parameters):
-        rows.setdefault(run_id, {})[event_type] = (_moment(seconds), _read(extra))
-    runs = [_run(run_id, events) for run_id, events in rows.items() if START in events]
+    return read_runs(client.connection.runs_table, client.select(sql, parameters))
+
+
+def read_runs(table: str, rows: Iterable[Sequence[Any]]) -> list[Run]:
+    """The runs in these rows (run_id, event_type, Unix time, extra), those started last first, without samples."""
+    events: dict[str, dict[str, _Event]] = {}
+    for run_id, event_type, seconds, extra in rows:
+        events.setdefault(run_id, {})[event_type] = (_moment(seconds), extra)
+    runs = [_run(table, run_id, of_run) for run_id, of_run in events.items() if START in of_run]
     return sorted(runs, key=lambda run: run.started_at, reverse=True)
 
 
-def _run(run_id: str, events: Mapping[str, _Event]) -> Run:
-    started_at, about = events[START]
-    ended_at, counted = events.get(END) or (None, {})
+def with_samples(run: Run, table: str, rows: Iterable[Sequence[Any]]) -> Run:
+    """The run with the samples in these rows (Unix time, stats)."""
+    samples, bad = [], []
+    for seconds, stats in rows:
+        try:
+            samples.append(Sample(_moment(seconds), read_sample(stats)))
+        except BadRow as error:
+            bad.append(_left_out(table, run.run_id, _moment(seconds), error))
+    if len(bad) > MOST_NAMED:
+        bad[MOST_NAMED:] = [f"{table}: {len(bad) - MOST_NAMED} more rows are left out"]
+    return replace(run, stats=samples, left_out=(*run.left_out, *bad))
+
+
+def _run(table: str, run_id: str, events: Mapping[str, _Event]) -> Run:
+    """A run whose start tells nothing is still a run; a bad row for its end is none."""
+    left_out = []
+    started_at, extra = events[START]
+    try:
+        about = read_start(extra)
+    except BadRow as error:
+        about = read_start("{}")
+        left_out.append(_left_out(table, run_id, started_at, error))
+    ended_at, sent = None, None
+    if END in events:
+        moment, extra = events[END]
+        try:
+            ended_at, sent = moment, read_end(extra)
+        except BadRow as error:
+            ended_at = None
+            left_out.append(_left_out(table, run_id, moment, error))
     return Run(
         run_id=run_id,
-        tags=about.get("tags") or [],
-        course_id=about.get("course_id", ""),
-        num_users=about.get("num_users", 0),
-        username_prefix=about.get("username_prefix", ""),
         started_at=started_at,
         ended_at=ended_at,
-        sent_event_count=counted.get("sent_event_count"),
+        sent_event_count=sent,
+        left_out=tuple(left_out),
+        **about,
     )
 
 
-def _read(text: str) -> Mapping[str, Any]:
-    """An object in JSON; an empty one where somebody else wrote something else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
+def _left_out(table: str, run_id: str, moment: datetime, why: BadRow) -> str:
+    return f"{table}, run {excerpt(run_id, 100)}, {moment:%Y-%m-%d %H:%M:%S}: the row is left out: {why}"
 
 
 def _moment(seconds: float) -> datetime:

@@ -65,12 +65,12 @@ def test_a_run_from_start_to_end(restricted: ClickHouse, clickhouse: ClickHouse)
 def test_runs_are_kept_apart(clickhouse: ClickHouse) -> None:
     for run_id in ("one", "two"):
         start(clickhouse, run_id)
-        runs.add_sample(clickhouse, run_id, {"of": run_id})
+        runs.add_sample(clickhouse, run_id, {"of": {"run": run_id}})
     runs.end(clickhouse, "two", 7)
     assert not runs.has_ended(clickhouse, "one")
     one, two = runs.load(clickhouse, "one"), runs.load(clickhouse, "two")
-    assert (one.ended_at, [sample.stats for sample in one.stats]) == (None, [{"of": "one"}])
-    assert (two.sent_event_count, [sample.stats for sample in two.stats]) == (7, [{"of": "two"}])
+    assert (one.ended_at, [sample.stats for sample in one.stats]) == (None, [{"of": {"run": "one"}}])
+    assert (two.sent_event_count, [sample.stats for sample in two.stats]) == (7, [{"of": {"run": "two"}}])
 
 
 def started(client: ClickHouse, run_id: str, secs_ago: int) -> None:
@@ -154,10 +154,10 @@ TEXTS = st.text(max_size=40)
 def test_any_text_survives(clickhouse: ClickHouse, tags: list[str], prefix: str, value: str) -> None:
     run_id = f"{value}\\\t'{uuid.uuid4()}"
     runs.start(clickhouse, run_id, tags=tags, course_id=COURSE, num_users=1, username_prefix=prefix)
-    runs.add_sample(clickhouse, run_id, {"value": value})
+    runs.add_sample(clickhouse, run_id, {"celery": {"unit": value}})
     found = runs.load(clickhouse, run_id)
     assert found is not None
-    assert (found.tags, found.username_prefix, found.stats[0].stats) == (tags, prefix, {"value": value})
+    assert (found.tags, found.username_prefix, found.stats[0].stats) == (tags, prefix, {"celery": {"unit": value}})
     assert found.run_id == run_id
 
 
@@ -169,5 +169,5 @@ def test_rows_of_somebody_else_are_no_obstacle(clickhouse: ClickHouse, text: str
     clickhouse.insert("load_test_stats", [("run_id", "String"), ("stats", "String")], [["odd"], [text]])
     found = runs.load(clickhouse, "odd")
     assert found is not None
-    assert (found.course_id, found.tags, found.stats[0].stats) == ("", [], {})
+    assert (found.course_id, found.tags, found.stats, len(found.left_out)) == ("", [], [], 2)
     assert [run.run_id for run in runs.latest(clickhouse, 1)] == ["odd"]

@@ -52,6 +52,10 @@ class Command(BaseCommand):
             self._print_json([about(run) for run in found])
         else:
             self._print(listing(found), right={2, 3})
+        if not run_ids:
+            # Reports say it themselves.
+            for line in (line for run in found for line in run.left_out):
+                self.stderr.write(text.printable(line))
 
     def _report(self, reports: Sequence[Report], options: dict[str, Any]) -> None:
         if options["html"]:

@@ -10,6 +10,7 @@ from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError, Celery
 from platform_plugin_aspects.load_test.backends.vector import TUTOR_SINK
 from platform_plugin_aspects.load_test.monitor import Monitor, TooLate
+from platform_plugin_aspects.load_test.records import excerpt
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     connection_from,
@@ -17,6 +18,7 @@ from platform_plugin_aspects.management.options import (
     require_at_least,
 )
 from platform_plugin_aspects.management.stopping import Stoppable
+from platform_plugin_aspects.management.text import printable
 
 #: Samples are told apart by whole seconds.
 LEAST_SLEEP_SECS = 1
@@ -116,7 +118,9 @@ class Command(BaseCommand):
         run = monitor.wait_for_run()
         if run is None:
             return
-        self.stdout.write(f"run {run.run_id}")
+        self.stdout.write(printable(f"run {excerpt(run.run_id, 100)}"))
+        for line in run.left_out:
+            self.stdout.write(printable(line))
         drained = monitor.watch(run)
         how = "the run has ended, and nothing is on its way" if drained else "stopped"
         self.stdout.write(f"{how}; {monitor.stored} samples stored")
