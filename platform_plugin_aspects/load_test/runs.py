@@ -194,6 +194,7 @@ def with_samples(run: Run, table: str, rows: Iterable[Sequence[Any]]) -> Run:
     samples, bad = [], []
     for seconds, stats in rows:
         try:
+            _require_after(run.started_at, _moment(seconds))
             samples.append(Sample(_moment(seconds), read_sample(stats)))
         except BadRow as error:
             bad.append(_left_out(table, run.run_id, _moment(seconds), error))
@@ -215,9 +216,10 @@ def _run(table: str, run_id: str, events: Mapping[str, _Event]) -> Run:
     if END in events:
         moment, extra = events[END]
         try:
-            ended_at, sent = moment, read_end(extra)
+            _require_after(started_at, moment)
+            sent = read_end(extra)
+            ended_at = moment
         except BadRow as error:
-            ended_at = None
             left_out.append(_left_out(table, run_id, moment, error))
     return Run(
         run_id=run_id,
@@ -227,6 +229,11 @@ def _run(table: str, run_id: str, events: Mapping[str, _Event]) -> Run:
         left_out=tuple(left_out),
         **about,
     )
+
+
+def _require_after(start: datetime, moment: datetime) -> None:
+    if moment < start:
+        raise BadRow("its time is before the start of the run")
 
 
 def _left_out(table: str, run_id: str, moment: datetime, why: BadRow) -> str:

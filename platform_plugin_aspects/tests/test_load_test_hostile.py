@@ -113,6 +113,17 @@ def test_a_bad_sample_is_left_out_and_the_others_stay(
         read_sample(row)
 
 
+def test_what_is_of_before_the_start_is_not_of_the_run(clickhouse: ClickHouse) -> None:
+    insert(clickhouse, "load_test_runs", "odd", 9, event_type="start", extra="{}")
+    insert(clickhouse, "load_test_runs", "odd", 8, event_type="end", extra='{"sent_event_count": 5}')
+    insert(clickhouse, "load_test_stats", "odd", 7, stats="{}")
+    (data,) = json.loads(report("odd", "--json")[0])
+    assert (data["ended_at"], data["events_sent"], data["samples"]) == (None, None, [])
+    assert [note.partition("the row is left out: ")[2] for note in data["missing"][:2]] == [
+        "its time is before the start of the run"
+    ] * 2
+
+
 def test_of_many_bad_samples_the_first_are_named(clickhouse: ClickHouse) -> None:
     insert(clickhouse, "load_test_runs", "odd", 0, event_type="start", extra="{}")
     for seconds in range(9):
