@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects import databases, delivery
 from platform_plugin_aspects.clickhouse.client import Rejected, Unavailable
-from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
+from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
 from platform_plugin_aspects.sinks.isolate import NOT_THE_OBJECT, Outcome, write_what_can_be
 
 #: Objects read at once, at least, when there is a limit: some of them may not be due.
@@ -240,6 +240,8 @@ class _Backfill:
             size = min(at_once, together - seen)
             if left is not None:
                 size = min(size, max(left, LEAST_READ))
+            # The last insert, or the pause, may have taken long.
+            databases.check_before_use()
             read = self.sink.read(replace(self.walk, after=flight.upto, limit=size))
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
@@ -281,6 +283,7 @@ class _Backfill:
         """The time_last_dumped of what is read next."""
         if self.watcher.dry_run:
             return timezone.now()
+        databases.check_before_use()
         stamp = delivery.take_stamp(self.sink.name)
         return stamp if self.sink.database in (None, DEFAULT_DB_ALIAS) else stamp - REPLICA_LAG
 
@@ -309,7 +312,10 @@ class _Backfill:
         return outcome
 
     def _write_batch(self, batch: Batch, stamp: datetime) -> Outcome:
-        write = self.sink.rehearse if self.watcher.dry_run else partial(self.sink.write, stamp=stamp)
+        def write(some: Batch) -> Written:
+            databases.check_before_use()
+            return self.sink.rehearse(some) if self.watcher.dry_run else self.sink.write(some, stamp)
+
         return write_what_can_be(batch, write)
 
     def _write_apart(self, flight: _Flight) -> Outcome:
@@ -329,6 +335,7 @@ class _Backfill:
         if flight is None:
             return
         outcome = self._patiently(partial(self._arrive, flight))
+        databases.check_before_use()
         if self.watcher.dry_run:
             for portion in flight.portions:
                 for key in portion.batch.keys:
@@ -375,6 +382,7 @@ class _Backfill:
             try:
                 return act()
             except Unavailable as error:
+                databases.check_before_use()
                 if not self.watcher.patient or self.watcher.wants_to_stop():
                     raise
                 failures += 1
@@ -386,6 +394,7 @@ class _Backfill:
         """Wait, with signs of life."""
         while seconds > 0 and not self.watcher.wants_to_stop():
             self.watcher.wait(min(seconds, BEAT_SECS))
+            databases.check_before_use()
             self.watcher.beat()
             seconds -= BEAT_SECS
 

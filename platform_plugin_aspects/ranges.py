@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connections, models, transaction
 from django.utils import timezone
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.backfill import KEPT_ERRORS, Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.models import BackfillRange
@@ -137,6 +138,7 @@ class _Owned(Watcher):
 
     def note(self, **values: Any) -> None:
         """Keep values in the row, if it is still ours."""
+        databases.check_before_use()
         values["updated_at"] = timezone.now()
         for name, value in values.items():
             setattr(self.row, name, value)

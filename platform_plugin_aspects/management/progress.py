@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.backfill import Summary, Watcher
 from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange
@@ -58,6 +59,7 @@ class Progress(Stoppable, Watcher):
         """Show the progress of these ranges from now on; ``progress`` looks at them."""
         self.end()
         self.name, self.ranges = sink.name, ranges
+        databases.check_before_use()
         # Only to guess how much there is to do.
         self.bounds = sink.bounds() if self.with_bar or self.with_lines else None
         self.began = self.said = self.now()

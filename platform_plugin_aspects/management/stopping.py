@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
+from platform_plugin_aspects import databases
+
 #: The exit code that shells give to a command that Ctrl-C ended.
 INTERRUPTED = 130
 #: How soon a pause ends when the command is to stop, in seconds.
@@ -58,6 +60,7 @@ class Stoppable:
         while seconds > 0 and not self.stopping:
             time.sleep(min(seconds, LIGHT_SLEEP_SECS))
             seconds -= LIGHT_SLEEP_SECS
+        databases.check_before_use()
 
     def wants_to_stop(self) -> bool:
         """Whether to end after what is at hand."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects import databases, delivery
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
 from platform_plugin_aspects.reconcile.ranges import compare_ranges
@@ -43,6 +43,7 @@ def compare(
     ``sample``: the share of the ranges to look at, chosen at random. Raises Unavailable and Misconfigured.
     """
     found = Comparison(sink.name)
+    databases.check_before_use()
     sides = sides_of(sink)
     started = stamp_text(delivery.take_stamp(sink.name))
     size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
@@ -60,9 +61,11 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     outcome = Outcome()
     primary_keys = [*found.missing.values(), *found.stale.values()]
     for keys in delivery.portions(primary_keys, sink.batch_size):
+        databases.check_before_use()
         stamp = delivery.take_stamp(sink.name)
 
         def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
+            databases.check_before_use()
             asked = Selection(keys=some)
             return sink.bring(sink.read(asked), stamp, asked)
 

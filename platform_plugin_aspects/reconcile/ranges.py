@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
 from platform_plugin_aspects.reconcile.sides import Range, Sides, Source
 from platform_plugin_aspects.sinks import Selection
@@ -36,6 +37,7 @@ def _ranges(sides: Sides, after: Any, upto: Any, size: int, sample: float, found
         high, seen = low, 0
         while seen < size and not last:
             limit = min(sides.sink.batch_size, size - seen)
+            databases.check_before_use()
             batch = sides.sink.read(Selection(after=high, upto=upto, limit=limit))
             last = len(batch) < limit
             seen += len(batch)

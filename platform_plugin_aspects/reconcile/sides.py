@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.delivery import portions
 from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
@@ -62,6 +63,7 @@ class Sides:
 
     def source_of(self, keys: Sequence[Any]) -> Source:
         """Those of the keys that the source has."""
+        databases.check_before_use()
         return self.source(self.sink.read(Selection(keys=[self.sink.parse_key(str(key)) for key in keys])))
 
     def totals(self, range_: Range) -> tuple[int, int]:
@@ -115,6 +117,7 @@ class UnorderedSides(Sides):
 
     def source_of(self, keys: Sequence[Any]) -> Source:
         """See Sides."""
+        databases.check_before_use()
         path = self.key.sources[0]
         primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
         return self.source(self.sink.read(Selection(keys=list(primary_keys))))

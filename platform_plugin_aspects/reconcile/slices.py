@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.reconcile.comparison import Comparison, Progress
 from platform_plugin_aspects.reconcile.sides import Sides
@@ -91,6 +92,7 @@ class _Tally:
 def _batches(sides: Sides, size: int) -> Iterator[Batch]:
     after = None
     while True:
+        databases.check_before_use()
         batch = sides.sink.read(Selection(after=after, limit=size))
         if len(batch):
             yield batch

@@ -20,7 +20,7 @@ from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import databases, edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client, quote
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
@@ -185,6 +185,7 @@ class BaseSink:
     def bring(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
         """Write a batch and settle it; ``asked``: see ``settle``."""
         written = self.write(batch, stamp)
+        databases.check_before_use()
         self.settle(batch, stamp, asked)
         return written
 
@@ -418,6 +419,7 @@ class ModelBaseSink(BaseSink):
             if written_before:
                 retired -= edx_platform.pending_among(written_before)
             self._take_out("user_id", "Int32", sorted(retired))
+            databases.check_before_use()
         if self.deletes and len(batch):
             there = set(_within(self.manager.all(), asked).order_by().values_list("pk", flat=True))
             gone = [key for key in batch.keys if key not in there]

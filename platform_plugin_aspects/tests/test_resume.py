@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
+from django.db import OperationalError, connection
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from platform_plugin_aspects import ranges
@@ -390,3 +391,25 @@ def test_a_database_that_fails_ends_it_with_one_message(
     monkeypatch.setattr(UserProfile._meta, "db_table", "nowhere")
     message, _said = fails("--object", "user_profile", "--no-progress")
     assert re.match(r"The platform's database failed \(OperationalError\): no such table: nowhere", message)
+
+
+def test_when_the_database_fails_the_hint_counts_what_landed(
+    clickhouse: ClickHouse, all_on: None, settings: Any
+) -> None:
+    keys = profiles(8)
+
+    def fail_later(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if 'ORDER BY "auth_userprofile"."id"' in sql and keys[3] in (params or ()):
+            raise OperationalError("gone away")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail_later):
+        message, _said = fails("--object", "user_profile", "--limit", 7, "--batch_size", 2, "--no-progress")
+    how = f"--object user_profile --batch_size 2 --start_pk {keys[3]} --limit 3"
+    assert message == (
+        "The platform's database failed (OperationalError): gone away; "
+        f"go on with: python manage.py cms dump_data_to_clickhouse {how}"
+    )
+    assert sorted(latest(clickhouse, "user_profile")) == keys[:4]
+    assert run(*how.split())[-1].startswith("user_profile: 3 objects written")
+    assert sorted(latest(clickhouse, "user_profile")) == keys[:7]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects import databases, delivery
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.delivery import Delivery
 from platform_plugin_aspects.management import report
@@ -94,12 +94,14 @@ class Command(BaseCommand):
         if retry:
             delivery.retry_failed(name)
         delivery.end_wait(name)
+        databases.check_before_use()
         result = delivery.deliver(name)
         deadline = time.monotonic() + PATIENCE_SECS
         if result.status == "busy":
             self.stdout.write(f"{name}: a worker is delivering it; waiting for that")
         while result.status == "busy" and time.monotonic() < deadline:
             time.sleep(LOOK_SECS)
+            databases.check_before_use()
             result = delivery.deliver(name)
         return result
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.management.options import (
     add_json_argument,
     database_errors_as_command_errors,
@@ -74,6 +75,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{HOME}{CLEAR}{report}" if terminal else f"{report}\n")
                 self.stdout.flush()
                 time.sleep(seconds)
+                databases.check_before_use()
         except KeyboardInterrupt:
             return
 

@@ -205,6 +205,8 @@ class Command(BaseCommand):
             except DatabaseError as error:
                 return f"The platform's database failed ({type(error).__name__}): {error}"
             except (CommandError, Failure, ranges.TakenOver, ValueError) as error:
+                if options["workers"]:
+                    _refresh(run)
                 return str(error)
             finally:
                 progress.end()
@@ -249,6 +251,12 @@ class Command(BaseCommand):
         rejected = sum(run.summary.rejected for run in runs)
         if rejected:
             raise CommandError(f"{rejected} objects could not be written; they are named above")
+
+
+def _refresh(run: _Run) -> None:
+    """Read what workers have done of the ranges, those that are still there."""
+    rows = {row.pk: row for row in ranges.kept(run.sink)}
+    run.ranges = [rows.get(row.pk, row) for row in run.ranges]
 
 
 def _moment(text: str | None) -> datetime | None:
