@@ -13,15 +13,18 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
+from hypothesis import example, given
+from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
-from xmodule.modulestore.blocks import Block, VideoBlock
+from xmodule.modulestore.blocks import Block, BlockData, CourseBlock, Structure, VideoBlock
 from xmodule.modulestore.django import COURSE_PUBLISHED, modulestore
 
-from platform_plugin_aspects import delivery, edx_platform
+from platform_plugin_aspects import delivery, edx_platform, reconcile
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import CourseOverviewSink, Selection, Written, XBlockSink
+from platform_plugin_aspects.sinks.xblock_sink import _Walk
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -360,6 +363,43 @@ def test_a_tree_with_a_cycle_comes_to_an_end(
         f"Course {KEY} is written as far as it can be: {PREFIX}{child[0]}+block@{child[1]} is in the course more than "
         "once: only its first place is written"
     ]
+
+
+def _in_tree_order(children: dict[str, list[str]], id_: str, seen: list[str]) -> list[str]:
+    """Each block below, at its first place."""
+    if id_ not in seen:
+        seen.append(id_)
+        for child in children.get(id_, ()):
+            _in_tree_order(children, child, seen)
+    return seen
+
+
+IDS = ("course", "a", "b", "c", "d", "e")
+
+
+@given(children=st.dictionaries(st.sampled_from(IDS), st.lists(st.sampled_from(IDS), max_size=5)))
+@example(children={"course": ["a", "b"], "a": ["c"], "b": ["c", "a"], "c": ["course"]})
+def test_whatever_hangs_where_each_block_is_written_once_at_its_first_place(children: dict[str, list[str]]) -> None:
+    places = {id_: ("course" if id_ == "course" else "html", id_) for id_ in IDS}
+    datas = [BlockData(*places[id_], {}, tuple(places[child] for child in children.get(id_, ()))) for id_ in IDS]
+    structure = Structure("published-branch", {data.ref: data for data in datas})
+    walk = _Walk(KEY, {})
+    walk.add_tree(CourseBlock(structure, KEY, datas[0]))
+    expected = _in_tree_order(children, "course", [])
+    assert [row[2].rpartition("@")[2] for row in walk.rows] == expected
+    more = sum(len(children.get(id_, ())) for id_ in expected) - (len(expected) - 1)
+    assert sum("more than once" in problem for problem in walk.problems) == more
+
+
+def test_comparison_looks_at_what_is_published_too(clickhouse: ClickHouse, service: str) -> None:
+    publish(block("chapter", "c1", block("video", "x1", start_time=timedelta(seconds=5))), detached=DETACHED)
+    factories.make_ccx(KEY)
+    sink = CourseOverviewSink()
+    sink.write(sink.read(Selection()), STAMP)
+    modulestore().edit(KEY.make_usage_key("chapter", "c1"), display_name="draft")
+    assert reconcile.compare(CourseOverviewSink()).equal
+    modulestore().publish(KEY, emit_signals=False)
+    assert not reconcile.compare(CourseOverviewSink()).equal
 
 
 def test_a_detached_block_in_the_tree_is_written_once(clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture) -> None:
