@@ -72,11 +72,34 @@ class Rejected(Failure):
     """ClickHouse, or the encoding for it, refuses these rows; others may pass."""
 
 
+class Unclear(Rejected):
+    """ClickHouse refuses an insert with a code that does not say whether the rows or something else is at fault.
+
+    It is the rows', when others get through.
+    """
+
+    @property
+    def way(self) -> Misconfigured:
+        """The failure for the case that no rows get through."""
+        return Misconfigured(
+            f"{self.refusal}, whichever rows were sent. Its words may quote learners and are not repeated: "
+            f"read them in system.query_log (exception_code = {self.code}), and check the table's materialized views",
+            self.code,
+        )
+
+    def __init__(self, refusal: str, code: int | None = None):
+        super().__init__(f"{refusal}, while other rows got through", code)
+        self.refusal = refusal
+
+
 # The codes are those of ClickHouse's src/Common/ErrorCodes.cpp.
 #: Passing: timeouts, memory, overload, network, replicas and keeper that are not ready.
 PASSING = frozenset({3, 33, 159, 160, 202, 203, 209, 210, 225, 241, 242, 243, 252, 285, 319, 394, 425, 999})
 #: The row's own fault: cannot be parsed or converted, out of range, too large.
 ROW_FAULTS = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 131, 321, 349, 376, 407, 469})
+#: An operator's faults whose text names settings, functions, columns or clusters, and never a value that is inserted.
+#: ClickHouse's text is quoted for these only while values travel: any other may hold a learner's.
+QUOTABLE = frozenset({10, 20, 46, 48, 73, 115, 218, 344, 452, 701})
 #: What an operator should look at, by code.
 REMEDIES = {
     16: "a column is missing: run `manage.py lms aspects_create_tables` to see how the table differs",
@@ -202,7 +225,7 @@ class ClickHouse:
     def send(self, table: str, columns: Sequence[tuple[str, str]], blocks: Sequence[bytes]) -> None:
         """Insert what ``encode`` made of rows with these columns, whole or not at all, in one statement."""
         names = [name for name, _type in columns]
-        with _typed_errors(self.connection, f"inserting into {self.connection.database}.{table}"):
+        with _typed_errors(self.connection, f"inserting into {self.connection.database}.{table}", inserting=True):
             self._client.raw_insert(
                 self.qualified(table),
                 names,
@@ -213,13 +236,13 @@ class ClickHouse:
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The rows of a query, UUIDs as text. ``parameters`` fill ``{name:Type}`` placeholders on the server."""
-        with _typed_errors(self.connection, "reading"):
+        with _typed_errors(self.connection, "reading", with_values=bool(parameters)):
             result = self._client.query(sql, parameters=dict(parameters or {}), query_formats={"UUID": "string"})
             return result.result_rows
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns no rows."""
-        with _typed_errors(self.connection, "running a statement"):
+        with _typed_errors(self.connection, "running a statement", with_values=bool(parameters)):
             self._client.command(sql, parameters=dict(parameters or {}))
 
     def delete(self, table: str, column: str, type_: str, values: Sequence[Any]) -> None:
@@ -323,11 +346,15 @@ def _held(data: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
 
 
 @contextmanager
-def _typed_errors(connection: Connection, doing: str, encoding: bool = False) -> Iterator[None]:
+def _typed_errors(
+    connection: Connection, doing: str, *, encoding: bool = False, inserting: bool = False, with_values: bool = False
+) -> Iterator[None]:
+    """Errors as typed failures. ``with_values``: values travel, which ClickHouse's text and the driver's may quote."""
     try:
         yield
     except ClickHouseError as error:
-        raise _typed(error, doing, connection) from None
+        silent = encoding or inserting or with_values
+        raise _typed(error, doing, connection, inserting=inserting, silent=silent) from None
     except (ValueError, TypeError, AttributeError, OverflowError, KeyError) as error:
         if not encoding:
             raise
@@ -336,8 +363,9 @@ def _typed_errors(connection: Connection, doing: str, encoding: bool = False) ->
 
 
 def _hush_driver() -> None:
-    """Keep the driver from logging a traceback, values included, of each encoding error that it also raises."""
-    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL)
+    """Keep the driver from logging errors, values and tracebacks included, that it also raises."""
+    for name in ("rustcodec", "streaming", "transform"):
+        logging.getLogger(f"clickhouse_connect.driver.{name}").setLevel(logging.CRITICAL)
 
 
 def _open(connection: Connection) -> Client:
@@ -372,8 +400,11 @@ def _with_options(path: str) -> str:
     return path if "?" in path else f"{path}?{EMBEDDED_OPTIONS}"
 
 
-def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failure:
-    """The typed failure for an exception of the driver."""
+def _typed(
+    error: ClickHouseError, doing: str, connection: Connection, *, inserting: bool = False, silent: bool = False
+) -> Failure:
+    """The typed failure for an exception of the driver. ``silent``: its text is not quoted, unless it is known to be
+    free of values."""
     code: int | None = getattr(error, "code", None)
     name = getattr(error, "name", None) or ""
     text = str(error)
@@ -383,11 +414,14 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
         return Rejected(f"ClickHouse refused rows while {about}: code {code} {name}".rstrip(), code)
     if code in PASSING:
         return Unavailable(f"ClickHouse is busy or not ready while {about}: code {code} {name}".rstrip(), code)
+    words = type(error).__name__ if silent and code not in QUOTABLE else _excerpt(text)
     if code is not None:
-        remedy = REMEDIES.get(code) or _excerpt(text)
-        return Misconfigured(f"ClickHouse refused {about}: code {code} {name}: {remedy}", code)
+        refusal = f"ClickHouse refused {about}: code {code} {name}".rstrip()
+        if inserting and code not in REMEDIES and code not in QUOTABLE:
+            return Unclear(refusal, code)
+        return Misconfigured(f"{refusal}: {REMEDIES.get(code) or words}", code)
     if isinstance(error, DataError):
-        return Rejected(f"A value cannot be encoded for ClickHouse: {_excerpt(text)}")
+        return Rejected(f"A value cannot be encoded for ClickHouse ({type(error).__name__})")
     status = _STATUS.search(text)
     if status and int(status[1]) not in PASSING_STATUSES:
         return Misconfigured(
@@ -398,7 +432,7 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
         pid = holder(connection.embedded_path)
         if pid is not None and pid != os.getpid():
             return EngineInUse(connection.embedded_path, pid)
-        what = _excerpt(text.partition(", Stack trace")[0])
+        what = words if silent else _excerpt(text.partition(", Stack trace")[0])
         return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {what}")
     about += connection.proxy
     if status:
@@ -407,7 +441,7 @@ def _typed(error: ClickHouseError, doing: str, connection: Connection) -> Failur
         cause = cause_of(error)
         kind = Misconfigured if isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED_TLS) else Unavailable
         return kind(f"ClickHouse cannot be reached while {about}: {_excerpt(str(cause) or type(cause).__name__)}")
-    return Misconfigured(f"ClickHouse's driver failed while {about}: {_excerpt(text)}")
+    return Misconfigured(f"ClickHouse's driver failed while {about}: {words}")
 
 
 def _excerpt(text: str) -> str:

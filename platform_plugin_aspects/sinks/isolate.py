@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from django.db import Error as DatabaseError
 
-from platform_plugin_aspects.clickhouse.client import Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.client import Failure, Misconfigured, Unavailable, Unclear
 from platform_plugin_aspects.errors import place_of
 from platform_plugin_aspects.sinks.base_sink import Batch, Written
 
 #: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's database in trouble.
 NOT_THE_OBJECT = (Unavailable, Misconfigured, DatabaseError)
+#: How many objects are tried alone before a fault that is unclear counts as no object's.
+PROBES = 8
 
 
 @dataclass
@@ -38,25 +42,69 @@ def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Wri
     """Call ``write(objects)``; when that fails for a fault of an object, halve them until the bad ones stand alone.
 
     ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and database errors: those are no object's fault.
+    A fault that is Unclear is an object's when others get through, and Misconfigured when none does.
     """
-    outcome = Outcome()
-    pending = [objects] if len(objects) else []
-    while pending:
-        part = pending.pop()
+    return _Writing(write).run(objects)
+
+
+class _Writing:
+    def __init__(self, write: Callable[[Any], Written]):
+        self.write = write
+        self.outcome = Outcome()
+        self.unclear: Unclear | None = None
+
+    def run(self, objects: Any) -> Outcome:
+        """See ``write_what_can_be``."""
+        pending = [objects] if len(objects) else []
+        while pending:
+            part = pending.pop()
+            if not self._gets_through(part) and len(part) > 1:
+                pending += reversed(self._smaller(part))
+        self._check()
+        return self.outcome
+
+    def _open(self) -> bool:
+        """Whether rows have got through."""
+        return any(self.outcome.rows.values())
+
+    def _check(self) -> None:
+        if self.unclear is not None and not self._open():
+            raise self.unclear.way
+
+    def _gets_through(self, part: Any) -> bool:
+        """Write a part; an object that is alone and cannot be written is noted."""
         try:
-            written = write(part)
+            written = self.write(part)
         except NOT_THE_OBJECT:
             raise
         except Exception as error:
             # Courses are read through third-party blocks, which may raise anything.
-            if len(part) > 1:
-                middle = len(part) // 2
-                pending += [part[middle:], part[:middle]]
-                continue
-            key = part.keys[0] if isinstance(part, Batch) else part[0]
-            outcome.rejected[key] = str(error) if isinstance(error, Failure) else place_of(error)
-        else:
-            outcome.rows.update(written.rows)
-            outcome.warnings += written.warnings
-            outcome.writes += 1
-    return outcome
+            if isinstance(error, Unclear):
+                self.unclear = error
+            if len(part) == 1:
+                key = part.keys[0] if isinstance(part, Batch) else part[0]
+                self.outcome.rejected[key] = str(error) if isinstance(error, Failure) else place_of(error)
+            return False
+        self.outcome.rows.update(written.rows)
+        self.outcome.warnings += written.warnings
+        self.outcome.writes += 1
+        return True
+
+    def _smaller(self, part: Any) -> list[Any]:
+        """The two halves of a part that cannot be written as it is.
+
+        While nothing has got through and the fault is unclear, some objects from anywhere in it are tried first, each
+        alone, and what is left around them is returned: to halve everything would take two inserts per object.
+        """
+        if self.unclear is None or self._open():
+            middle = len(part) // 2
+            return [part[:middle], part[middle:]]
+        tried: list[int] = []
+        for position in random.sample(range(len(part)), min(PROBES, len(part))):
+            tried.append(position)
+            if self._gets_through(part[position : position + 1]) and self._open():
+                break
+        self._check()
+        edges = [-1, *sorted(tried), len(part)]
+        gaps = [part[before + 1 : after] for before, after in pairwise(edges)]
+        return [gap for gap in gaps if len(gap)]

@@ -25,6 +25,7 @@ from platform_plugin_aspects.clickhouse.client import (
     Misconfigured,
     Rejected,
     Unavailable,
+    Unclear,
     close_clients,
     get_client,
     quote,
@@ -212,7 +213,8 @@ OPERATOR_CODES = {
 KINDS = {
     **dict.fromkeys(PASSING_CODES | PASSING, Unavailable),
     **dict.fromkeys(ROW_CODES | ROW_FAULTS, Rejected),
-    **dict.fromkeys({*OPERATOR_CODES, 48, 12345}, Misconfigured),
+    **dict.fromkeys({*OPERATOR_CODES, 48}, Misconfigured),
+    **dict.fromkeys({117, 427, 467, 676, 691, 32, 130, 395, 12345}, Unclear),
 }
 
 
