@@ -58,6 +58,7 @@ class Summary:
 
     ``objects`` written, ``skipped`` for they were up to date, ``rejected`` for they cannot be written; ``errors``:
     {key: reason} of the first of those. ``rows`` per ClickHouse table. ``last_key``: everything up to it is done.
+    ``missing``: the keys, of those that were chosen one by one, that are not there.
     """
 
     objects: int = 0
@@ -68,6 +69,7 @@ class Summary:
     last_key: Any = None
     seconds: float = 0
     stopped: bool = False
+    missing: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Take in what became of a batch."""
@@ -185,10 +187,20 @@ class _Backfill:
                 finally:
                     self._land()
             if self.walk.limit is None and not self.summary.stopped:
-                for key in self.missing:
-                    self.watcher.tell(f"{key} is not there to be written")
+                self._tell_missing()
         finally:
             self._clock()
+
+    def _tell_missing(self) -> None:
+        """Name the keys that are not there, whatever else was chosen."""
+        if not self.missing:
+            return
+        databases.check_before_use()
+        for key in self.sink.read(Selection(keys=list(self.missing))).keys:
+            self.missing.pop(key, None)
+        for key in self.missing:
+            self.summary.missing.append(str(key))
+            self.watcher.tell(f"{key} is not there to be written")
 
     def _fly(self) -> None:
         """Read flight after flight, each while the one before is being written."""
@@ -325,6 +337,7 @@ class _Backfill:
             try:
                 outcome.add(self._write([portion], flight.stamp))
             except Rejected:
+                databases.check_before_use()
                 whole = replace(self.walk, after=portion.after, upto=portion.batch.keys[-1])
                 outcome.add(self._write_batch(self.sink.read(whole), flight.stamp))
         return outcome
@@ -360,6 +373,7 @@ class _Backfill:
         cuts = [flight.after, *(portion.after for portion in flight.portions[1:])]
         end = self.walk.upto if flight.last else flight.upto
         for batch, after, upto in zip(batches, cuts, [*cuts[1:], end], strict=True):
+            databases.check_before_use()
             asked = Selection(keys=self.walk.keys, after=after, upto=upto)
             self._patiently(partial(self.sink.settle, batch, flight.stamp, asked))
 

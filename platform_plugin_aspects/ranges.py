@@ -91,8 +91,10 @@ def walk_of(row: BackfillRange, sink: BaseSink) -> Walk:
     )
 
 
-def walk_range(row: BackfillRange, connection: Connection, watcher: Watcher, ticket: str = "") -> None:
+def walk_range(row: BackfillRange, connection: Connection, watcher: Watcher, ticket: str = "") -> Summary:
     """Walk what is left of a range and keep ``row`` up to date; in the database too when it was saved.
+
+    Returns what was done, earlier walks of the range included.
 
     ``ticket``: with it a worker may take what was handed out to it, and only that. Without one, whoever had the range
     has it no longer. Raises TakenOver, and what ``backfill`` raises once that is noted.
@@ -117,6 +119,7 @@ def walk_range(row: BackfillRange, connection: Connection, watcher: Watcher, tic
     status = Status.WAITING if summary.stopped else Status.DONE
     owned.note(status=status, message="", ticket="", seconds=summary.seconds)
     owned.check()
+    return summary
 
 
 class _Owned(Watcher):

@@ -32,6 +32,9 @@ def add_connection_arguments(parser: CommandParser) -> None:
 
 def connection_from(options: Mapping[str, Any]) -> Connection:
     """The connection that the options of ``add_connection_arguments`` describe."""
+    for name in ("url", "username", "database"):
+        if options[name] == "":
+            raise CommandError(f"--{name} is empty: give a value, or leave the option out")
     return Connection.from_settings({name: options[name] for name in CONNECTION_OPTIONS})
 
 

@@ -69,6 +69,7 @@ def _compare_range(sides: Sides, range_: Range, totals: tuple[int, int], found: 
     """Compare one range of keys; open it when its totals differ."""
     source = range_.source
     found.objects += len(source.keys)
+    found.compared += 1
     if totals == (len(source.keys), total(source.fingerprints)):
         return
     found.opened += 1

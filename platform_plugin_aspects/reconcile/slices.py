@@ -52,7 +52,7 @@ def compare_slices(sides: Sides, size: int, found: Comparison, progress: Progres
     if sum(max(here.counts[each], there.counts[each]) for each in different) > MOST_OPENED:
         found.objects = 0
         return False
-    found.ranges = sum(map(any, zip(here.counts, there.counts, strict=True)))
+    found.ranges = found.compared = sum(map(any, zip(here.counts, there.counts, strict=True)))
     found.opened = len(different)
     if different:
         found.add(_source_entries(sides, size, different), _clickhouse_entries(sides, parts, different))

@@ -41,7 +41,7 @@ def _empty_store() -> Iterator[None]:
 
 
 def run(name: str, *args: Any, **options: Any) -> str:
-    out = StringIO()
+    out = options.pop("stdout", None) or StringIO()
     call_command("dump_data_to_clickhouse", "--object", name, *map(str, args), stdout=out, **options)
     return out.getvalue()
 
@@ -141,9 +141,20 @@ def test_pages_are_found_by_key_and_not_by_offset(clickhouse: ClickHouse, all_on
 
 def test_keys_that_are_not_there_are_named(clickhouse: ClickHouse, all_on: None) -> None:
     (key,) = profiles(1)
-    said = run("user_profile", "--ids", key, 999_999)
-    assert said.splitlines()[0] == "999999 is not there to be written"
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        run("user_profile", "--ids", key, 999_999, stdout=out)
+    assert (str(caught.value), caught.value.returncode) == ("1 of the --ids is not there: 999999", 1)
+    assert out.getvalue().splitlines()[0] == "999999 is not there to be written"
     assert ids_in(clickhouse) == [key]
+
+
+def test_only_keys_that_are_not_there_at_all_fail_the_command(clickhouse: ClickHouse, all_on: None) -> None:
+    first, second = profiles(2)
+    assert "not there" not in run("user_profile", "--ids", first, second, "--start_pk", first)
+    assert ids_in(clickhouse) == [second]
+    with pytest.raises(CommandError, match=r"^2 of the --ids are not there: 999998, 999999$"):
+        run("user_profile", "--ids", 999_999, 999_998, "--dry-run")
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))

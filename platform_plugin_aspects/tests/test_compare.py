@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Callable
 from io import StringIO
@@ -121,7 +122,8 @@ def test_rows_deleted_altered_and_added_by_hand_are_named_and_mended(
     outcome = repair(sink, found, prune=True)
     assert not outcome.rejected
     again = compare(sink)
-    assert again == Comparison(sink.name, objects=sink.manager.count(), ranges=again.ranges)
+    ranges = again.ranges
+    assert again == Comparison(sink.name, objects=sink.manager.count(), ranges=ranges, compared=ranges)
 
 
 def test_without_pruning_what_is_extra_stays(clickhouse: ClickHouse) -> None:
@@ -258,7 +260,7 @@ def test_a_range_of_keys(clickhouse: ClickHouse) -> None:
 def test_a_sample_looks_at_some_ranges(clickhouse: ClickHouse) -> None:
     sink = _fill(UserProfileSink)
     found = compare(sink, sample=1e-12, batch_size=2)
-    assert (found.ranges, found.objects, found.equal) == (5, 0, True)
+    assert (found.ranges, found.compared, found.objects, found.equal) == (5, 0, 0, True)
 
 
 def test_no_content_leaves_clickhouse_when_all_is_equal(
@@ -372,7 +374,16 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
         ({"object": "tag", "batch_size": 0}, "--batch_size 0"),
         ({"object": "all", "range": ["1", "2"]}, "--range names keys"),
         ({"object": "tag", "range": ["a", "2"]}, "'a' is no key of tag"),
+        ({"object": "tag", "range": ["100", "50"]}, "--range 100 50: AFTER must be less than UPTO"),
+        ({"object": "tag", "range": ["50", "50"]}, "--range 50 50: AFTER must be less than UPTO"),
+        (
+            {"object": "course_overviews", "range": ["course-v1:b+B+B", "course-v1:A+A+A"]},
+            "--range course-v1:b+B+B course-v1:A+A+A: AFTER must be less than UPTO",
+        ),
         ({"object": "tag", "url": "nonsense"}, "neither http"),
+        ({"object": "tag", "url": ""}, "--url is empty: give a value, or leave the option out"),
+        ({"object": "tag", "username": ""}, "--username is empty"),
+        ({"object": "tag", "database": ""}, "--database is empty"),
         ({"object": "tag", "database": "nowhere"}, "aspects_create_tables"),
     ],
 )
@@ -382,6 +393,39 @@ def test_what_cannot_be_compared_ends_with_exit_code_2(
     code, output = run(**options)
     assert code == 2
     assert words in output
+
+
+def test_the_last_line_says_what_was_compared(all_on: None, clickhouse: ClickHouse) -> None:
+    sink = _fill(TaxonomySink)
+    keys = sorted(row["id"] for row in rows(clickhouse, "taxonomy"))
+    assert run(object="taxonomy")[1].splitlines()[-1] == "equal"
+    assert run(object="taxonomy", range=["0", "9"])[1].splitlines()[-1] == "equal in this range"
+    code, output = run(object="taxonomy", sample=1e-12, batch_size=3)
+    assert code == 2
+    assert output == "Nothing was compared: --sample 1e-12 chose none of 4 ranges. Try again, or give a larger share"
+    random.seed(2)
+    code, output = run(object="taxonomy", sample=0.5, batch_size=3)
+    assert code == 0
+    assert output.splitlines()[1].split()[:5] == ["taxonomy", "3", "2", "of", "4"]
+    assert output.splitlines()[-1] == "equal in the 2 of 4 ranges that were compared"
+
+    clickhouse.delete("taxonomy", "id", "Int32", [keys[0]])
+    mend = "different: write what is missing or stale with --repair"
+    assert run(object="taxonomy")[1].splitlines()[-1] == mend
+    _replace(sink, keys[1], "id", "toInt32(5000)", "2026")
+    assert run(object="taxonomy")[1].splitlines()[-1] == f"{mend}, and delete what is extra with --repair --prune"
+    extra = "different: delete what is extra with --repair --prune"
+    assert run(object="taxonomy", repair=True)[1].splitlines()[-1] == extra
+    assert run(object="taxonomy", repair=True, prune=True)[1].splitlines()[-1] == "equal"
+
+
+def test_what_cannot_be_repaired_is_not_sent_to_repair(all_on: None, clickhouse: ClickHouse) -> None:
+    _fill(TaxonomySink)
+    factories.make_taxonomy(id=2**31 + 5)
+    Change.objects.all().delete()
+    code, output = run(object="taxonomy", repair=True)
+    assert code == 1
+    assert output.splitlines()[-1] == "different: what is still missing or stale could not be written, or changed again"
 
 
 def test_blocks_are_compared_with_their_courses_only() -> None:

@@ -259,6 +259,8 @@ def test_there_must_be_something_to_give_up() -> None:
     Change.objects.create(sink="tag", object_id="77")
     message, lines = fails("--forget", "tag", "7")
     assert message.startswith("Nothing is recorded of tag 7; ")
+    message, _lines = fails("--forget", "nope", "1")
+    assert message.startswith("There is no sink 'nope', and nothing is recorded of one: choose among taxonomy, tag, ")
     # What a terminal gives for bytes that are no text.
     message, _lines = fails("--forget", "tag", "\udcff")
     assert message.startswith("Nothing is recorded of tag \ufffd; ")

@@ -59,6 +59,7 @@ class Command(BaseCommand):
             self.stdout.write(as_json([_as_data(found, seconds) for found, seconds in results]))
         else:
             self._print(results, options["show"])
+            self.stdout.write(_conclusion([found for found, _seconds in results], options))
         if not all(found.equal for found, _seconds in results):
             sys.exit(DIFFERENT)
 
@@ -80,10 +81,18 @@ class Command(BaseCommand):
             started = time.monotonic()
             found = self._compare(sink_class(connection), options)
             results.append((found, time.monotonic() - started))
+        ranges = sum(found.ranges for found, _seconds in results)
+        if ranges and not any(found.compared for found, _seconds in results):
+            raise CommandError(
+                f"Nothing was compared: --sample {options['sample']} chose none of {ranges} ranges. Try again, or give "
+                "a larger share"
+            )
         return results
 
     def _compare(self, sink: ModelBaseSink, options: dict[str, Any]) -> Comparison:
         after, upto = parse_keys(sink, options["range"]) or (None, None)
+        if options["range"] and not _is_less(after, upto):
+            raise CommandError(f"--range {' '.join(options['range'])}: AFTER must be less than UPTO")
 
         def look() -> Comparison:
             return compare(sink, after, upto, sample=options["sample"], batch_size=options["batch_size"])
@@ -104,7 +113,8 @@ class Command(BaseCommand):
         cells: list[tuple[object, ...]] = [("object", "objects", "ranges", *KINDS, "seconds")]
         for found, seconds in results:
             counts = [len(getattr(found, kind)) for kind in KINDS]
-            cells.append((found.sink, found.objects, found.ranges, *counts, f"{seconds:.1f}"))
+            ranges = found.ranges if found.compared == found.ranges else f"{found.compared} of {found.ranges}"
+            cells.append((found.sink, found.objects, ranges, *counts, f"{seconds:.1f}"))
         for line in table(cells, right=range(1, 7)):
             self.stdout.write(line)
         for found, _seconds in results:
@@ -113,7 +123,32 @@ class Command(BaseCommand):
                 if keys:
                     more = f" and {len(keys) - show} more" if len(keys) > show else ""
                     self.stdout.write(f"{found.sink} {kind}: {', '.join(map(str, keys[:show]))}{more}")
-        self.stdout.write("equal" if all(found.equal for found, _seconds in results) else "different")
+
+
+def _is_less(one: Any, other: Any) -> bool:
+    """Whether a key comes before another one in every order that a database may have."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one < other
+    return str(one).casefold() < str(other).casefold()
+
+
+def _conclusion(results: list[Comparison], options: dict[str, Any]) -> str:
+    """The last line: whether what was compared is equal, or what to do about what is not."""
+    if all(found.equal for found in results):
+        ranges, compared = sum(found.ranges for found in results), sum(found.compared for found in results)
+        if compared < ranges:
+            return f"equal in the {compared} of {ranges} ranges that were compared"
+        return "equal in this range" if options["range"] else "equal"
+    advice = []
+    if any(found.missing or found.stale for found in results):
+        advice.append(
+            "what is still missing or stale could not be written, or changed again"
+            if options["repair"]
+            else "write what is missing or stale with --repair"
+        )
+    if any(found.extra for found in results) and not options["prune"]:
+        advice.append("delete what is extra with --repair --prune")
+    return f"different: {', and '.join(advice)}" if advice else "different"
 
 
 def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
@@ -122,6 +157,7 @@ def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
         "object": found.sink,
         "objects": found.objects,
         "ranges": found.ranges,
+        "ranges_compared": found.compared,
         "ranges_opened": found.opened,
         "equal": found.equal,
         "seconds": round(seconds, 3),

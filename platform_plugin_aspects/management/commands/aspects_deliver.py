@@ -116,6 +116,10 @@ class Command(BaseCommand):
         else:
             meaning = "what they would delete stays in ClickHouse, and no backfill deletes it"
         if not Change.objects.filter(sink=name, object_id=object_id).exists():
+            if sink is None and not Change.objects.filter(sink=name).exists():
+                raise CommandError(
+                    f"There is no sink {name!r}, and nothing is recorded of one: choose among {', '.join(sinks())}"
+                )
             raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
         self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
         self.stdout.write(f"{delivery.forget(name, object_id)} changes deleted")

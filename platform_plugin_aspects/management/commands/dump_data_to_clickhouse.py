@@ -31,6 +31,8 @@ from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
 
 DEFAULT_WORKERS = 4
+#: Keys that are named in the last message, at most.
+SHOWN = 10
 #: Options that name keys, which differ from object to object.
 OF_ONE_OBJECT = ("ids", "ids_to_skip", "start_pk")
 #: Options that choose objects: a backfill that is resumed has its own.
@@ -53,6 +55,7 @@ class _Run:
     kept: bool
     began: bool = False
     summary: Summary = field(default_factory=Summary)
+    missing: list[str] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -219,7 +222,7 @@ class Command(BaseCommand):
         progress.begin(run.sink, run.ranges)
         for row in run.ranges:
             if row.status != ranges.Status.DONE and not progress.stopping:
-                ranges.walk_range(row, connection, progress)
+                run.missing += ranges.walk_range(row, connection, progress).missing
 
     def _report(self, runs: list[_Run], options: Mapping[str, Any]) -> None:
         """Say what was done."""
@@ -248,9 +251,17 @@ class Command(BaseCommand):
             how = _how_to_go_on(unfinished, options)
             stopped = stopping and problem == "Stopped"
             raise CommandError(f"{problem}{how}", returncode=INTERRUPTED if stopped else 1) from None
+        problems = []
         rejected = sum(run.summary.rejected for run in runs)
         if rejected:
-            raise CommandError(f"{rejected} objects could not be written; they are named above")
+            problems.append(f"{rejected} objects could not be written; they are named above")
+        missing = sorted(key for run in runs for key in run.missing)
+        if missing:
+            problems.append(f"{len(missing)} of the --ids {'is' if len(missing) == 1 else 'are'} not there: ")
+            more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+            problems[-1] += f"{', '.join(missing[:SHOWN])}{more}"
+        if problems:
+            raise CommandError("\n".join(problems))
 
 
 def _refresh(run: _Run) -> None:
