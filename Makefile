@@ -39,7 +39,7 @@ demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what a
 	@$(RUN) -m test_utils.demo
 
 .PHONY: test
-test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage
+test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage (EXAMPLES=2000: of each property test)
 	@npm test --silent
 	@$(RUN) -m pytest -n auto --cov --cov-report=term $(ARGS)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import signal
 import uuid
 from collections.abc import Iterator
 from importlib import import_module
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from test_utils import properties  # noqa: F401
 from test_utils.clickhouse_endpoint import ALL, READ_WRITE, ClickHouseEndpoint
 from test_utils.superset_endpoint import SupersetEndpoint
 
@@ -29,6 +31,25 @@ USERS = {
     "ch_admin": ("admin-password", ALL),
     "ch_cms": ("password", {"event_sink*": READ_WRITE, "xapi*": READ_WRITE}),
 }
+
+
+@pytest.fixture
+def signals_are_heard() -> Iterator[None]:
+    """Nobody ignores signals, nor do processes that the test starts.
+
+    A shell has what it runs in the background ignore SIGINT, and nohup SIGHUP; processes inherit that.
+    """
+    defaults = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    ignored = [number for number in defaults if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, defaults[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture

@@ -23,10 +23,11 @@ from sqlglot.errors import ParseError
 from platform_plugin_aspects.checks.superset import check_extra_filters
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure
 from platform_plugin_aspects.superset.rls import RefusedFilter, clauses, parse_filter
+from test_utils.properties import examples
 
 # The engine and the table are per test, not per example.
 through_the_engine = hypothesis_settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 ORG, COURSE = "OrgX", "course-v1:OrgX+CS101+2026"
@@ -288,7 +289,7 @@ def test_a_value_in_a_pattern_stands_for_itself(template: str, settings: Any) ->
     assert bytes.fromhex(found.split("'")[1]) == rb"50\%\_\\%"
 
 
-@hypothesis_settings(through_the_engine, max_examples=30)
+@hypothesis_settings(through_the_engine, max_examples=examples(30))
 @given(username=TEXTS, email=TEXTS)
 @example(username="o'brien", email="o'b_1@x.org")
 @example(username="%", email="%")
@@ -556,7 +557,7 @@ FLAT = st.lists(
 ).map(lambda parts: chain("OR", parts))
 
 
-@hypothesis_settings(through_the_engine, max_examples=150)
+@hypothesis_settings(through_the_engine, max_examples=examples(150))
 @given(filters=st.lists(FLAT | st.recursive(comparisons(), combined, max_leaves=6), min_size=1, max_size=2))
 def test_a_filter_selects_what_it_says(dataset: Dataset, filters: list[Filter]) -> None:
     found = dataset.selected(clauses(person(), KEY, [one.text for one in filters]))

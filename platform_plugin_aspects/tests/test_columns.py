@@ -36,6 +36,7 @@ from platform_plugin_aspects.sinks.formats import iso_utc
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
+from test_utils.properties import examples
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 COURSE_KEYS = ("course-v1:Org+Course+2026", "Org/Course/2026", "library-v1:Org+Zoë", "ccx-v1:Org+Course+2026+ccx@7")
@@ -67,7 +68,7 @@ def test_values_are_djangos(sink: Any) -> None:
 
 
 @pytest.mark.django_db
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=examples(50), deadline=None)
 @given(
     moment=st.none() | MOMENTS,
     year=st.none() | st.integers(0, 9999),

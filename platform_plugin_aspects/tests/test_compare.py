@@ -38,6 +38,7 @@ from platform_plugin_aspects.sinks.fingerprint import ESCAPE, SEPARATOR, express
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.properties import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -296,7 +297,7 @@ values = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.lists(values, min_size=1, max_size=40))
 def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], clickhouse: ClickHouse) -> None:
     database = clickhouse.connection.database
@@ -315,7 +316,7 @@ def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], click
     assert clickhouse.select(f"SELECT sum({expression(COLUMNS)}) FROM {database}.print")[0][0] == total(here)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(one=st.tuples(texts, texts), other=st.tuples(texts, texts))
 def test_rows_that_differ_have_other_fingerprints(one: tuple[str, str], other: tuple[str, str]) -> None:
     columns = (COLUMNS[1], COLUMNS[-1])

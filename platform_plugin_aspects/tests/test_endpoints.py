@@ -40,6 +40,7 @@ from platform_plugin_aspects import urls
 from platform_plugin_aspects.checks.superset import check_dashboards
 from platform_plugin_aspects.superset import dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
+from test_utils.properties import examples
 from test_utils.silent_cache import CACHES
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
 
@@ -446,7 +447,9 @@ def test_what_is_no_key_is_found_by_nobody(
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     endpoint=st.sampled_from(ENDPOINTS),
     text=st.text(min_size=1).filter(lambda text: text.isprintable())

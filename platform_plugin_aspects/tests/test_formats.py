@@ -21,10 +21,11 @@ from platform_plugin_aspects.sinks.formats import ZERO_DATES, all_iso_utc, iso_u
 from platform_plugin_aspects.sinks.tag_sink import lineage
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.factories import make_many_users, make_taxonomy, utc
+from test_utils.properties import examples
 
 # The engine and the database are per test, not per example: examples clean up after themselves.
 through_the_engine = hypothesis_settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 AWKWARD = [

@@ -19,6 +19,7 @@ from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
 from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app
+from test_utils.properties import examples
 from test_utils.vector_endpoint import Component, VectorEndpoint, configured_by_tutor
 
 
@@ -246,7 +247,9 @@ JSON = st.recursive(
 NODES = st.fixed_dictionaries({"data": st.fixed_dictionaries({"components": st.fixed_dictionaries({"edges": JSON})})})
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50), deadline=None
+)
 @given(answer=JSON | NODES)
 def test_no_answer_breaks_the_monitor(answer: Any, vector: VectorEndpoint) -> None:
     vector.planned = (200, json.dumps(answer))

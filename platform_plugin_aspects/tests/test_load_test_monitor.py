@@ -379,12 +379,14 @@ def test_the_command(client: ClickHouse, vector: VectorEndpoint) -> None:
     assert last == "the run has ended, and nothing is on its way; 3 samples stored"
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 def test_sigterm_ends_it_after_the_sample(client: ClickHouse, vector: VectorEndpoint) -> None:
     start(client)
     vector.before_answer = lambda number: os.kill(os.getpid(), signal.SIGTERM) if number == 3 else None
     assert monitor_load_test(vector).splitlines()[-1] == "stopped; 2 samples stored"
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 def test_samples_that_are_lost_are_told(
     client: ClickHouse, clickhouse_http: ClickHouseEndpoint, vector: VectorEndpoint
 ) -> None:

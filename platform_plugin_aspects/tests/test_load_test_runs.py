@@ -17,6 +17,7 @@ from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.sinks.registry import tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.properties import examples
 
 COURSE = "course-v1:Org+Course+run"
 
@@ -149,7 +150,7 @@ def test_the_check_writes_nothing_and_finds_what_is_missing(
 TEXTS = st.text(max_size=40)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tags=st.lists(TEXTS, max_size=3), prefix=TEXTS, value=TEXTS)
 def test_any_text_survives(clickhouse: ClickHouse, tags: list[str], prefix: str, value: str) -> None:
     run_id = f"{value}\\\t'{uuid.uuid4()}"

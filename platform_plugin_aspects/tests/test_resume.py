@@ -90,6 +90,7 @@ def test_killed_at_ten_points_and_resumed_nothing_is_lost(
 # Stopped by a person
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(
@@ -119,6 +120,7 @@ def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(
     assert in_clickhouse() == keys
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.django_db(transaction=True)
 def test_a_second_ctrl_c_ends_at_once(clickhouse_http: ClickHouseEndpoint, tmp_path: Path) -> None:
     profiles(4)

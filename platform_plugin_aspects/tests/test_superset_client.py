@@ -34,6 +34,7 @@ from platform_plugin_aspects.superset.errors import (
     SupersetUnavailable,
 )
 from platform_plugin_aspects.superset.session import service_session, sessions
+from test_utils.properties import examples
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
 ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-abcdefabcdef" for digit in "123")
@@ -360,7 +361,9 @@ VALUES = st.none() | st.booleans() | st.floats() | st.text()
 JSON = VALUES | st.lists(VALUES) | st.dictionaries(NAMES, VALUES) | st.dictionaries(NAMES, st.text(), min_size=3)
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     step=st.sampled_from([*LOG_IN, "guest_token"]),
     status=st.just(200)

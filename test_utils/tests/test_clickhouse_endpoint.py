@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint, ClickHouseError, Fault, load_users
 from test_utils.clickhouse_endpoint.bodies import choose_encoding, decompress
 from test_utils.clickhouse_endpoint.sql import parse
+from test_utils.properties import examples
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AWKWARD = ["", "NULL", "\\N", "a'b\"c`", "\t\n\r\\", "\0", "é😀‮مرحبا", "a;b -- c", "{x:String}", "‍", "\u2028"]
@@ -101,7 +102,7 @@ class TestClient:
         assert request.bytes > 0
 
     @given(rows=st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.text(), st.text(max_size=4), st.uuids())))
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_whatever_is_inserted_comes_back(self, client: Client, rows: list[tuple[Any, ...]]) -> None:
         marker = UUID(int=len(rows))
         client.command("ALTER TABLE people DELETE WHERE 1", settings={"mutations_sync": 1})
@@ -113,7 +114,7 @@ class TestClient:
 
     @pytest.mark.parametrize("form", [False, True])
     @given(text=st.text())
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_text_as_a_parameter(self, client: Client, form: bool, text: str) -> None:
         client.form_encode_query_params = form
         query = "SELECT {text:String} AS text, {ids:Array(Int64)} AS ids"
@@ -802,6 +803,7 @@ class TestProcess:
         assert found
         return process, int(found[1])
 
+    @pytest.mark.usefixtures("signals_are_heard")
     def test_its_life(self, tmp_path: Path) -> None:
         users = tmp_path / "users.json"
         users.write_text(json.dumps({"root": ["secret", "all"], "reader": ["", {"here": ["SELECT"]}]}))
