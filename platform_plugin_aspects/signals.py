@@ -182,15 +182,24 @@ def concerns() -> Iterator[Concern]:
                 yield Concern(POST_DELETE, name, _instance, sender=sink.model)
 
 
+#: What was ever connected: signals do not keep it alive.
+_connected: dict[Concern, Concern] = {}
+
+
 def connect(wanted: Iterable[Concern] | None = None) -> None:
     """Connect every concern (or those ``wanted``) whose signal and model this release of the platform has; checks
-    report the others."""
-    for concern in concerns() if wanted is None else wanted:
+    report the others.
+
+    Signals hold them weakly, for the platform's ``simulate_publish`` calls what stands in a signal as weak references;
+    ``_connected`` keeps them alive.
+    """
+    for each in concerns() if wanted is None else wanted:
+        concern = _connected.setdefault(each, each)
         signal = edx_platform.get_signal(concern.signal)
         if signal is None:
             continue
         for sender in senders(concern):
-            signal.connect(concern, sender=sender, weak=False, dispatch_uid=concern.uid)
+            signal.connect(concern, sender=sender, dispatch_uid=concern.uid)
 
 
 def senders(concern: Concern) -> list[Any]:

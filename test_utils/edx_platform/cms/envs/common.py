@@ -10,6 +10,10 @@ WSGI_APPLICATION = "cms.wsgi.application"
 MODULESTORE_BRANCH = "draft-preferred"
 CELERY_TASK_DEFAULT_QUEUE = "edx.cms.core.default"
 
-INSTALLED_APPS = [*INSTALLED_APPS, *get_plugin_apps(ProjectType.CMS)]  # noqa: F405
+INSTALLED_APPS = [
+    *INSTALLED_APPS,  # noqa: F405
+    "cms.djangoapps.contentstore.apps.ContentstoreConfig",
+    *get_plugin_apps(ProjectType.CMS),
+]
 
 add_plugins(__name__, ProjectType.CMS, SettingsType.COMMON)
