@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 
 from .engine import Session, quote, quote_name
 from .errors import ClickHouseError
 from .sql import Statement
+from .tree import Node, reads_of_expressions, split_name, tree_of
 
 ALL = "all"
 READ_WRITE = ("SELECT", "INSERT", "ALTER DELETE")
@@ -160,30 +161,6 @@ def load_users(text: str) -> Users:
     return {name: (password, grants) for name, (password, grants) in users.items()}
 
 
-@dataclass
-class _Node:
-    label: str
-    children: list[_Node] = field(default_factory=list)
-
-    @property
-    def kind(self) -> str:
-        return self.label.split(" ", 1)[0]
-
-    @property
-    def rest(self) -> str:
-        return self.label.partition(" ")[2]
-
-    def walk(self) -> Iterator[_Node]:
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-    def target(self, current: str) -> tuple[str, str]:
-        """(database, table) of a statement about one table: its Identifier children, one or two."""
-        names = [child.rest for child in self.children if child.kind == "Identifier"]
-        return (names[0], names[1]) if len(names) > 1 else (current, names[0] if names else "*")
-
-
 def check(session: Session, user: User, statement: Statement, params: Mapping[str, str]) -> None:
     """Refuse what `user` has no grant for, and hide other databases from them for the rest of the session.
 
@@ -192,22 +169,10 @@ def check(session: Session, user: User, statement: Statement, params: Mapping[st
     if isinstance(user.grants, str):
         return
     current = session.run("SELECT currentDatabase()").body.decode().strip()
-    tree = _tree(session.run(b"EXPLAIN AST " + statement.sql, "TabSeparatedRaw", params).body.decode())
+    tree = tree_of(session, statement.sql, params)
     _check_verb(session, user, tree, current)
-    _check_reads(session, user, tree, current, statement)
+    _check_reads(session, user, tree, current, statement.text)
     session.set({"additional_table_filters": _filters(user.grants)})
-
-
-def _tree(text: str) -> _Node:
-    """The syntax tree from the indented lines of EXPLAIN AST."""
-    path: list[_Node] = []
-    for line in filter(None, text.split("\n")):
-        depth = len(line) - len(line.lstrip(" "))
-        node = _Node(re.sub(r"(?: \(alias .*\))? *(?:\(children \d+\))?$", "", line[depth:]))
-        if depth:
-            path[depth - 1].children.append(node)
-        path[depth:] = [node]
-    return path[0]
 
 
 def _exists(session: Session, database: str, table: str) -> bool:
@@ -215,7 +180,7 @@ def _exists(session: Session, database: str, table: str) -> bool:
     return session.run(f"EXISTS TABLE {quote_name(database)}.{quote_name(table)}").body == b"1\n"
 
 
-def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None:
+def _check_verb(session: Session, user: User, tree: Node, current: str) -> None:
     database, table = tree.target(current)
     if tree.kind == "InsertQuery":
         if tree.children[0].kind == "Function":
@@ -237,27 +202,50 @@ def _check_verb(session: Session, user: User, tree: _Node, current: str) -> None
         user.need(tree.kind, "*")
 
 
-def _check_reads(session: Session, user: User, tree: _Node, current: str, statement: Statement) -> None:
+def _check_reads(session: Session, user: User, tree: Node, current: str, text: str) -> None:
     describes = tree.kind == "DescribeQuery"
     privilege, granted = ("SHOW COLUMNS", "") if describes else ("SELECT", "SELECT")
-    local_names = {name.lower() for name in re.findall(r"(\w+)[`\"]?\s+AS\s*\(", statement.text, re.IGNORECASE)}
+    local_names = {name.lower() for name in re.findall(r"(\w+)[`\"]?\s+AS\s*\(", text, re.IGNORECASE)}
+
+    def check_table(name: str) -> None:
+        database, table = split_name(name, current)
+        if "." not in name and table.lower() in local_names:  # WITH name AS (...)
+            return
+        if database == "system" and table in _OPEN_SYSTEM_TABLES:
+            return
+        if database.lower() == "information_schema":
+            return
+        if describes or user.may(granted, database, table) or _exists(session, database, table):
+            user.need(privilege, database, table, granted=granted)
+        if not describes:
+            _check_view(session, user, database, table)
+
     for node in tree.walk():
         if node.kind == "TableIdentifier":
-            database, dot, table = node.rest.partition(".")
-            if not dot:
-                if database.lower() in local_names:  # WITH name AS (...)
-                    continue
-                database, table = current, database
-            if database == "system" and table in _OPEN_SYSTEM_TABLES:
-                continue
-            if database.lower() == "information_schema":
-                continue
-            if describes or user.may(granted, database, table) or _exists(session, database, table):
-                user.need(privilege, database, table, granted=granted)
+            check_table(node.rest)
         elif node.kind == "TableExpression":
             for child in node.children:
                 if child.kind == "Function" and child.rest not in _HARMLESS_TABLE_FUNCTIONS:
                     user.need("CREATE TEMPORARY TABLE", "*")
+    for needed, name in reads_of_expressions(tree):
+        if needed == "SELECT" and name != "*":
+            check_table(name)
+        else:
+            user.need(needed, *(split_name(name, current) if name != "*" else ("*",)))
+
+
+def _check_view(session: Session, user: User, database: str, table: str) -> None:
+    """A view reads with the rights of who asks (SQL SECURITY INVOKER), unless its definition says otherwise."""
+    asked = (
+        "SELECT as_select, position(create_table_query, 'SQL SECURITY DEFINER') "
+        "+ position(create_table_query, 'SQL SECURITY NONE') FROM system.tables "
+        f"WHERE database = {quote(database)} AND name = {quote(table)} AND engine = 'View'"
+    )
+    found = session.run(asked, "JSONCompactEachRow").body
+    if found:
+        as_select, is_trusted = json.loads(found)
+        if not int(is_trusted):
+            _check_reads(session, user, tree_of(session, as_select.encode(), {}), database, as_select)
 
 
 def _filters(grants: Mapping[str, Collection[str]]) -> str:

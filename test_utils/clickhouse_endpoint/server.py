@@ -9,6 +9,7 @@ import logging
 import ssl
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from .engine import Answer, Engine
 from .errors import ClickHouseError
 from .faults import Fault, Faults
 from .grants import DEFAULT_USERS, User, Users, authenticate, check
+from .limits import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -272,13 +274,23 @@ class _Handler(Handler):
                 session.use(incoming.database)
             session.set(incoming.settings)
             check(session, user, statement, incoming.query_params)
-            if self.command != "POST":
-                session.set({"readonly": "2"})  # a GET may not change anything
-            elif accounts.concerns(statement):
-                accounts.change(self.endpoint.users, session, statement)
+            limits = self.endpoint.limits
+            limits.begin(user.name)
+            limits.apply(session, user.name, incoming.settings)
+            if accounts.concerns(statement) and self.command == "POST":
+                accounts.change(self.endpoint.users, limits, session, statement)
                 return Answer(b""), None
             text = statement.sql if incoming.data is None else statement.reading_from(incoming.data.name)
-            answer = session.run(text, wanted, incoming.query_params)
+            if accounts.shows_grants(statement):
+                wanted = statement.output_format() or wanted
+                text = accounts.grants_query(self.endpoint.users, user, session, statement)
+            if self.command != "POST" and limits.settings_of(user.name).get("readonly") != "1":
+                session.set({"readonly": "2"})  # a GET may not change anything
+            started = time.monotonic()
+            try:
+                answer = session.run(text, wanted, incoming.query_params)
+            finally:
+                limits.end(user.name, time.monotonic() - started)
         return answer, (statement.output_format() or wanted) if statement.has_result else None
 
     def _credentials(self, params: Mapping[str, str]) -> tuple[str, str]:
@@ -410,6 +422,7 @@ class ClickHouseEndpoint(HttpEndpoint[Request]):
     ):
         super().__init__(port, host, tls)
         self.users = dict(users)
+        self.limits = Limits()
         self.faults = Faults()
         self.engine = Engine(path)
         self._sessions: set[str] = set()

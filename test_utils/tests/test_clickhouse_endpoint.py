@@ -196,10 +196,18 @@ class TestAccess:
     """Credentials and grants."""
 
     @pytest.fixture
-    def forbidden(self, clickhouse_endpoint: ClickHouseEndpoint) -> Iterator[str]:
-        """A database with a table `t` on which the plugin's user has no grants."""
+    def forbidden(self, clickhouse_endpoint: ClickHouseEndpoint, clickhouse_database: str) -> Iterator[str]:
+        """A database with a table `t` on which the plugin's user has no grants; views of it in the user's own."""
         clickhouse_endpoint.engine.query("CREATE DATABASE forbidden")
         clickhouse_endpoint.engine.query("CREATE TABLE forbidden.t (a Int8) ENGINE = MergeTree ORDER BY a")
+        clickhouse_endpoint.engine.query("CREATE TABLE forbidden.j (k Int8, v Int8) ENGINE = Join(ANY, LEFT, k)")
+        dictionary = "CREATE DICTIONARY {} (a UInt64, b Int8) PRIMARY KEY a SOURCE({}) LAYOUT(FLAT()) LIFETIME(0)"
+        source = "CLICKHOUSE(QUERY 'SELECT 1 AS a, 2 AS b')"
+        clickhouse_endpoint.engine.query(dictionary.format("forbidden.d", source))
+        clickhouse_endpoint.engine.query(dictionary.format(f"{clickhouse_database}.own", source))
+        view = f"CREATE VIEW {clickhouse_database}.{{}} {{}} AS SELECT a FROM forbidden.t"
+        clickhouse_endpoint.engine.query(view.format("peeping", "SQL SECURITY INVOKER"))
+        clickhouse_endpoint.engine.query(view.format("trusted", "DEFINER = CURRENT_USER SQL SECURITY DEFINER"))
         yield "forbidden"
         clickhouse_endpoint.engine.query("DROP DATABASE forbidden SYNC")
 
@@ -286,6 +294,21 @@ class TestAccess:
             "SELECT * FROM system.parts",
             "SELECT * FROM system.mutations",
             "SELECT * FROM file('x.csv')",
+            # Expressions read, too.
+            "SELECT 1 IN forbidden.t",
+            "SELECT id FROM people WHERE id NOT IN (forbidden.t)",
+            "SELECT id FROM people WHERE globalIn(id, forbidden.t)",
+            "SELECT (SELECT max(a) FROM forbidden.t)",
+            "SELECT joinGet('forbidden.j', 'v', toInt8(1))",
+            "SELECT joinGetOrNull(forbidden.j, 'v', toInt8(1))",
+            "SELECT dictGet('forbidden.d', 'b', toUInt64(1))",
+            "SELECT dictGetOrDefault(concat('forbidden', '.d'), 'b', toUInt64(1), 0)",
+            "SELECT dictHas('forbidden.d', toUInt64(1))",
+            "SELECT dictGet('own', 'b', toUInt64(1))",
+            "SELECT * FROM dictionary('forbidden.d')",
+            "SELECT a FROM peeping",
+            "SELECT 1 IN peeping",
+            "SELECT file('/etc/hostname')",
             "GRANT SELECT ON *.* TO ch_cms",
         ],
     )
@@ -300,6 +323,8 @@ class TestAccess:
     def test_what_it_may(self, client: Client, forbidden: str) -> None:
         for statement in ("SET max_threads = 1", "SHOW CREATE TABLE people", "SELECT 1 FROM information_schema.tables"):
             client.command(statement)
+        expressions = "1 IN (1, 2), id IN [1], name IN (SELECT name FROM people), id IN (SELECT * FROM trusted)"
+        client.query(f"WITH x AS (SELECT 1) SELECT {expressions}, id IN x FROM people")
         assert client.query("SELECT * FROM system.one, numbers(2) AS n").result_rows == [(0, 0), (0, 1)]
         listed = client.query("SELECT DISTINCT database FROM system.tables").result_rows
         assert (client.database,) in listed
