@@ -28,6 +28,7 @@ from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.embedded import holder, in_use
 from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.hidden import Hidden, raises_without_frames
 from platform_plugin_aspects.proxies import driver_proxy
 
 #: Driver options that are the same for every HTTP connection.
@@ -136,6 +137,7 @@ class Connection:
     stats_table: str = "load_test_stats"
 
     @classmethod
+    @raises_without_frames(Misconfigured)
     def from_settings(cls, overrides: Mapping[str, Any] | None = None) -> Connection:
         """The configured connection; ``overrides`` (same keys, None means "as configured") win.
 
@@ -199,7 +201,8 @@ class Connection:
     def place(self) -> str:
         """The URL without credentials, for messages."""
         # Up to the last "@": passwords are not always quoted as they should be.
-        return re.sub(r"//.*@", "//", self.url, flags=re.DOTALL)
+        scheme, slashes, rest = self.url.partition("//")
+        return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
 
     @property
     def proxy(self) -> str:
@@ -379,15 +382,14 @@ def _open(connection: Connection) -> Client:
                 'chdb:/// needs the embedded engine: pip install "platform-plugin-aspects[embedded]"'
             ) from None
     parts = urlsplit(connection.url)
-    username, password = connection.credentials
     # The driver takes whole seconds.
     timeout = math.ceil(connection.timeout_secs)
     return clickhouse_connect.get_client(
         interface=parts.scheme,
         host=parts.hostname,
         port=parts.port or (443 if parts.scheme == "https" else 80),
-        username=username,
-        password=password,
+        username=connection.credentials[0],
+        password=Hidden(connection.credentials[1]),
         proxy_path=parts.path.strip("/"),
         connect_timeout=timeout,
         send_receive_timeout=timeout,

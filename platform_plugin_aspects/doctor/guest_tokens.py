@@ -20,6 +20,7 @@ from platform_plugin_aspects.superset.config import ALGORITHMS, SupersetConfig
 from platform_plugin_aspects.superset.dashboards import Dashboard
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.superset.session import ServiceSession, exchange, send
+from platform_plugin_aspects.superset.transport import Deadline, new_session
 
 ME = "api/v1/me/"
 #: Whom the guest tokens of the doctor are for, and what they show.
@@ -32,8 +33,8 @@ DEFAULT_SECRET = "test-guest-secret-change-me"
 def get(config: SupersetConfig, url: str, **headers: str) -> requests.Response:
     """What Superset answers to a browser that comes for the first time; SupersetError when it does not answer."""
     # Without the cookies of earlier answers: Superset looks at guest tokens only where there is no session.
-    with requests.Session() as http:
-        return send(http, "GET", url, config.timeout_secs, headers=headers)
+    with new_session() as http:
+        return send(http, "GET", url, Deadline(config.timeout_secs), headers=headers)
 
 
 def ask_as_guest(config: SupersetConfig, token: str, path: str) -> requests.Response:
@@ -109,8 +110,8 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
         yield Finding(
             Mark.PROBLEM,
             "Guests may not read embedded dashboards in Superset",
-            'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard" and '
-            "access to the datasets, or name another role there",
+            'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard", '
+            "and no access to datasets, or name another role there",
         )
     elif response.status_code != HTTPStatus.OK:
         yield Finding(

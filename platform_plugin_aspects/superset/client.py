@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,13 +18,20 @@ from uuid import UUID
 import jwt
 
 from platform_plugin_aspects import marks
+from platform_plugin_aspects.hidden import Hidden
 from platform_plugin_aspects.superset.config import SupersetConfig
-from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetRefused
+from platform_plugin_aspects.superset.errors import SupersetMisconfigured, SupersetRefused, SupersetUnavailable
 from platform_plugin_aspects.superset.session import ServiceSession, service_session, token_of
+from platform_plugin_aspects.superset.transport import Deadline
 
 GUEST_TOKEN = "api/v1/security/guest_token/"
 #: How long a dashboard that Superset does not know is left out before it is asked for again.
 UNKNOWN_SECS = 300
+#: The mark of the one request that finds out which dashboards are unknown; how long others wait for it, and how often
+#: they look.
+SEARCH = "platform_plugin_aspects.finding_unknown_dashboards"
+SEARCH_WAIT_SECS = 1.0
+LOOK_SECS = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -100,39 +107,98 @@ def mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: S
 
 def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
-    unknown = marks.recall_many([_unknown_key(uuid) for uuid in uuids])
-    known = [uuid for uuid in uuids if _unknown_key(uuid) not in unknown]
+    deadline = service.deadline()
+    known = _without_unknown(uuids)
     with suppress(UnknownDashboard):
-        return ask(service, username, known, clauses)
-    missing = [uuid for uuid in known if not _is_known(service, username, uuid, clauses)]
-    if missing:
-        logger.error(
-            "Superset has no embedded dashboard %s: import it there and allow embedding, or correct its UUID in "
-            "ASPECTS_INSTRUCTOR_DASHBOARDS, ASPECTS_IN_CONTEXT_DASHBOARDS or the XBlock. It is left out for %d s.",
-            ", ".join(missing),
-            UNKNOWN_SECS,
-        )
-        marks.remember({_unknown_key(uuid): True for uuid in missing}, UNKNOWN_SECS)
-    return ask(service, username, [uuid for uuid in known if uuid not in missing], clauses)
+        return ask(service, username, known, clauses, deadline)
+    if not marks.is_first(SEARCH, deadline.seconds):
+        _wait_for_search(deadline)
+        return ask(service, username, _without_unknown(uuids), clauses, deadline)
+    missing: list[str] = []
+    try:
+        before, known = known, _without_unknown(uuids)
+        if known != before:  # another request has found some since we looked
+            with suppress(UnknownDashboard):
+                return ask(service, username, known, clauses, deadline)
+        for uuid in _unknown_among(service, username, known, clauses, deadline):
+            missing.append(uuid)
+            # At once: what is found before the deadline needs not be found again.
+            marks.remember({unknown_key(uuid): True}, UNKNOWN_SECS)
+    finally:
+        marks.remove(SEARCH)
+        if missing:
+            logger.error(
+                "Superset has no embedded dashboard %s: import it there and allow embedding, or correct its UUID in "
+                "ASPECTS_INSTRUCTOR_DASHBOARDS, ASPECTS_IN_CONTEXT_DASHBOARDS or the XBlock. It is left out for %d s.",
+                ", ".join(missing),
+                UNKNOWN_SECS,
+            )
+    return ask(service, username, [uuid for uuid in known if uuid not in missing], clauses, deadline)
 
 
-def _unknown_key(uuid: str) -> str:
+def _without_unknown(uuids: Sequence[str]) -> list[str]:
+    unknown = marks.recall_many([unknown_key(uuid) for uuid in uuids])
+    return [uuid for uuid in uuids if unknown_key(uuid) not in unknown]
+
+
+def unknown_key(uuid: str) -> str:
+    """Under which it is remembered that Superset does not know a dashboard."""
     return f"platform_plugin_aspects.unknown_dashboard.{uuid}"
 
 
-def _is_known(service: ServiceSession, username: str, uuid: str, clauses: Sequence[str]) -> bool:
+def _wait_for_search(deadline: Deadline) -> None:
+    """Wait a moment for another request that finds out which dashboards are unknown. Raises SupersetUnavailable."""
+    end = time.monotonic() + min(SEARCH_WAIT_SECS, deadline.left_or(0))
+    while marks.recall(SEARCH):
+        if time.monotonic() > end:
+            raise SupersetUnavailable("Another request is finding out which dashboards Superset does not know")
+        time.sleep(LOOK_SECS)
+
+
+def _unknown_among(
+    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
+) -> Iterator[str]:
+    """The dashboards that Superset does not know among those that it refused together: found by halving."""
+    if len(uuids) == 1:
+        yield from uuids
+        return
+
+    def are_known(half: Sequence[str]) -> bool:
+        return _are_known(service, username, half, clauses, deadline)
+
+    one, other = uuids[: len(uuids) // 2], uuids[len(uuids) // 2 :]
+    is_one_known = are_known(one)
+    if not is_one_known:
+        yield from _unknown_among(service, username, one, clauses, deadline)
+    # If the one half is known, the other has unknown ones, unless these have appeared meanwhile.
+    if (is_one_known and len(other) > 1) or not are_known(other):
+        yield from _unknown_among(service, username, other, clauses, deadline)
+
+
+def _are_known(
+    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
+) -> bool:
     try:
-        ask(service, username, [uuid], clauses)
+        ask(service, username, uuids, clauses, deadline)
     except UnknownDashboard:
         return False
     return True
 
 
-def ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
-    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them."""
+def ask(
+    service: ServiceSession,
+    username: str,
+    uuids: Sequence[str],
+    clauses: Sequence[str],
+    deadline: Deadline | None = None,
+) -> GuestToken:
+    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them.
+
+    The ``deadline`` is as for ServiceSession.post.
+    """
     if not uuids:
         raise SupersetRefused("Superset knows none of the dashboards")
-    response = service.post(GUEST_TOKEN, {**_guest(username, uuids), "rls": _rules(clauses)})
+    response = service.post(GUEST_TOKEN, {**_guest(username, uuids), "rls": _rules(clauses)}, deadline)
     if response.status_code == HTTPStatus.BAD_REQUEST and "EmbeddedDashboard" in response.text:
         raise UnknownDashboard(f"Superset does not know one of the dashboards {', '.join(uuids)}")
     if response.status_code == HTTPStatus.FORBIDDEN:
@@ -141,10 +207,10 @@ def ask(service: ServiceSession, username: str, uuids: Sequence[str], clauses: S
             'give it "can grant guest token on SecurityRestApi"',
         )
     token = token_of(response, "token")
-    return GuestToken(token, time.time() + _lifetime(token))
+    return GuestToken(str(token), time.time() + _lifetime(token))
 
 
-def _lifetime(token: str) -> float:
+def _lifetime(token: Hidden) -> float:
     """Seconds between a token's two times, which are by Superset's clock."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from platform_plugin_aspects.hidden import raises_without_frames
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.superset.errors import SupersetMisconfigured
 
@@ -40,6 +41,7 @@ class SupersetConfig:
     guest_token_algorithm: str = "HS256"
 
     @classmethod
+    @raises_without_frames(SupersetMisconfigured)
     def from_settings(cls) -> SupersetConfig:
         """The configured Superset; where one of the two URLs is missing, the other serves both.
 

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 PORTS = {"http": 80, "https": 443}
 _HOST_SOURCE = re.compile(
-    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<host>\*(?:\.[^:/]+)?|[^:/*]+)(?::(?P<port>\d+|\*))?(?:/.*)?"
+    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<host>\*(?:\.[^:/]+)?|[^:/*]+)(?::(?P<port>[0-9]{1,5}|\*))?(?:/.*)?"
 )
 
 

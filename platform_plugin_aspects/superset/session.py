@@ -6,6 +6,7 @@ an access token (15 minutes, unless Superset is told otherwise) and a CSRF token
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -17,6 +18,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.hidden import Hidden, HiddenBytes
 from platform_plugin_aspects.proxies import requests_proxy
 from platform_plugin_aspects.superset.config import SupersetConfig
 from platform_plugin_aspects.superset.errors import (
@@ -25,6 +27,7 @@ from platform_plugin_aspects.superset.errors import (
     SupersetTimeout,
     SupersetUnavailable,
 )
+from platform_plugin_aspects.superset.transport import MOST_BYTES, Deadline, TooLarge, new_session, request
 
 LOGIN = "api/v1/security/login"
 CSRF_TOKEN = "api/v1/security/csrf_token/"
@@ -47,15 +50,17 @@ class ServiceSession:
         self._lock = threading.Lock()
         self._http: requests.Session | None = None
 
-    def post(self, path: str, body: dict[str, Any]) -> requests.Response:
+    def post(self, path: str, body: dict[str, Any], deadline: Deadline | None = None) -> requests.Response:
         """Superset's answer to the service account, who is logged in for it, and once again if need be.
 
-        Raises SupersetError when there is no answer, or none that Superset's API would give.
+        All of it ends by the ``deadline``, by default ``timeout_secs`` from now. Raises SupersetError when there is no
+        answer, or none that Superset's API would give.
         """
-        http = self._logged_in(None)
-        response = self._send(http, "POST", path, json=body)
+        deadline = deadline or self.deadline()
+        http = self._logged_in(None, deadline)
+        response = self._send(http, "POST", path, deadline, json=body)
         if _refuses_login(response):
-            response = self._send(self._logged_in(http), "POST", path, json=body)
+            response = self._send(self._logged_in(http, deadline), "POST", path, deadline, json=body)
         if response.status_code in BAD_ACCESS_TOKEN:
             raise SupersetRefused(f"{exchange(response)} right after logging in")
         if _refuses_login(response):
@@ -67,60 +72,74 @@ class ServiceSession:
             )
         return response
 
-    def _logged_in(self, refused: requests.Session | None) -> requests.Session:
+    def deadline(self) -> Deadline:
+        """The end of an exchange that begins now."""
+        return Deadline(self._config.timeout_secs)
+
+    def _logged_in(self, refused: requests.Session | None, deadline: Deadline) -> requests.Session:
         """The login of this process; a new one if it is still the ``refused`` one."""
         current = self._http
         if current is not None and current is not refused:
             return current
-        if not self._lock.acquire(timeout=self._config.timeout_secs):
-            raise SupersetTimeout(f"Superset did not log us in within {self._config.timeout_secs} s")
+        if not self._lock.acquire(timeout=deadline.left_or(0)):
+            raise SupersetTimeout(f"Superset did not log us in within {deadline.seconds} s")
         try:
             if self._http is None or self._http is refused:
-                self._http = self._log_in()
+                self._http = self._log_in(deadline)
             return self._http
         finally:
             self._lock.release()
 
-    def _log_in(self) -> requests.Session:
-        http = requests.Session()
+    def _log_in(self, deadline: Deadline) -> requests.Session:
+        http = new_session()
         # Superset's protection against CSRF wants it over https.
         http.headers["Referer"] = self._config.internal_service_url
-        account = {"username": self._config.username, "password": self._config.password, "provider": "db"}
-        response = self._send(http, "POST", LOGIN, json=account)
+        json_header = {"Content-Type": "application/json"}
+        response = self._send(http, "POST", LOGIN, deadline, data=_account(self._config), headers=json_header)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             raise SupersetMisconfigured(exchange(response), "correct username and password in SUPERSET_CONFIG")
         http.auth = _bearer(token_of(response, "access_token"))
-        response = self._send(http, "GET", CSRF_TOKEN)
+        response = self._send(http, "GET", CSRF_TOKEN, deadline)
         # An account that may not read it does without where Superset exempts guest tokens from CSRF protection.
         if response.status_code != HTTPStatus.FORBIDDEN:
             http.headers["X-CSRFToken"] = token_of(response, "result")
         return http
 
-    def _send(self, http: requests.Session, method: str, path: str, **options: Any) -> requests.Response:
-        url = self._config.internal_service_url + path
-        response = send(http, method, url, timeout=self._config.timeout_secs, **options)
+    def _send(
+        self, http: requests.Session, method: str, path: str, deadline: Deadline, **options: Any
+    ) -> requests.Response:
+        response = send(http, method, self._config.internal_service_url + path, deadline, **options)
         if response.is_redirect or response.status_code == HTTPStatus.NOT_FOUND:
             raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
         return response
 
 
-def send(http: requests.Session, method: str, url: str, timeout: float, **options: Any) -> requests.Response:
-    """Superset's answer, which may be an error or a redirect.
+def _account(config: SupersetConfig) -> HiddenBytes:
+    """The body of a login."""
+    account = {"username": config.username, "password": config.password, "provider": "db"}
+    return HiddenBytes(json.dumps(account).encode())
+
+
+def send(http: requests.Session, method: str, url: str, deadline: Deadline, **options: Any) -> requests.Response:
+    """Superset's answer, which may be an error or a redirect; ``http`` is of ``transport.new_session``.
 
     Raises SupersetUnavailable and SupersetTimeout when there is none, or only that of a proxy which waits for Superset,
-    and SupersetMisconfigured when TLS fails.
+    SupersetMisconfigured when TLS fails, and SupersetRefused when it is too large.
     """
     asked = f"{method} {url}{requests_proxy(url)}"
     try:
-        response = _request(http, method, url, timeout=timeout, **options)
-    except requests.Timeout:
-        raise SupersetTimeout(f"{asked} was not answered within {timeout} s") from None
+        response = _request(http, method, url, deadline, **options)
+    except (requests.Timeout, TimeoutError):
+        raise SupersetTimeout(f"{asked} was not answered within {deadline.seconds} s") from None
+    except TooLarge:
+        size = f"{MOST_BYTES // 1024 // 1024} MiB"
+        raise SupersetRefused(f"{asked} was answered with more than {size}") from None
     except requests.exceptions.SSLError as error:
         raise SupersetMisconfigured(
             f"{asked} failed over TLS: {error}",
             "correct the address in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE",
         ) from None
-    # ValueError: of a redirect to what is no address, which requests reads though it does not follow.
+    # ValueError: of an address of a proxy in the environment that is none.
     except (requests.RequestException, ValueError) as error:
         raise SupersetUnavailable(f"{asked} failed: {cause_of(error)}") from None
     if response.status_code in UNAVAILABLE:
@@ -130,16 +149,14 @@ def send(http: requests.Session, method: str, url: str, timeout: float, **option
     return response
 
 
-def _request(http: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-    # Neither password nor token are to follow a redirect to somewhere else.
-    options["allow_redirects"] = False
+def _request(http: requests.Session, method: str, url: str, deadline: Deadline, **options: Any) -> requests.Response:
     try:
-        return http.request(method, url, **options)
+        return request(http, method, url, deadline, **options)
     except requests.ConnectionError as error:
         if not isinstance(error.args[0], ProtocolError):
             raise
     # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
-    return http.request(method, url, **options)
+    return request(http, method, url, deadline, **options)
 
 
 #: By process and configuration: a session that was inherited through fork would share its sockets with the parent.
@@ -151,15 +168,20 @@ def service_session(config: SupersetConfig) -> ServiceSession:
     return sessions.setdefault((os.getpid(), config), ServiceSession(config))
 
 
-def token_of(response: requests.Response, name: str) -> str:
+def token_of(response: requests.Response, name: str) -> Hidden:
     """The token called ``name`` in the JSON of a successful answer. Raises SupersetRefused for any other answer."""
+    token = _text_of(response, name) if response.status_code == HTTPStatus.OK else None
+    if token is None or not TOKEN.fullmatch(token):
+        raise SupersetRefused(f"{exchange(response)}, without {name}")
+    return token
+
+
+def _text_of(response: requests.Response, name: str) -> Hidden | None:
     try:
         value = response.json()[name]
     except (ValueError, TypeError, KeyError, RecursionError):
-        value = None
-    if response.status_code != HTTPStatus.OK or not isinstance(value, str) or not TOKEN.fullmatch(value):
-        raise SupersetRefused(f"{exchange(response)}, without {name}")
-    return value
+        return None
+    return Hidden(value) if isinstance(value, str) else None
 
 
 def exchange(response: requests.Response) -> str:
@@ -174,11 +196,13 @@ def _refuses_login(response: requests.Response) -> bool:
     return response.status_code in BAD_ACCESS_TOKEN
 
 
-def _bearer(access_token: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+def _bearer(access_token: Hidden) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
     """Authentication for requests, which would let a .netrc overrule a mere header."""
 
     def authenticate(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {access_token}"
+        request.headers["Authorization"] = Hidden(f"Bearer {access_token}")
+        if "Cookie" in request.headers:
+            request.headers["Cookie"] = Hidden(request.headers["Cookie"])
         return request
 
     return authenticate
