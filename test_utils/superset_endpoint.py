@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -208,7 +209,10 @@ class _Handler(Handler):
         domains = [urlsplit(domain)[:2] for domain in self.endpoint.allowed_domains.get(dashboard, ())]
         if domains and urlsplit(self.headers.get("Referer", ""))[:2] not in domains:
             raise _error(HTTPStatus.FORBIDDEN, "You don't have the permission to access the requested resource.")
-        return Reply(200, "<!DOCTYPE html><title>Superset</title>")
+        bootstrap = json.dumps({"common": {"feature_flags": self.endpoint.feature_flags}})
+        return Reply(
+            200, f'<!DOCTYPE html><title>Superset</title><div id="app" data-bootstrap="{escape(bootstrap)}"></div>'
+        )
 
     def _embedded_api(self, dashboard: str) -> Reply:
         if not self.endpoint.embeds:
@@ -285,8 +289,9 @@ class SupersetEndpoint(HttpEndpoint[Request]):
     """Superset, with a clock that can be put forward, planned replies and requests that are held.
 
     `accounts`: {username: (password, permissions)}. `dashboards`: embedded UUIDs in lower case. `allowed_domains`: of
-    each dashboard; those without may be embedded anywhere. `embeds`: the feature EMBEDDED_SUPERSET. `framing`: the
-    headers that say which pages may frame Superset. `guests_may_read`: whether the role of guests is of any use.
+    each dashboard; those without may be embedded anywhere. `embeds`: the feature EMBEDDED_SUPERSET. `feature_flags`:
+    all of them, as the page in the frame holds them. `framing`: the headers that say which pages may frame Superset.
+    `guests_may_read`: whether the role of guests is of any use.
     """
 
     handler = _Handler
@@ -308,6 +313,7 @@ class SupersetEndpoint(HttpEndpoint[Request]):
         self.dashboards.clear()
         self.allowed_domains: dict[str, list[str]] = {}
         self.embeds = True
+        self.feature_flags: Any = {"EMBEDDED_SUPERSET": True, "ALLOW_ADHOC_SUBQUERY": False}
         self.framing = {"X-Frame-Options": "SAMEORIGIN"}
         self.guests_may_read = True
         self.change_secret_key()

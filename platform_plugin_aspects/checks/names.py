@@ -12,18 +12,24 @@ from django.core.checks import CheckMessage, Warning, register
 from platform_plugin_aspects.checks.spelling import closest, suggestion
 from platform_plugin_aspects.checks.tag import TAG
 from platform_plugin_aspects.clickhouse.client import Connection
+from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.superset.config import SupersetConfig
 
 #: What the settings that are mappings of fixed keys become.
-MAPPINGS = {"EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": Connection, "SUPERSET_CONFIG": SupersetConfig}
+MAPPINGS = {
+    "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": Connection,
+    "SUPERSET_CONFIG": SupersetConfig,
+    "ASPECTS_SUPERSET_READER": Reader,
+}
 #: What the names of the plugin's settings begin with.
 PREFIXES = ("EVENT_SINK_CLICKHOUSE_", "ASPECTS_", "SUPERSET_", "IN_CONTEXT_DASHBOARD_")
 
 
 @register(TAG)
 def check_keys(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W004: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG and SUPERSET_CONFIG have no keys that are not known."""
+    """W004: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG, SUPERSET_CONFIG and ASPECTS_SUPERSET_READER have no keys that are not
+    known."""
     found: list[CheckMessage] = []
     for name, kind in MAPPINGS.items():
         configured = getattr(settings, name, None)

@@ -13,19 +13,23 @@ def grant_statements(connection: Connection, cluster: str = "") -> list[str]:
     """CREATE USER for the user of ``connection``, and a GRANT for each place where it has something to do.
 
     Deleting is ALTER DELETE, by which retired learners leave. What others write into the xAPI table is read by the
-    load test's monitor. Of the password the statement holds a salted hash, another one each time. ON CLUSTER when
-    ``cluster`` is a name.
+    load test's monitor. ON CLUSTER when ``cluster`` is a name.
     """
     name, password = connection.credentials
-    user = quote(name)
-    salt = secrets.token_hex(16)
-    digest = sha256((password + salt).encode()).hexdigest()
-    on = on_cluster(cluster)
+    user, on = quote(name), on_cluster(cluster)
     rights = {
         f"{quote(connection.database)}.*": "SELECT, INSERT, ALTER DELETE",
         f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}": "SELECT",
     }
     return [
-        f"CREATE USER IF NOT EXISTS {user}{on} IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'",
+        create_user_statement(name, password, cluster),
         *(f"GRANT{on} {privileges} ON {where} TO {user}" for where, privileges in rights.items()),
     ]
+
+
+def create_user_statement(name: str, password: str, cluster: str = "") -> str:
+    """CREATE USER IF NOT EXISTS. Of the password it holds a salted hash, another one each time."""
+    salt = secrets.token_hex(16)
+    digest = sha256((password + salt).encode()).hexdigest()
+    identified = f"IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'"
+    return f"CREATE USER IF NOT EXISTS {quote(name)}{on_cluster(cluster)} {identified}"

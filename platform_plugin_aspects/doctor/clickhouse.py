@@ -19,6 +19,7 @@ from platform_plugin_aspects.clickhouse.client import (
     quote,
 )
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
+from platform_plugin_aspects.doctor import reader
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks.registry import is_on, sinks, tables
 
@@ -48,6 +49,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
         yield Finding(Mark.OK, f"ClickHouse {_version(client)} answers at {connection.place}")
         yield from _clock(client)
         yield from _database(client)
+        yield from reader.examine(examination)
     except Failure as failure:
         yield _problem(failure, connection)
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Failure, get_client
+from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.sinks.registry import relations_of_boards
 
 
 class Mark(StrEnum):
@@ -36,18 +38,24 @@ class Finding:
 class Examination:
     """One run of the doctor: what its sections share.
 
-    ``connection``: the ClickHouse to look at; None: the configured one. ``found``: what the sections before this one
-    found, by title.
+    ``connection``: the ClickHouse to look at; None: the configured one. ``reader``: what replaces values of
+    ASPECTS_SUPERSET_READER. ``found``: what the sections before this one found, by title.
     """
 
-    def __init__(self, connection: Connection | None = None):
+    def __init__(self, connection: Connection | None = None, **reader: str | None):
         self._connection = connection
+        self._reader = reader
         self.found: dict[str, list[Finding]] = {}
 
     @property
     def connection(self) -> Connection:
         """The ClickHouse to look at; Misconfigured when its settings cannot be meant."""
         return self._connection or Connection.from_settings()
+
+    @property
+    def reader(self) -> Reader:
+        """Superset's user in ClickHouse; Misconfigured when a setting of it is invalid."""
+        return Reader.from_settings(relations_of_boards(self.connection), **self._reader)
 
     @property
     def clickhouse(self) -> ClickHouse:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,8 @@ from platform_plugin_aspects.superset.framing import may_frame
 from platform_plugin_aspects.superset.session import exchange
 
 INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"
+#: The flag of Superset that lets guests send subqueries.
+SUBQUERIES = "ALLOW_ADHOC_SUBQUERY"
 #: Settings with the addresses of pages, besides those of the LMS, that may show dashboards.
 FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORING_MICROFRONTEND_URL")
 
@@ -86,6 +90,7 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
     if embedded:
         if usable:
             yield from guest_tokens.guests(config, token, next(iter(embedded)))
+        yield from _subqueries(embedded.values())
         yield from _refused(listed[INSTRUCTOR], embedded)
         yield from _framed(config, next(iter(embedded)))
 
@@ -162,6 +167,34 @@ def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, reque
             Mark.PROBLEM,
             f"Superset does not embed in pages of {origin}: {', '.join(refused)}",
             f"Add {origin} to the allowed domains of each (in its menu in Superset, Embed dashboard), or empty them",
+        )
+
+
+class _Bootstrap(HTMLParser):
+    """What Superset's page tells its own script, as JSON."""
+
+    data = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.data = dict(attrs).get("data-bootstrap") or self.data
+
+
+def _subqueries(pages: Iterable[requests.Response]) -> Iterator[Finding]:
+    """The flag with which guests read past row-level clauses, where the page in the frame shows it."""
+    page = next((page for page in pages if page.status_code == HTTPStatus.OK), None)
+    if page is None:
+        return
+    try:
+        reader = _Bootstrap()
+        reader.feed(page.text)
+        allowed = json.loads(reader.data)["common"]["feature_flags"][SUBQUERIES]
+    except (ValueError, TypeError, KeyError, AssertionError, RecursionError):
+        return
+    if allowed:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset's flag {SUBQUERIES} is on: guests read all that Superset's user in ClickHouse may read",
+            "Remove it from FEATURE_FLAGS in Superset's configuration",
         )
 
 

@@ -38,6 +38,20 @@ def connection_from(options: Mapping[str, Any]) -> Connection:
     return Connection.from_settings({name: options[name] for name in CONNECTION_OPTIONS})
 
 
+def add_reader_arguments(parser: CommandParser) -> None:
+    """Add --reader_username and --reader_password."""
+    group = parser.add_argument_group(
+        "Superset's user in ClickHouse", "By default as in ASPECTS_SUPERSET_READER; each option replaces one value."
+    )
+    group.add_argument("--reader_username", help="user with whom Superset reads from ClickHouse")
+    group.add_argument("--reader_password", help="password of that user")
+
+
+def reader_options(options: Mapping[str, Any]) -> dict[str, str | None]:
+    """What the options of ``add_reader_arguments`` replace, as Reader.from_settings takes it."""
+    return {"username": options["reader_username"], "password": options["reader_password"]}
+
+
 def add_json_argument(parser: CommandParser) -> None:
     """Add --json: the command then prints one JSON document (``text.as_json``) and nothing else on stdout."""
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")

@@ -16,6 +16,7 @@ from platform_plugin_aspects.clickhouse.client import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
 from platform_plugin_aspects.loading import CannotLoad, load, shown
 from platform_plugin_aspects.models import NAME_LENGTH
+from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import (
     BaseSink,
     CourseEnrollmentSink,
@@ -155,3 +156,12 @@ def tables(connection: Connection = DEFAULTS) -> list[Table]:
     names = (connection.runs_table, connection.stats_table)
     of_load_tests = [replace(table, name=name) for table, name in zip(LOAD_TEST_TABLES, names, strict=True)]
     return [table for sink in sinks().values() for table in sink.tables] + of_load_tests
+
+
+def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
+    """(database, table) of the sinks' tables, those with personal data excepted."""
+    configured = settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
+    personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"]}
+    personal.update(configured if isinstance(configured, list | tuple) else ())
+    names = dict.fromkeys(table.name for sink in sinks().values() for table in sink.tables)
+    return [(connection.database, name) for name in names if name not in personal]

@@ -249,6 +249,12 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
         "GUEST_TOKEN_JWT_SECRET is Superset's default, which is public",
         "Set it to guest_token_secret of SUPERSET_CONFIG",
     ),
+    "guests may send subqueries": (
+        lambda reports: reports.superset.feature_flags.update(ALLOW_ADHOC_SUBQUERY=True),
+        "Superset",
+        "Superset's flag ALLOW_ADHOC_SUBQUERY is on: guests read all that Superset's user in ClickHouse may read",
+        "Remove it from FEATURE_FLAGS in Superset's configuration",
+    ),
     "guests may do nothing": (
         lambda reports: setattr(reports.superset, "guests_may_read", False),
         "Superset",
@@ -418,3 +424,22 @@ def test_a_micro_frontend_without_a_host_of_its_own_is_a_page_of_the_lms(address
         "Browsers may show Superset in pages of http://cms.standin.invalid",
     ]
     assert marked(said, "crashed") == marked(said, "problem") == marked(said, "note") == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "<div data-bootstrap>",
+        "<div data-bootstrap='{'>",
+        "<div data-bootstrap='[]'>",
+        "<div data-bootstrap='{\"common\": 5}'>",
+        "<div data-bootstrap='" + "[" * 100_000 + "'>",
+        "<![" * 1000,
+    ],
+)
+def test_a_page_that_shows_no_flags(page: str, reports: Reports) -> None:
+    reports.superset.plan("/embedded/", *[Reply(200, page)] * 50)
+    code, said = check("--only", "superset")
+    assert marked(said, "crashed") == marked(said, "problem") == []
+    assert code == 0

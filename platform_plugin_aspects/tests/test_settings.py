@@ -61,6 +61,7 @@ DEFAULTS: dict[str, Any] = {
         "username": "superset",
         "password": "superset",
     },
+    "ASPECTS_SUPERSET_READER": {"username": "ch_report"},
     "ASPECTS_INSTRUCTOR_DASHBOARDS": [
         dashboard("Course Dashboard", "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"),
         dashboard("Individual Learner Dashboard", "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"),

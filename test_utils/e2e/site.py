@@ -8,16 +8,18 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+import requests
 
 from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process, answers, free_port
 
 from .boards import COUNTS, LEARNERS, MODES, TOTAL, Board, fill
-from .superset import Superset
+from .superset import TIMEOUT_SECS, Superset
 
 PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
 
@@ -117,7 +119,6 @@ class Site:
         users = {
             ADMIN[0]: [ADMIN[1], "all"],
             "ch_cms": [self.passwords["ch_cms"], {"event_sink": ["SELECT", "INSERT", "ALTER DELETE"]}],
-            "ch_report": [self.passwords["ch_report"], {"event_sink": ["SELECT"]}],
         }
         self.clickhouse.command += ["--users", json.dumps(users)]
         self.lms = Lms(folder)
@@ -142,6 +143,7 @@ class Site:
             "EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED": True,
             "SUPERSET_CONFIG": {"service_url": self.superset.url, "username": username, "password": password},
             "SUPERSET_DASHBOARD_LOCALES": LOCALES,
+            "ASPECTS_SUPERSET_READER": {"username": "ch_report", "password": self.passwords["ch_report"]},
             "ASPECTS_INSTRUCTOR_DASHBOARDS": INSTRUCTOR_DASHBOARDS,
             "ASPECTS_IN_CONTEXT_DASHBOARDS": IN_CONTEXT_DASHBOARDS,
             "OPEN_EDX_FILTERS_CONFIG": FILTERS,
@@ -182,6 +184,7 @@ class Site:
 
         self.clickhouse.start()
         enroll_and_dump(self.passwords)
+        self._make_reader()
         self.lms.launch()
         self.superset.prepare()
         self.superset.start()
@@ -190,6 +193,20 @@ class Site:
         clickhouse_url = f"clickhousedb://ch_report:{self.passwords['ch_report']}@{address}/event_sink"
         self.contexts = fill(self.superset, clickhouse_url, BOARDS, allowed_domains=[self.lms.url])
         self.lms.wait_until_ready()
+
+    def ask_clickhouse(self, statement: str) -> None:
+        """Run a statement as ClickHouse's administrator."""
+        answer = requests.post(self.clickhouse.url, data=statement.encode(), auth=ADMIN, timeout=TIMEOUT_SECS)
+        assert answer.ok, answer.text
+
+    def _make_reader(self) -> None:
+        """Superset's user in ClickHouse, by the statements that the plugin prints for it."""
+        from django.core.management import call_command
+
+        printed = StringIO()
+        call_command("aspects_create_tables", "--print-grants", stdout=printed)
+        for statement in printed.getvalue().removesuffix(";\n").split(";\n"):
+            self.ask_clickhouse(statement)
 
     @property
     def secrets(self) -> list[str]:

@@ -42,6 +42,7 @@ class Superset(Process):
             "E2E_SECRET_KEY": secrets.token_urlsafe(32),
             "E2E_METADATA": f"sqlite:///{self.metadata}",
             "E2E_EMBEDDED": "1",
+            "E2E_SUBQUERIES": "",
             "E2E_GUEST_ROLE": "Gamma",
             "E2E_GUEST_TOKEN_SECRET": self.guest_token_secret,
             "E2E_FRAME_ANCESTORS": " ".join(frame_ancestors),

@@ -10,7 +10,10 @@ from superset.config import TALISMAN_CONFIG as DEFAULTS
 SECRET_KEY = os.environ["E2E_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["E2E_METADATA"]
 
-FEATURE_FLAGS = {"EMBEDDED_SUPERSET": bool(os.environ["E2E_EMBEDDED"])}
+FEATURE_FLAGS = {
+    "EMBEDDED_SUPERSET": bool(os.environ["E2E_EMBEDDED"]),
+    "ALLOW_ADHOC_SUBQUERY": bool(os.environ["E2E_SUBQUERIES"]),
+}
 GUEST_ROLE_NAME = os.environ["E2E_GUEST_ROLE"]
 GUEST_TOKEN_JWT_SECRET = os.environ["E2E_GUEST_TOKEN_SECRET"]
 # The pages that may show its dashboards.

@@ -16,8 +16,10 @@ from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
     add_connection_arguments,
     add_json_argument,
+    add_reader_arguments,
     connection_from,
     failures_as_command_errors,
+    reader_options,
 )
 from platform_plugin_aspects.management.text import as_json, printable
 
@@ -49,6 +51,7 @@ class Command(BaseCommand):
         )
         add_json_argument(parser)
         add_connection_arguments(parser)
+        add_reader_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
@@ -57,7 +60,7 @@ class Command(BaseCommand):
             with failures_as_command_errors():
                 connection = connection_from(options)
         sections = []
-        for title, findings in diagnose(Examination(connection), options["only"]):
+        for title, findings in diagnose(Examination(connection, **reader_options(options)), options["only"]):
             sections.append((title, findings))
             if not options["json"]:
                 self._print(title, findings)

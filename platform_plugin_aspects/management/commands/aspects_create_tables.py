@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Connection, get_client
 from platform_plugin_aspects.clickhouse.grants import grant_statements
+from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.clickhouse.schema import (
     create_database_statement,
     create_missing,
@@ -16,10 +17,12 @@ from platform_plugin_aspects.clickhouse.schema import (
 )
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
+    add_reader_arguments,
     connection_from,
     failures_as_command_errors,
+    reader_options,
 )
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
 
 
 class Command(BaseCommand):
@@ -34,6 +37,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
         add_connection_arguments(parser)
+        add_reader_arguments(parser)
         parser.add_argument(
             "--cluster", help="make Replicated tables ON CLUSTER (default: EVENT_SINK_CLICKHOUSE_CLUSTER_NAME)"
         )
@@ -42,8 +46,9 @@ class Command(BaseCommand):
         only.add_argument(
             "--print-grants",
             action="store_true",
-            help="print the statements that make the user of the settings, or of --username, with the rights that the "
-            "plugin needs; for an administrator to run. ClickHouse is not asked",
+            help="print the statements that make two users for an administrator to run: that of the settings, or of "
+            "--username, with the rights that the plugin needs, and that with whom Superset reads. ClickHouse is not "
+            "asked",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +59,8 @@ class Command(BaseCommand):
         with failures_as_command_errors():
             connection = connection_from(options)
             if options["print_grants"]:
-                self._print_grants(connection, cluster)
+                reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
+                self._print_grants(connection, reader, cluster)
                 return
             client = get_client(connection)
             database = connection.database
@@ -76,11 +82,21 @@ class Command(BaseCommand):
             listed = "\n".join(f"  {difference}" for difference in differences)
             raise CommandError(f"Tables in {database} that the plugin did not alter, and that differ:\n{listed}")
 
-    def _print_grants(self, connection: Connection, cluster: str) -> None:
+    def _print_grants(self, connection: Connection, reader: Reader, cluster: str) -> None:
         if connection.embedded_path is not None:
             raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
         username, password = connection.credentials
         if not password:
             raise CommandError(f"Set a password for {username} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG first")
-        for statement in grant_statements(connection, cluster):
+        if reader.username == username:
+            raise CommandError(f"{username} is the plugin's user: name another one for Superset")
+        statements = grant_statements(connection, cluster)
+        if reader.password:
+            statements += reader.statements(cluster)
+        else:
+            self.stderr.write(
+                f"Superset's user {reader.username} is left out. Give its password by --reader_password or "
+                "ASPECTS_SUPERSET_READER to print its statements too."
+            )
+        for statement in statements:
             self.stdout.write(f"{statement};")

@@ -141,6 +141,7 @@ def test_how_superset_itself_is_configured(reconfigure: Callable[..., None], lms
         ({"E2E_GUEST_TOKEN_SECRET": "test-guest-secret-change-me"}, "GUEST_TOKEN_JWT_SECRET is Superset's default"),
         ({"E2E_GUEST_ROLE": "Public"}, "Guests may not read embedded dashboards in Superset"),
         ({"E2E_EMBEDDED": ""}, "Superset does not embed dashboards"),
+        ({"E2E_SUBQUERIES": "1"}, "Superset's flag ALLOW_ADHOC_SUBQUERY is on"),
     ):
         reconfigure(**changes)
         settings.SUPERSET_CONFIG = configured

@@ -1,0 +1,120 @@
+"""Superset's user in ClickHouse: it reads the tables and views of the boards, and nothing else (ADR 8).
+
+Guests of Superset send expressions of their own, which no row-level clause can stop. ClickHouse runs them with the
+rights of this user, so its rights are the protection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from django.conf import settings
+
+from platform_plugin_aspects.clickhouse.client import Misconfigured, quote
+from platform_plugin_aspects.clickhouse.grants import create_user_statement
+from platform_plugin_aspects.clickhouse.schema import on_cluster
+from platform_plugin_aspects.hidden import raises_without_frames
+
+SETTING = "ASPECTS_SUPERSET_READER"
+#: Limits of each query. ``readonly`` forbids the user to change them.
+LIMITS = {
+    "max_execution_time": 60,
+    "max_memory_usage": 4_000_000_000,
+    "max_result_rows": 1_000_000,
+    "readonly": 1,
+}
+#: Limits of all queries of an hour, and of the seconds that they take.
+QUOTA = {"queries": 50_000, "execution_time": 14_400}
+#: Privileges that let nobody read or change a row.
+HARMLESS = re.compile(r"USAGE|SHOW( \w+)?")
+_NAME = r"(`(?:[^`\\]|\\.)*`|[^.`\s]+)"
+_PLACE = re.compile(rf"{_NAME}(?:\.{_NAME})? TO ")
+_PRIVILEGE = re.compile(r"([A-Za-z][A-Za-z ]*)(?:\([^()]*\))?")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The user, its password where it is known, and the (database, table or view) pairs that the boards read."""
+
+    username: str = "ch_report"
+    password: str = field(default="", repr=False)
+    relations: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    @raises_without_frames(Misconfigured)
+    def from_settings(cls, default: Iterable[tuple[str, str]], **overrides: str | None) -> Reader:
+        """The reader that ASPECTS_SUPERSET_READER describes; ``overrides`` that are not None win.
+
+        ``default``: the relations while the setting names none. Raises Misconfigured for an invalid value.
+        """
+        configured = getattr(settings, SETTING, None) or {}
+        if not isinstance(configured, Mapping):
+            raise Misconfigured(f"{SETTING} must be a mapping with username, password and relations")
+        known = {each.name for each in fields(cls)}
+        given = {key: value for key, value in configured.items() if key in known and value not in (None, "")}
+        given |= {key: value for key, value in overrides.items() if value is not None}
+        for name in ("username", "password"):
+            if not isinstance(given.get(name, ""), str):
+                raise Misconfigured(f"{name} in {SETTING} must be text")
+        listed = given.pop("relations", None)
+        return cls(**given, relations=tuple(default) if listed is None else _relations(listed))
+
+    def statements(self, cluster: str = "") -> list[str]:
+        """What makes the user, with limits and with no other rights than to read the relations.
+
+        Run again, they take away what the user got otherwise. ON CLUSTER when ``cluster`` is a name.
+        """
+        user, on = quote(self.username), on_cluster(cluster)
+        limits = ", ".join(f"{name} = {value}" for name, value in LIMITS.items())
+        quota = ", ".join(f"{name} = {value}" for name, value in QUOTA.items())
+        return [
+            create_user_statement(self.username, self.password, cluster),
+            f"CREATE SETTINGS PROFILE IF NOT EXISTS {user}{on} SETTINGS {limits} TO {user}",
+            f"CREATE QUOTA IF NOT EXISTS {user}{on} FOR INTERVAL 1 hour MAX {quota} TO {user}",
+            f"REVOKE{on} ALL ON *.* FROM {user}",
+            *(
+                f"GRANT{on} SELECT ON {quote(database)}.{quote(relation)} TO {user}"
+                for database, relation in self.relations
+            ),
+        ]
+
+    def excess(self, grants: Iterable[str]) -> list[str]:
+        """The rights in the rows of SHOW GRANTS that the reader should not have: "dictGet ON event_sink.*"."""
+        found = []
+        for row in grants:
+            verb, _space, granted = row.partition(" ")
+            if verb != "GRANT":  # REVOKE: an exception to a wider right
+                continue
+            privileges, _on, rest = granted.partition(" ON ")
+            at = _PLACE.match(rest)
+            if at is None:  # a role, whose rights are not seen here
+                found.append(granted.partition(" TO ")[0])
+                continue
+            place = tuple(_unquoted(name) for name in at.groups() if name is not None)
+            for privilege in _PRIVILEGE.finditer(privileges):
+                name = privilege[1].strip()
+                allowed = HARMLESS.fullmatch(name) or (name == "SELECT" and place in self.relations)
+                if not allowed:
+                    found.append(f"{name} ON {'.'.join(place)}")
+        return found
+
+
+def _relations(listed: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(listed, list | tuple):
+        listed = [listed]
+    found = []
+    for name in listed:
+        database, _dot, relation = name.partition(".") if isinstance(name, str) else ("", "", "")
+        if not (database and relation) or "*" in name or "\x00" in name:
+            raise Misconfigured(
+                f"relations in {SETTING} has {name!r}: list tables and views as 'database.table', one by one"
+            )
+        found.append((database, relation))
+    return tuple(dict.fromkeys(found))
+
+
+def _unquoted(name: str) -> str:
+    return re.sub(r"\\(.)", r"\1", name[1:-1], flags=re.DOTALL) if name.startswith("`") else name
