@@ -91,7 +91,7 @@ def test_the_new_dashboard(client: Client, staff: User, course_key: CourseKey) -
     client.force_login(staff)
     answer = client.get(url).json()
     assert [tab["tab_id"] for tab in answer["tabs"]] == ["course_info", "enrollments"]
-    assert answer["tabs"][0]["url"].endswith(f"/instructor/{course_key}/course_info")
+    assert answer["tabs"][0]["url"] == f"/instructor-dashboard/{course_key}/course_info"
 
 
 def test_the_language_is_the_user_s(client: Client, staff: User, course_key: CourseKey) -> None:
