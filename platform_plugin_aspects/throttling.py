@@ -32,7 +32,7 @@ class ReportsThrottle(UserRateThrottle):
         """Requests and seconds; None and None without a limit."""
         try:
             return super().parse_rate(rate)
-        except (AttributeError, LookupError, ValueError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             raise SupersetMisconfigured(
                 f"ASPECTS_API_THROTTLE_RATE is {rate!r}: write a number per second, minute, hour or day, such as "
                 "'2000/hour', or None."

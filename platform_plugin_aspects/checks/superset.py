@@ -1,4 +1,8 @@
-"""Checks of the settings that concern Superset and its dashboards."""
+"""Checks of the settings that concern Superset and its dashboards.
+
+All are warnings: an error would stop ``migrate`` and the backfill, which have nothing to do with dashboards. The
+endpoints refuse by themselves what such a setting would spoil.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from platform_plugin_aspects import edx_platform
@@ -20,22 +24,22 @@ from platform_plugin_aspects.throttling import ReportsThrottle
 
 @register(TAG)
 def check_extra_filters(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E003: clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
+    """W021: clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
     try:
         for template in formats():
             validate_format(template)
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="Correct the template.", id="platform_plugin_aspects.E003")]
+        return [Warning(str(error), hint="Correct the template.", id="platform_plugin_aspects.W021")]
     return []
 
 
 @register(TAG)
 def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E004: SUPERSET_CONFIG can be meant. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
+    """W022: SUPERSET_CONFIG can be meant. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
     try:
         config = SupersetConfig.from_settings()
     except SupersetMisconfigured as error:
-        return [Error(str(error), hint="Correct SUPERSET_CONFIG.", id="platform_plugin_aspects.E004")]
+        return [Warning(str(error), hint="Correct SUPERSET_CONFIG.", id="platform_plugin_aspects.W022")]
     if config.has_short_secret:
         return [
             Warning(
@@ -50,7 +54,7 @@ def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage
 
 @register(TAG)
 def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E005: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, can be meant."""
+    """W023: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, can be meant."""
     found: list[CheckMessage] = []
     for read in (
         dashboards.instructor_dashboards,
@@ -61,7 +65,7 @@ def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
         try:
             read()
         except SupersetMisconfigured as error:
-            found.append(Error(str(error), hint="Correct the setting.", id="platform_plugin_aspects.E005"))
+            found.append(Warning(str(error), hint="Correct the setting.", id="platform_plugin_aspects.W023"))
     return found
 
 
@@ -85,7 +89,7 @@ def _switches() -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
     for name in ("ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"):
         listed = getattr(settings, name)
-        # Of another shape, they are for E005 to report.
+        # Of another shape, they are for W023 to report.
         entries = listed.items() if isinstance(listed, dict) else enumerate(listed if isinstance(listed, list) else [])
         for key, entry in entries:
             if isinstance(entry, dict) and "allow_translations" in entry:

@@ -400,14 +400,14 @@ def test_wrong_templates_are_said_with_the_place(template: str, words: str, sett
     assert str(raised.value).startswith(f"SUPERSET_EXTRA_FILTERS_FORMAT: {template!r}: ")
     assert words in str(raised.value)
     (found,) = check_extra_filters(None)
-    assert (found.id, found.msg) == ("platform_plugin_aspects.E003", str(raised.value))
+    assert (found.id, found.msg) == ("platform_plugin_aspects.W021", str(raised.value))
 
 
 @pytest.mark.parametrize("value", ["x = {user}", None, [None], [["x = 1"]]])
 def test_a_setting_that_is_no_list_of_texts_is_said(value: Any, settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = value
     (found,) = check_extra_filters(None)
-    assert found.id == "platform_plugin_aspects.E003"
+    assert found.id == "platform_plugin_aspects.W021"
     assert "must be a list of texts" in found.msg
 
 

@@ -140,7 +140,7 @@ def test_settings_that_cannot_be_meant_are_found_at_start_up_and_refused(
 ) -> None:
     setattr(settings, setting, value)
     (found,) = check_dashboards(None)
-    assert found.id == "platform_plugin_aspects.E005"
+    assert found.id == "platform_plugin_aspects.W023"
     assert words in found.msg
     with pytest.raises(SupersetMisconfigured):
         dashboards.token_uuids()

@@ -538,7 +538,7 @@ def test_each_user_has_a_limit_for_all_endpoints_together(
 def test_a_rate_that_cannot_be_meant(rate: Any, course: CourseKey, client: Client, log_in: Any, settings: Any) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = rate
     (found,) = check_dashboards(None)
-    assert found.id == "platform_plugin_aspects.E005"
+    assert found.id == "platform_plugin_aspects.W023"
     assert f"ASPECTS_API_THROTTLE_RATE is {rate!r}" in found.msg
     log_in("staff")
     response = client.get(path(DASHBOARDS, KEY))

@@ -7,12 +7,15 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.checks import CheckMessage, run_checks
+from django.core.checks import WARNING, CheckMessage, run_checks
 from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.checks import TAG
+from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.settings import common
+from platform_plugin_aspects.tests.commands import profiles
 
 LISTENING = "platform_plugin_aspects.tests.test_checks.PreferenceSink"
 SUPERSET = {"service_url": "https://superset.example", "username": "aspects", "password": "s3cret"}
@@ -163,13 +166,13 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
     ),
     "an address of Superset with a space": (
         {"SUPERSET_CONFIG": {**SUPERSET, "service_url": "https://super set.example"}},
-        "E004",
+        "W022",
         "service_url in SUPERSET_CONFIG is 'https://super set.example'",
         "Correct SUPERSET_CONFIG",
     ),
     "an address of Superset with a space at its end": (
         {"SUPERSET_CONFIG": {**SUPERSET, "internal_service_url": "http://superset:8088/ "}},
-        "E004",
+        "W022",
         "internal_service_url in SUPERSET_CONFIG is 'http://superset:8088/ '",
         "Correct SUPERSET_CONFIG",
     ),
@@ -315,3 +318,48 @@ def test_studio_s_metrics_before_sumac(
 def test_a_platform_that_does_not_say_its_release(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("openedx.core.release.RELEASE_LINE")
     assert found() == {}
+
+
+#: Settings of the dashboards that cannot be used -> the warning.
+OF_DASHBOARDS: dict[str, tuple[str, Any, str]] = {
+    "a template": ("SUPERSET_EXTRA_FILTERS_FORMAT", ["course = {nothing}"], "W021"),
+    "templates in no list": ("SUPERSET_EXTRA_FILTERS_FORMAT", "course = {course}", "W021"),
+    "Superset's address": ("SUPERSET_CONFIG", {"service_url": "superset"}, "W022"),
+    "Superset in no mapping": ("SUPERSET_CONFIG", ["https://superset.example"], "W022"),
+    "a dashboard": ("ASPECTS_INSTRUCTOR_DASHBOARDS", [{**BOARD, "uuid": "course"}], "W023"),
+    "Studio's dashboards": ("ASPECTS_IN_CONTEXT_DASHBOARDS", [], "W023"),
+    "languages": ("SUPERSET_DASHBOARD_LOCALES", "en", "W023"),
+    "a rate": ("ASPECTS_API_THROTTLE_RATE", "many", "W023"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "value", "id"), OF_DASHBOARDS.values(), ids=OF_DASHBOARDS)
+def test_dashboards_settings_stop_no_command(
+    name: str, value: Any, id: str, found: Any, settings: Any, clickhouse: ClickHouse, all_on: None
+) -> None:
+    assert found(**{name: value})[id].level == WARNING
+    out = StringIO()
+    call_command("migrate", "platform_plugin_aspects", verbosity=0, skip_checks=False, stdout=out, stderr=out)
+    profiles(1)
+    options = {"skip_checks": False, "stdout": out, "stderr": out}
+    call_command("dump_data_to_clickhouse", "--object", "user_profile", **options)
+    assert "user_profile: 1 objects written" in out.getvalue()
+    call_command("aspects_compare", "--object", "user_profile", **options)
+    call_command("aspects_deliver", **options)
+
+
+#: Values of any shape. Nothing that stands in a setting may end a command in a traceback.
+SHAPES: tuple[Any, ...] = (
+    *(None, 0, -1.5, True, "", "text", b"bytes", object()),
+    *([], [None], [5], ["x"], {}, {"x": None}, {None: {}}, {"x": [{}]}),
+)
+
+
+@pytest.mark.usefixtures("complete", "all_on")
+@pytest.mark.parametrize("name", [*common.defaults(), "OPEN_EDX_FILTERS_CONFIG", "INSTRUCTOR_MICROFRONTEND_URL"])
+def test_no_value_of_any_setting_is_too_much_for_the_checks(name: str, settings: Any) -> None:
+    for value in SHAPES:
+        setattr(settings, name, value)
+        for message in run_checks(tags=[TAG]):
+            assert (message.id or "").startswith("platform_plugin_aspects."), value
