@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.shortcuts import resolve_url
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -49,6 +50,7 @@ def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[
         "supersetUrl": superset.service_url,
         "guestTokenUrl": guest_token_url,
         "dashboards": [{"uuid": dashboard.uuid, "name": dashboard.name} for dashboard in dashboards],
+        "loginUrl": resolve_url(settings.LOGIN_URL),
         "link": link if settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK else None,
         "sdkUrl": settings.ASPECTS_SUPERSET_SDK_URL,
         "stylesheetUrl": static("platform_plugin_aspects/css/dashboards.css"),
@@ -56,14 +58,17 @@ def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[
             "tabs": _("Dashboards"),
             "empty": _("There are no dashboards to show."),
             "loading": _("Loading the dashboard…"),
+            "slow": _("This takes longer than usual. Please wait…"),
             "unanswered": _(
                 "The dashboard did not load. Please try again, and tell the site's administrators if this persists."
             ),
             "failed": _("The dashboard cannot be shown at the moment. Please try again in a few minutes."),
             "offline": _("The server cannot be reached. Please check your connection and try again."),
-            "session_expired": _("Your session has ended. Please log in again and reload this page."),
+            "session_expired": _("Your session has ended. Please log in again."),
             "forbidden": _("You do not have permission to see this dashboard."),
             "retry": _("Try again"),
+            "log_in": _("Go to the login page"),
+            "new_window": _("(opens in a new window)"),
         },
     }
 

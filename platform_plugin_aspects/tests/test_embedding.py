@@ -14,6 +14,7 @@ SUPERSET = {"service_url": "https://reports.example.invalid", "internal_service_
 
 def test_where_everything_is(settings: Any) -> None:
     settings.SUPERSET_CONFIG = SUPERSET
+    settings.LOGIN_URL = "login"
     settings.ASPECTS_SUPERSET_SDK_URL = "https://cdn.example.invalid/sdk.js"
     config = embed_config(instructor_dashboards()[:1], "/token")
     assert config.pop("messages")
@@ -21,6 +22,8 @@ def test_where_everything_is(settings: Any) -> None:
         "supersetUrl": "https://reports.example.invalid/",
         "guestTokenUrl": "/token",
         "dashboards": [{"uuid": "c0e64194-33d1-4d5a-8c10-4f51530c5ee9", "name": "Course Dashboard"}],
+        # Settings may name the view.
+        "loginUrl": "/login",
         "link": {
             "url": "https://reports.example.invalid/login/openedxsso",
             "text": "View dashboards in Superset",

@@ -33,6 +33,8 @@ class Browser:
         self.lms_url = lms_url
         self.screenshots = screenshots
         options = ChromeOptions()
+        # Not until every frame is loaded: Superset may hang.
+        options.page_load_strategy = "eager"
         options.binary_location = shutil.which("chromium") or ""
         for flag in FLAGS:
             options.add_argument(f"--{flag}")
@@ -50,6 +52,18 @@ class Browser:
         """Make the window so many pixels wide and high."""
         self.driver.set_window_size(*size)
 
+    def force_colours(self, scheme: str) -> None:
+        """Show pages in the few colours that somebody has chosen, on "dark" or "light"."""
+        features = [
+            {"name": "forced-colors", "value": "active"},
+            {"name": "prefers-color-scheme", "value": scheme},
+        ]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def style(self, element: WebElement, name: str) -> str:
+        """The value of a property of CSS, as it is computed."""
+        return self.driver.execute_script("return getComputedStyle(arguments[0])[arguments[1]]", element, name)
+
     def open(self, path: str) -> None:
         """Open a page of the LMS."""
         self.driver.get(self.lms_url + path)
@@ -57,6 +71,10 @@ class Browser:
     def log_in(self, username: str, password: str) -> None:
         """Log in, as people do."""
         self.open("/login")
+        self.enter(username, password)
+
+    def enter(self, username: str, password: str) -> None:
+        """Fill in the login page, and see another one."""
         self.driver.find_element(By.NAME, "username").send_keys(username)
         self.driver.find_element(By.NAME, "password").send_keys(password)
         self.driver.find_element(By.CSS_SELECTOR, "button[type=submit]").click()

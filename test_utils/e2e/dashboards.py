@@ -33,6 +33,11 @@ class Dashboards:
         return self._find_all("[role=tab]")
 
     @property
+    def links(self) -> list[WebElement]:
+        """The links beside the tabs."""
+        return self._find_all("header a")
+
+    @property
     def frames(self) -> list[WebElement]:
         """The frames of all boards that were loaded, shown or not."""
         return self.root.find_elements(By.CSS_SELECTOR, "iframe")

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 import requests
+from selenium.webdriver import ActionChains
+from selenium.webdriver.remote.webelement import WebElement
 
 from test_utils.e2e.browser import Browser
 from test_utils.e2e.dashboards import Dashboards
@@ -65,6 +67,19 @@ class Person:
         """Open the section "Reports" of the course's instructor dashboard."""
         self.browser.open(f"/courses/{COURSE}/instructor#view-aspects")
         return Dashboards(self.browser)
+
+    def reports_focus(self, key: str, start: WebElement | None = None, held: str = "") -> str:
+        """Press a key, at ``start`` or where the focus is; return the text of what has the focus then."""
+        driver = self.browser.driver
+        if start is not None:
+            driver.execute_script("arguments[0].focus()", start)
+        actions = ActionChains(driver)
+        if held:
+            actions.key_down(held).send_keys(key).key_up(held).perform()
+        else:
+            actions.send_keys(key).perform()
+        text = "return document.activeElement.shadowRoot.activeElement.textContent"
+        return driver.execute_script(text)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from test_utils.e2e.browser import NARROW
+from test_utils.e2e.browser import NARROW, WIDE
+from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import COURSE, COURSES, INSTRUCTOR_DASHBOARDS, LEARNER, TITLES, Site
 from test_utils.processes import REPOSITORY, until
 
@@ -106,6 +107,110 @@ def test_narrow_screen(visit: Visit) -> None:
     estelle.browser.screenshot("narrow")
     script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert estelle.browser.driver.execute_script(script) == 0
+
+
+def test_tabs_in_a_column_are_moved_along_up_and_down(visit: Visit) -> None:
+    estelle = visit("estelle")
+    estelle.browser.resize(NARROW)
+    tabs = estelle.open_reports().tabs
+    assert tabs[1].location["y"] > tabs[0].location["y"]
+    assert estelle.reports_focus(Keys.ARROW_DOWN, start=tabs[0]) == "Individual Learner Dashboard"
+    estelle.browser.screenshot("narrow-tabs")
+    assert estelle.reports_focus(Keys.ARROW_UP) == "Course Dashboard"
+
+
+def test_the_tab_key_comes_back_to_the_open_tab(visit: Visit) -> None:
+    estelle = visit("estelle")
+    tabs = estelle.open_reports().tabs
+    assert estelle.reports_focus(Keys.ARROW_RIGHT, start=tabs[0]) == "Individual Learner Dashboard"
+    assert estelle.reports_focus(Keys.TAB).startswith("View dashboards in Superset")
+    assert estelle.reports_focus(Keys.TAB, held=Keys.SHIFT) == "Course Dashboard"
+
+
+def test_a_short_board_leaves_no_void(visit: Visit) -> None:
+    estelle = visit("estelle")
+    reports = estelle.open_reports()
+    reports.wait_until_drawn()
+    reports.tabs[1].click()
+    reports.wait_until_drawn()
+    frame = reports.frames[1]
+
+    def void() -> float:
+        with estelle.browser.inside(frame):
+            end = estelle.browser.driver.execute_script(
+                "return Math.max(...[...document.querySelectorAll('.dashboard-chart')]"
+                ".map((chart) => chart.getBoundingClientRect().bottom))"
+            )
+        return frame.size["height"] - end
+
+    # Superset's own margins.
+    estelle.browser.until(lambda: 0 <= void() < 80, "the frame ends where the board does")
+    assert frame.size["height"] < 480
+    assert frame.find_element("xpath", "..").size["height"] == frame.size["height"]
+    estelle.browser.screenshot("short-board")
+
+
+def test_the_link_opens_a_new_window_says_so_and_stands_on_the_tabs_line(visit: Visit) -> None:
+    estelle = visit("estelle")
+    reports = estelle.open_reports()
+    (link,) = reports.links
+    assert link.accessible_name == "View dashboards in Superset (opens in a new window)"
+    # Where the text of each ends: with the same font and padding, that is the same line.
+    ends = "return arguments[0].getBoundingClientRect().top + arguments[0].clientHeight"
+    baselines = [estelle.browser.driver.execute_script(ends, element) for element in (reports.tabs[0], link)]
+    assert abs(baselines[0] - baselines[1]) <= 1
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_open_tab_is_seen_under_forced_colours(visit: Visit, scheme: str, size: tuple[int, int]) -> None:
+    estelle = visit("estelle")
+    estelle.browser.force_colours(scheme)
+    estelle.browser.resize(size)
+    reports = estelle.open_reports()
+    reports.wait_until_drawn()
+    estelle.browser.screenshot(f"forced-colours-{scheme}-{'wide' if size == WIDE else 'narrow'}")
+    side = "borderBottomColor" if size == WIDE else "borderLeftColor"
+    opened, other = (
+        {name: estelle.browser.style(tab, name) for name in ("backgroundColor", "color", side)} for tab in reports.tabs
+    )
+    page = {"dark": "0, 0, 0", "light": "255, 255, 255"}[scheme]
+    assert page not in opened["backgroundColor"]
+    assert opened["color"] != opened["backgroundColor"]
+    # The browser gives a border that is transparent a colour, unless it is told not to.
+    assert other[side] == f"rgb({page})"
+    assert other["backgroundColor"] == f"rgba({page}, 0)"
+
+
+@pytest.mark.parametrize("name", ["estelle", "najma"])
+def test_whose_session_has_ended_logs_in_and_comes_back(visit: Visit, site: Site, name: str) -> None:
+    person = visit(name)
+    reports = person.open_reports()
+    person.browser.driver.delete_all_cookies()
+    reports.tabs[1].click()
+    assert reports.message()
+    assert reports.texts("[role=alert] button") == []
+    person.browser.screenshot(f"session-ended-{name}")
+    reports.click("[role=alert] a")
+    person.browser.until(lambda: "/login" in person.browser.driver.current_url, "the login page is open")
+    person.browser.enter(name, site.passwords[name])
+    assert person.browser.driver.current_url == f"{site.lms.url}/courses/{COURSE}/instructor#view-aspects"
+    assert Dashboards(person.browser).table() == COUNTS
+
+
+def test_superset_hangs(visit: Visit, site: Site) -> None:
+    config = {"service_url": site.superset.url, "guest_token_secret": site.superset.guest_token_secret}
+    with site.settings(SUPERSET_CONFIG=config):
+        estelle = visit("estelle")
+        with site.superset.hanging():
+            reports = estelle.open_reports()
+            loading = ["Loading the dashboard…"]
+            estelle.browser.until(lambda: reports.texts("[role=status]") == loading, "it is said to be loading")
+            slow = ["This takes longer than usual. Please wait…"]
+            estelle.browser.until(lambda: reports.texts("[role=status]") == slow, "it is said to be slow")
+            estelle.browser.screenshot("superset-hangs")
+        assert reports.table() == COUNTS
+        assert reports.texts("[role=status]") == []
 
 
 def test_superset_is_stopped_and_comes_back(visit: Visit, site: Site) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from test_utils.e2e.dashboards import Dashboards
-from test_utils.e2e.site import COURSE, COURSES, LEARNER
+from test_utils.e2e.site import COURSE, COURSES, INSTRUCTOR_DASHBOARDS, LEARNER
 
 from .conftest import Person
 
@@ -44,3 +44,28 @@ def test_learners_see_a_notice_and_get_no_token(visit: Visit) -> None:
     assert "The course team sees a dashboard here." in learner.browser.find_all("body")[0].text
     assert learner.browser.find_all("aspects-dashboards") == []
     learner.browser.screenshot("xblock-learner")
+
+
+def test_authors_are_offered_the_site_s_dashboards_by_name(visit: Visit) -> None:
+    estelle = visit("estelle")
+    estelle.browser.open("/workbench/scenario/superset.2/studio_view/")
+    (field,) = estelle.browser.find_all("#xb-field-edit-dashboard_uuid")
+    offered = "return [...arguments[0].list.options].map((option) => [option.label, option.value])"
+    assert estelle.browser.driver.execute_script(offered, field) == [
+        [board["name"], board["uuid"]] for board in INSTRUCTOR_DASHBOARDS
+    ]
+    estelle.browser.screenshot("xblock-editor")
+
+
+def test_staff_who_view_the_course_as_a_learner_see_the_notice(visit: Visit) -> None:
+    estelle = visit("estelle")
+    estelle.browser.open(SEVERAL)
+    estelle.browser.driver.execute_async_script(
+        "const [address, done] = arguments;"
+        "const token = document.cookie.match(/csrftoken=(\\w+)/)[1];"
+        "fetch(address, {method: 'POST', body: '{}', headers: {'X-CSRFToken': token}}).then(() => done())",
+        f"/courses/{COURSE}/masquerade",
+    )
+    estelle.browser.open(SEVERAL)
+    assert "The course team sees a dashboard here." in estelle.browser.find_all("body")[0].text
+    assert estelle.browser.find_all("aspects-dashboards") == []

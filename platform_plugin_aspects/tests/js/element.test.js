@@ -8,9 +8,11 @@ const loaded = (root) =>
   until(() => !root.querySelector("section:not([hidden]) .skeleton") && root.querySelector("iframe"));
 const failure = (root) => until(() => root.querySelector("[role=alert] p")?.textContent);
 
-function press(root, key) {
+function press(root, key, modifiers = {}) {
   const { KeyboardEvent } = root.ownerDocument.defaultView;
-  root.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  root.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...modifiers }),
+  );
   return root.activeElement.textContent;
 }
 
@@ -97,6 +99,47 @@ test("keys move the focus along the tabs, around their ends, and open nothing", 
   assert.equal(root.querySelector("[aria-selected=true]").textContent, "Course");
 });
 
+test("in a column, the arrow keys are those that point up and down", async () => {
+  const { window, root } = await open([{}], { prepare: (window) => window.narrow.change(true) });
+  const list = root.querySelector("[role=tablist]");
+  assert.equal(list.getAttribute("aria-orientation"), "vertical");
+  root.querySelector("[role=tab]").focus();
+  assert.equal(press(root, "ArrowDown"), "Learners");
+  assert.equal(press(root, "ArrowUp"), "Course");
+  assert.equal(press(root, "ArrowUp"), "At risk");
+  assert.equal(press(root, "ArrowRight"), "At risk");
+
+  window.narrow.change(false);
+  assert.equal(list.getAttribute("aria-orientation"), "horizontal");
+  assert.equal(press(root, "ArrowDown"), "At risk");
+  assert.equal(press(root, "ArrowLeft"), "Learners");
+});
+
+test("keys with which browsers do something else are left to them", async () => {
+  const { root } = await open([{}]);
+  root.querySelector("[role=tab]").focus();
+  for (const modifier of ["altKey", "ctrlKey", "metaKey", "shiftKey"]) {
+    assert.equal(press(root, "ArrowRight", { [modifier]: true }), "Course");
+  }
+});
+
+test("who comes back to the tabs comes to the one that is open", async () => {
+  const { root } = await open([{}]);
+  const tabs = [...root.querySelectorAll("[role=tab]")];
+  tabs[0].focus();
+  press(root, "ArrowRight");
+  press(root, "ArrowRight");
+  assert.deepEqual(
+    tabs.map((tab) => tab.tabIndex),
+    [-1, -1, 0],
+  );
+  tabs[2].blur();
+  assert.deepEqual(
+    tabs.map((tab) => tab.tabIndex),
+    [0, -1, -1],
+  );
+});
+
 test("right to left, the arrow keys change places", async () => {
   const prepare = (window) => {
     window.getComputedStyle = () => ({ direction: "rtl" });
@@ -112,7 +155,8 @@ test("the link to Superset is there when it is wanted", async () => {
   const { elements } = await open([{ link }, {}]);
   const found = elements.map((element) => element.shadowRoot.querySelector("a"));
   assert.equal(found[0].href, link.url);
-  assert.equal(found[0].textContent, "View");
+  assert.equal(found[0].textContent, "View (opens in a new window)");
+  assert.equal(found[0].target, "_blank");
   assert.equal(found[0].rel, "noopener");
   assert.equal(found[1], null);
 });
@@ -126,8 +170,6 @@ test("names and messages are text", async () => {
 
 for (const [what, reply, message] of [
   ["our own error", answer(503, { detail: "Come back later", code: "superset_unavailable" }), "Come back later"],
-  ["a session that has ended", answer(401, { detail: "x", code: "not_authenticated" }), MESSAGES.session_expired],
-  ["the login page", answer(302, "", { Location: "/login" }), MESSAGES.session_expired],
   ["no permission", answer(403, { detail: "x", code: "permission_denied" }), MESSAGES.forbidden],
   ["another's error page", answer(502, "<h1>Bad gateway at 10.0.0.1</h1>"), MESSAGES.failed],
   ["another's JSON", answer(500, { detail: "Traceback" }), MESSAGES.failed],
@@ -150,6 +192,57 @@ for (const [what, reply, message] of [
     assert.equal(superset.boards.length, 1);
   });
 }
+
+for (const [what, reply] of [
+  ["a session that has ended", answer(401, { detail: "x", code: "not_authenticated" })],
+  ["the login page", answer(302, "", { Location: "/login" })],
+]) {
+  test(`${what}: a message, and the way to the login page and back`, async () => {
+    const server = await new Server().start();
+    server.answers.unshift(reply);
+    const { root } = await open([ONE], { server, path: "/courses/a?b=c#view-aspects" });
+
+    assert.equal(await failure(root), MESSAGES.session_expired);
+    assert.equal(root.querySelector("[role=alert] button"), null);
+    const link = root.querySelector("[role=alert] a");
+    assert.equal(link.textContent, "Log in");
+    assert.equal(link.target, "");
+    assert.equal(link.href, `${server.url}/login?a=b&next=%2Fcourses%2Fa%3Fb%3Dc%23view-aspects`);
+  });
+}
+
+test("in a frame, the login page opens in another window, and one can try again", async () => {
+  const server = await new Server().start();
+  server.answers.unshift(answer(401, {}));
+  const { root } = await open([ONE], {
+    server,
+    prepare: (window) => Object.defineProperty(window, "self", { value: null }),
+  });
+  assert.equal(await failure(root), MESSAGES.session_expired);
+  const link = root.querySelector("[role=alert] a");
+  assert.equal(link.textContent, "Log in (opens in a new window)");
+  assert.equal(link.target, "_blank");
+  assert.equal(link.href, `${server.url}/login?a=b`);
+  root.querySelector("[role=alert] button").click();
+  await loaded(root);
+});
+
+test("what takes longer than usual says so, and may still come", async () => {
+  const server = await new Server().start();
+  let release;
+  server.answers.unshift((response) => {
+    release = () => answer(200, { guestToken: "late" })(response);
+  });
+  const { window, root } = await open([ONE], { server });
+  const status = await until(() => root.querySelector("[role=status].skeleton"));
+  assert.equal(status.textContent, MESSAGES.loading);
+  window.superset.ring(8_000);
+  await until(() => status.textContent === MESSAGES.slow);
+  await until(() => release);
+  release();
+  await loaded(root);
+  assert.equal(status.isConnected, false);
+});
 
 test("a frame that does not answer: a message, and a button that tries again", async () => {
   const { root, superset } = await open([ONE], {
@@ -181,7 +274,8 @@ test("a renewal that fails leaves the board, with a notice until one succeeds", 
   server.answers.unshift(answer(401, {}));
   await assert.rejects(board.fetchGuestToken());
   assert.equal(notice.hidden, false);
-  assert.equal(notice.textContent, MESSAGES.session_expired);
+  assert.equal(notice.textContent, `${MESSAGES.session_expired} ${MESSAGES.log_in}`);
+  assert.equal(new URL(notice.querySelector("a").href).pathname, "/login");
   assert.ok(root.querySelector("iframe"));
   assert.equal(root.querySelector("[role=alert]"), null);
 

@@ -11,12 +11,15 @@ export const MESSAGES = {
   tabs: "Dashboards",
   empty: "Nothing to show",
   loading: "Loading",
+  slow: "Longer than usual",
   unanswered: "It did not load",
   failed: "It failed",
   offline: "Nobody there",
-  session_expired: "Log in again",
+  session_expired: "Your session has ended",
   forbidden: "Not for you",
   retry: "Try again",
+  log_in: "Log in",
+  new_window: "(opens in a new window)",
 };
 export const BOARDS = ["Course", "Learners", "At risk"].map((name, index) => ({ name, uuid: `uuid-${index}` }));
 
@@ -57,17 +60,33 @@ export function hangUp(response) {
   response.destroy();
 }
 
+/** What matchMedia answers: `change` says whether the page is narrow from now on. */
+class Media extends EventTarget {
+  matches = false;
+
+  change(matches) {
+    this.matches = matches;
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
 /** Open a page with one element for each configuration; what is missing in one has a default. */
-export async function open(configs, { server = null, prepare = () => {}, scripts = 1 } = {}) {
+export async function open(configs, { server = null, prepare = () => {}, scripts = 1, path = "/" } = {}) {
   server ??= await new Server().start();
   const errors = [];
-  const { window } = await JSDOM.fromURL(`${server.url}/`, {
+  const { window } = await JSDOM.fromURL(server.url + path, {
     resources: "usable",
     runScripts: "dangerously",
     beforeParse(window) {
       const { setTimeout } = window;
-      window.setTimeout = (action, milliseconds) => setTimeout(action, milliseconds / window.superset.haste);
-      // jsdom has neither; it lays nothing out, so everything is in view that is not hidden.
+      const timers = new Map();
+      window.setTimeout = (action, milliseconds) => {
+        timers.set(milliseconds, action);
+        return setTimeout(action, milliseconds / window.superset.haste);
+      };
+      window.narrow = new Media();
+      window.matchMedia = () => window.narrow;
+      // jsdom has none of these; it lays nothing out, so everything is in view that is not hidden.
       window.fetch = (url, options) => fetch(new URL(url, server.url), options);
       window.IntersectionObserver = class {
         constructor(callback) {
@@ -84,8 +103,9 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
           clearInterval(this.watch);
         }
       };
-      // `haste`: how much faster time goes.
-      window.superset = { boards: [], answers: true, haste: 1 };
+      // `haste`: how much faster time goes. `ring` ends the last wait of so many milliseconds at once.
+      const ring = (milliseconds) => timers.get(milliseconds)();
+      window.superset = { boards: [], answers: true, haste: 1, ring };
       window.addEventListener("error", (event) => errors.push(event.message));
       prepare(window);
     },
@@ -112,6 +132,7 @@ export function add(window, config) {
     supersetUrl: "http://superset.invalid/",
     guestTokenUrl: "/token",
     dashboards: BOARDS,
+    loginUrl: "/login?a=b",
     link: null,
     sdkUrl: "/sdk.js",
     stylesheetUrl: "/dashboards.css",

@@ -1,14 +1,18 @@
+import { isFramed, loginLink } from "./link.js";
 import { make } from "./make.js";
 import { loadSdk } from "./sdk.js";
-import { fetchGuestToken, NoToken } from "./token.js";
+import { fetchGuestToken, NoToken, SessionEnded } from "./token.js";
 
 /** Milliseconds: for the SDK, the token and the frame together, and for the frame's first answer. */
 const LOAD_MS = 30_000;
 const ANSWER_MS = 10_000;
+/** Milliseconds: until a board that is still to come is said to be slow, and until one without content is shown. */
+const SLOW_MS = 8_000;
+const CONTENT_MS = 8_000;
 /** Milliseconds: between two measures, and until a frame whose size has changed has been laid out again. */
 const MEASURE_MS = 1_000;
 const SETTLE_MS = 200;
-/** Pixels, for a board that reports nonsense. The least height is in the stylesheet. */
+/** Pixels, for a board that reports nonsense. */
 const MAX_HEIGHT = 12_000;
 
 /** One dashboard in a panel of its own, loaded when the panel is first seen. */
@@ -39,18 +43,24 @@ export class Board {
     this.#attempt = attempt;
     const { messages } = this.#config;
     const mountPoint = make("div", { class: "frame" });
-    const skeleton = make("div", { class: "skeleton", role: "status" }, make("span", {}, messages.loading));
+    const text = make("span", {}, messages.loading);
+    const skeleton = make("div", { class: "skeleton", role: "status" }, text);
     this.#content.replaceChildren(mountPoint, skeleton);
+    const slow = setTimeout(() => (text.textContent = messages.slow), SLOW_MS);
     try {
       const embedded = await within(LOAD_MS, this.#embed(mountPoint, attempt.signal));
       // The SDK is content with a blank frame: Superset down, unknown board, framing refused. Only an answer counts.
       await within(ANSWER_MS, embedded.getScrollSize());
+      const frame = mountPoint.querySelector("iframe");
+      await within(LOAD_MS, this.#waitForContent(embedded, frame, attempt.signal));
       skeleton.remove();
-      this.#followHeight(embedded, mountPoint.querySelector("iframe"), attempt.signal);
+      this.#followHeight(embedded, frame, attempt.signal);
     } catch (error) {
       if (!attempt.signal.aborted) {
-        this.#fail(error instanceof NoToken ? error.message : messages.unanswered);
+        this.#fail(error);
       }
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -89,41 +99,81 @@ export class Board {
       this.#notice.hidden = true;
       return token;
     } catch (error) {
-      this.#notice.textContent = error.message;
+      this.#notice.replaceChildren(error.message);
+      if (error instanceof SessionEnded) {
+        this.#notice.append(" ", loginLink(this.#config));
+      }
       // Of a board that is still to come, #fail speaks.
       this.#notice.hidden = this.#content.querySelector(".skeleton") !== null;
       throw error;
     }
   }
 
-  #fail(message) {
+  /** Say what happened, and offer what helps: to log in, or to try again. */
+  #fail(error) {
     this.close();
-    const retry = make("button", { type: "button" }, this.#config.messages.retry);
-    retry.addEventListener("click", () => {
-      this.load();
-      // The button is gone, and the focus with it.
-      this.panel.focus();
-    });
-    this.#content.append(make("div", { class: "message", role: "alert" }, make("p", {}, message), retry));
+    const { messages } = this.#config;
+    const message = error instanceof NoToken ? error.message : messages.unanswered;
+    const box = make("div", { class: "message", role: "alert" }, make("p", {}, message));
+    if (error instanceof SessionEnded) {
+      box.append(loginLink(this.#config));
+    }
+    // A login out of a frame happens in another window.
+    if (!(error instanceof SessionEnded) || isFramed()) {
+      const retry = make("button", { type: "button" }, messages.retry);
+      retry.addEventListener("click", () => {
+        this.load();
+        // The button is gone, and the focus with it.
+        this.panel.focus();
+      });
+      box.append(retry);
+    }
+    this.#content.append(box);
+  }
+
+  /**
+   * Wait for the board's charts, unless nobody sees their place. Until they come, Superset's page is not higher than its
+   * frame, which the stylesheet makes lower than any chart.
+   */
+  async #waitForContent(embedded, frame, signal) {
+    for (let waited = 0; waited < CONTENT_MS && isSeen(frame) && !signal.aborted; waited += SETTLE_MS) {
+      const { height } = await embedded.getScrollSize();
+      if (height > frame.clientHeight) {
+        frame.style.height = inPixels(height);
+        return;
+      }
+      await pause(SETTLE_MS);
+    }
   }
 
   async #followHeight(embedded, frame, signal) {
+    const place = frame.parentElement;
     let layout;
     while (!signal.aborted) {
-      if (!document.hidden && frame.getClientRects().length) {
+      if (isSeen(frame)) {
         const current = JSON.stringify([frame.clientWidth, await embedded.getActiveTabs()]);
-        if (current !== layout) {
-          layout = current;
-          // A page is never less high than its frame: a board that got shorter says so only in a small one.
+        if (layout !== undefined && current !== layout) {
+          // A page is never less high than its frame: a board that got shorter says so only in a small one. Meanwhile
+          // the page around it stands still.
+          place.style.minHeight = inPixels(place.clientHeight);
           frame.style.height = "";
           await pause(SETTLE_MS);
         }
-        const { height } = await embedded.getScrollSize();
-        frame.style.height = `${Math.min(height, MAX_HEIGHT)}px`;
+        layout = current;
+        frame.style.height = inPixels((await embedded.getScrollSize()).height);
+        place.style.minHeight = "";
       }
       await pause(MEASURE_MS);
     }
   }
+}
+
+function isSeen(frame) {
+  return !document.hidden && frame.getClientRects().length > 0;
+}
+
+function inPixels(height) {
+  return `${Math.min(height, MAX_HEIGHT)}px`;
 }
 
 function pause(milliseconds) {

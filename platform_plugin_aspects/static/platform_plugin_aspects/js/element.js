@@ -1,4 +1,5 @@
 import { Board } from "./board.js";
+import { link } from "./link.js";
 import { make } from "./make.js";
 import { Tabs } from "./tabs.js";
 
@@ -11,6 +12,7 @@ import { Tabs } from "./tabs.js";
  */
 export class AspectsDashboards extends HTMLElement {
   #boards = [];
+  #tabs = null;
 
   connectedCallback() {
     const config = JSON.parse(this.dataset.config);
@@ -21,10 +23,11 @@ export class AspectsDashboards extends HTMLElement {
     const header = make("header");
     if (panels.length > 1) {
       const names = config.dashboards.map((dashboard) => dashboard.name);
-      header.append(new Tabs(config.messages.tabs, names, panels).list);
+      this.#tabs = new Tabs(config.messages.tabs, names, panels);
+      header.append(this.#tabs.list);
     }
     if (config.link) {
-      header.append(make("a", { href: config.link.url, target: "_blank", rel: "noopener" }, config.link.text));
+      header.append(link(config.link.url, config.link.text, { newWindow: config.messages.new_window }));
     }
     if (!panels.length) {
       panels.push(make("p", { class: "message" }, config.messages.empty));
@@ -36,5 +39,6 @@ export class AspectsDashboards extends HTMLElement {
     for (const board of this.#boards) {
       board.close();
     }
+    this.#tabs?.close();
   }
 }

@@ -1,6 +1,9 @@
 /** There is no guest token; `message` says why, for people. */
 export class NoToken extends Error {}
 
+/** There is none because nobody is logged in any more. */
+export class SessionEnded extends NoToken {}
+
 /**
  * Fetch a guest token from our own server, which answers `{"guestToken"}` or `{"detail", "code"}`, the detail being
  * translated and meant for people. An answer of any other form is not ours.
@@ -22,7 +25,7 @@ export async function fetchGuestToken(url, messages) {
   }
   // The platform sends people whose session has ended to its login page.
   if (response.status === 401 || response.redirected) {
-    throw new NoToken(messages.session_expired);
+    throw new SessionEnded(messages.session_expired);
   }
   if (response.status === 403) {
     throw new NoToken(messages.forbidden);
