@@ -60,8 +60,7 @@ def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
     Never raises, whatever the setting is and whatever the modules do that it names.
     """
     taken = {sink.name for sink in BUILT_IN}
-    configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
-    for path in configured if isinstance(configured, list | tuple | set) else [configured]:
+    for path in _configured():
         place = path if isinstance(path, str) and path else repr(path)
         try:
             found = _load(path)
@@ -76,6 +75,22 @@ def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
         else:
             taken.add(found.name)
             yield place, found
+
+
+def listed_classes() -> Iterator[type]:
+    """The classes that EVENT_SINK_CLICKHOUSE_EXTRA_SINKS names, whether they are sinks or not. Never raises."""
+    for path in _configured():
+        try:
+            found = _load(path)
+        except CannotLoad:
+            continue
+        if isinstance(found, type):
+            yield found
+
+
+def _configured() -> Collection[Any]:
+    configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
+    return configured if isinstance(configured, list | tuple | set) else [configured]
 
 
 def _load(path: Any) -> Any:

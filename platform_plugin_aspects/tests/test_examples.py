@@ -49,7 +49,7 @@ def shown(pattern: str) -> list[Any]:
     return sorted({found for page in PAGES for found in re.findall(pattern, text_of(page), re.MULTILINE)})
 
 
-SHOWN = shown(r"^ +(?:\$ )?(?:python|\S*/python) manage\.py (?:lms|cms) (\S+) ?(.*)$")
+SHOWN = shown(r"^ +(?:\$ )?(?:(?:python|\S*/python) manage\.py|\.demo/manage) (?:lms|cms) (\S+) ?(.*)$")
 
 #: Of edx-platform, and not of its stand-in.
 PLATFORM_COMMANDS = {"delete_course"}

@@ -109,7 +109,8 @@ def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(
     out, errors = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert re.fullmatch(rf"user_profile: 9 objects written .*, last id {keys[8]}\n", out)
+    # On a slow machine, progress is told before.
+    assert re.fullmatch(rf"user_profile: 9 objects written .*, last id {keys[8]}", out.splitlines()[-1])
     assert in_clickhouse() == keys[:9]
     how = re.search(r"^CommandError: Stopped; go on with: python manage.py cms (.*)$", errors, re.MULTILINE)
     assert how is not None, errors
