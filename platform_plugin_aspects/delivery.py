@@ -282,7 +282,8 @@ def _write(
 
     outcome = write_what_can_be(wanted, read_and_write)
     outcome.rejected |= bad
-    gone = [key for key in keys if key not in found and key not in outcome.rejected] if sink.deletes else []
+    unread = [key for key in keys if key not in found and key not in outcome.rejected]
+    gone = sink.gone(unread) if sink.deletes and unread else []
     if gone:
         sink.delete(gone)
     for other, others in sink.affected_elsewhere(wanted).items():

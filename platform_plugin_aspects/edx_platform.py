@@ -106,7 +106,7 @@ def without_retired(queryset: Any, user_path: str) -> Any:
     prefix = _retired_prefix()
     if not prefix:
         return queryset
-    account = _account_path(queryset.model, user_path)
+    account = account_path(queryset.model, user_path)
     if account:
         return queryset.exclude(**{f"{account}__username__istartswith": prefix})
     retired = _retired_accounts(prefix).filter(pk=models.OuterRef(user_path))
@@ -152,7 +152,7 @@ def _retired_accounts(prefix: str) -> Any:
     return get_user_model()._default_manager.filter(username__istartswith=prefix)
 
 
-def _account_path(model: Any, user_path: str) -> str:
+def account_path(model: Any, user_path: str) -> str:
     """The path of the relation to the user whose id is at ``user_path``; empty where that is only a number."""
     *relations, last = user_path.split(LOOKUP_SEP)
     for name in relations:

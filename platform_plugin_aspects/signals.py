@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.db import connection
 
 from platform_plugin_aspects import delivery, edx_platform
+from platform_plugin_aspects.sinks import ModelBaseSink
 from platform_plugin_aspects.sinks.registry import BUILT_IN, is_on, sinks
 from platform_plugin_aspects.sinks.tag_sink import object_ids_below
 
@@ -21,6 +23,8 @@ POST_SAVE = "django.db.models.signals.post_save"
 POST_DELETE = "django.db.models.signals.post_delete"
 PRE_DELETE = "django.db.models.signals.pre_delete"
 ENROLLMENT_EVENTS = "openedx_events.learning.signals."
+#: What a login saves of a user. It stands in no row, and whoever logs in has changed nothing else.
+SAVED_BY_LOGINS = frozenset({"last_login", "password"})
 CONTENT_EVENTS = "openedx_events.content_authoring.signals."
 
 
@@ -36,10 +40,27 @@ def _user(user: Any, **_kwargs: Any) -> list[Any]:
     return [user.pk]
 
 
+def _external_user_id(instance: Any, **_kwargs: Any) -> list[Any]:
+    # Rows do not hold the primary key.
+    return [instance.external_user_id]
+
+
+def _of_account(
+    sink: str, instance: Any, created: bool = False, update_fields: Iterable[str] | None = None, **_kwargs: Any
+) -> list[Any]:
+    """The objects of a sink whose rows name the user who was saved; none of a new user, and none after a login."""
+    if created or (update_fields is not None and SAVED_BY_LOGINS.issuperset(update_fields)):
+        return []
+    found: Any = sinks()[sink]
+    of_user = found().manager.filter(**{found.learner: instance.pk})
+    return list(of_user.order_by().values_list("pk", flat=True))
+
+
 def _enrollments(user_id: int, course_key: Any) -> list[Any]:
     # Neither signal nor events carry the primary key.
     model: Any = edx_platform.get_model("course_enrollment")
-    return list(model.objects.filter(user_id=user_id, course_id=course_key).values_list("pk", flat=True))
+    enrollments = edx_platform.primary(model).filter(user_id=user_id, course_id=course_key)
+    return list(enrollments.values_list("pk", flat=True))
 
 
 def _enrollment_of_signal(user: Any, course_id: Any, **_kwargs: Any) -> list[Any]:
@@ -153,8 +174,17 @@ CONCERNS = (
     Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
     Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
     Concern(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
+    # Administrators save enrollments without any event.
+    Concern(POST_SAVE, "course_enrollment", _instance, sender="course_enrollment"),
+    Concern(POST_DELETE, "course_enrollment", _instance, sender="course_enrollment"),
     Concern(POST_SAVE, "user_profile", _instance, sender="user_profile"),
+    Concern(POST_DELETE, "user_profile", _instance, sender="user_profile"),
     Concern(POST_SAVE, "external_id", _instance, sender="external_id"),
+    Concern(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
+    # The username and the e-mail stand in all these.
+    Concern(POST_SAVE, "user_profile", partial(_of_account, "user_profile"), sender="auth_user"),
+    Concern(POST_SAVE, "external_id", partial(_of_account, "external_id"), sender="auth_user"),
+    Concern(POST_SAVE, "course_enrollment", partial(_of_account, "course_enrollment"), sender="auth_user"),
     Concern(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
     Concern(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
     Concern(POST_SAVE, "tag", _instance, sender="tag"),
@@ -168,11 +198,13 @@ CONCERNS = (
         "auth_user",
         _user,
     ),
+    Concern(POST_DELETE, "auth_user", _instance, sender="auth_user"),
 )
 
 
 def concerns() -> Iterator[Concern]:
-    """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model."""
+    """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model, and
+    the saving of the accounts that its rows name."""
     yield from CONCERNS
     built_in = {sink.name for sink in BUILT_IN}
     for name, sink in sinks().items():
@@ -180,6 +212,8 @@ def concerns() -> Iterator[Concern]:
             yield Concern(POST_SAVE, name, _instance, sender=sink.model)
             if sink.deletes:
                 yield Concern(POST_DELETE, name, _instance, sender=sink.model)
+            if issubclass(sink, ModelBaseSink) and sink.reads_account():
+                yield Concern(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
 
 
 #: What was ever connected: signals do not keep it alive.

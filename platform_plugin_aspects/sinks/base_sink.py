@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import BinaryField, Field, IntegerField, Max, Min, TextField
+from django.db.models.constants import LOOKUP_SEP
 from django.utils import timezone
 from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
@@ -200,6 +201,10 @@ class BaseSink:
         """Take the rows of objects that are gone from the source out of ClickHouse."""
         raise NotImplementedError
 
+    def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """Those of the keys, which were not read, that are gone from the source; for ``delete``."""
+        return keys
+
     def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
         """Further objects of this sink whose rows change when these objects do."""
         return ()
@@ -262,6 +267,13 @@ class ModelBaseSink(BaseSink):
         """The column that ``key_column`` names; StopIteration where it is none of the columns."""
         return next(column for column in cls.columns if column.name == cls.key_column)
 
+    @classmethod
+    def reads_account(cls) -> bool:
+        """Whether rows name the learner otherwise than by the id, so that they change when the account does."""
+        model = edx_platform.get_model(cls.model) if cls.learner else None
+        account = edx_platform.account_path(model, cls.learner) if model is not None else ""
+        return bool(account) and any(path.startswith(account + LOOKUP_SEP) for path in cls.paths())
+
     @property
     def manager(self) -> Any:
         """The default manager of the model, on the database to which it is written.
@@ -296,7 +308,7 @@ class ModelBaseSink(BaseSink):
         queryset = self.queryset()
         if self.database is not None:
             queryset = queryset.using(self.database)
-        queryset = _within(queryset, selection)
+        queryset = self.within(queryset, selection)
         if selection.skip:
             queryset = queryset.exclude(pk__in=selection.skip)
         if selection.since is not None:
@@ -306,6 +318,16 @@ class ModelBaseSink(BaseSink):
         paths = tuple(dict.fromkeys([key, *self.paths()]))
         columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
         return Batch(columns[key], {path: columns[path] for path in self.paths()})
+
+    def within(self, queryset: Any, selection: Selection) -> Any:
+        """The objects with the selected keys, or in the selected range of keys."""
+        if selection.keys is not None:
+            queryset = queryset.filter(pk__in=selection.keys)
+        if selection.after is not None:
+            queryset = queryset.filter(pk__gt=selection.after)
+        if selection.upto is not None:
+            queryset = queryset.filter(pk__lte=selection.upto)
+        return queryset
 
     def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
         """As what the database may give a path's values; the key's are the field's own."""
@@ -377,8 +399,24 @@ class ModelBaseSink(BaseSink):
         self.clickhouse.send(self.table.name, self.table.types, packs)
 
     def traces(self, batch: Batch) -> Batch:
-        """See BaseSink. The keys and the learners."""
-        return Batch(batch.keys, {path: batch.columns[path] for path in (self.learner,) if path})
+        """See BaseSink. The keys, the learners and what tells rows."""
+        paths = dict.fromkeys(filter(None, [self.learner, self._row_path]))
+        return Batch(batch.keys, {path: batch.columns[path] for path in paths})
+
+    @property
+    def _row_path(self) -> str:
+        """The path of what tells the rows of an object, where rows leave with it; empty where that is the key."""
+        path = self.key().sources[0] if self.deletes else ""
+        return "" if path in ("pk", self.manager.model._meta.pk.name) else path
+
+    def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """See BaseSink."""
+        there = self._there(Selection(keys=keys))
+        return [key for key in keys if key not in there]
+
+    def _there(self, selection: Selection) -> set[Any]:
+        """Which of the selected keys the source has, retired learners included."""
+        return set(self.within(self.manager.all(), selection).order_by().values_list("pk", flat=True))
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
@@ -413,7 +451,7 @@ class ModelBaseSink(BaseSink):
         """See BaseSink. Takes out retired learners, and objects that are gone."""
         asked = asked or Selection(keys=batch.keys)
         if self._keeps_out_retired:
-            retired = edx_platform.retired_among(_within(self.manager.all(), asked), self.learner)
+            retired = edx_platform.retired_among(self.within(self.manager.all(), asked), self.learner)
             # What was written before a retirement that may still be cancelled stays.
             written_before = retired.difference(batch.columns.get(self.learner, ()))
             if written_before:
@@ -421,25 +459,15 @@ class ModelBaseSink(BaseSink):
             self._take_out("user_id", "Int32", sorted(retired))
             databases.check_before_use()
         if self.deletes and len(batch):
-            there = set(_within(self.manager.all(), asked).order_by().values_list("pk", flat=True))
-            gone = [key for key in batch.keys if key not in there]
+            there = self._there(asked)
+            rows = batch.columns[self._row_path] if self._row_path else batch.keys
+            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in there]
             if gone:
                 self.delete(gone)
 
     @property
     def _keeps_out_retired(self) -> bool:
         return bool(self.learner) and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
-
-
-def _within(queryset: Any, selection: Selection) -> Any:
-    """The objects with the selected keys, or in the selected range of keys."""
-    if selection.keys is not None:
-        queryset = queryset.filter(pk__in=selection.keys)
-    if selection.after is not None:
-        queryset = queryset.filter(pk__gt=selection.after)
-    if selection.upto is not None:
-        queryset = queryset.filter(pk__lte=selection.upto)
-    return queryset
 
 
 def _is_on_for_everyone(flag: str) -> bool:

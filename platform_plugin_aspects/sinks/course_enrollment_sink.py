@@ -10,7 +10,8 @@ from platform_plugin_aspects.sinks.formats import all_iso_utc
 class CourseEnrollmentSink(ModelBaseSink):
     """A row: the state of one learner's enrollment in one course, written each time it changes.
 
-    Trigger: every change of mode or activity, enrolling and unenrolling. Personal data: the username.
+    Trigger: the enrollment or the account is saved; when the enrollment is deleted its rows go. Personal data: the
+    username.
     """
 
     name = "course_enrollment"
@@ -26,6 +27,7 @@ class CourseEnrollmentSink(ModelBaseSink):
     )
     order_by = ("course_key", "user_id", "time_last_dumped")
     learner = "user_id"
+    deletes = True
     date = "created"
     # Rows are narrow: larger batches make fewer inserts.
     batch_size = 25_000

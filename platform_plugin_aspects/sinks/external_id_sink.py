@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
+from platform_plugin_aspects.sinks.base_sink import ModelBaseSink, Selection
 
 
 class ExternalIdSink(ModelBaseSink):
     """A row: one of the ids by which a learner is known outside the platform (xAPI, Caliper, LTI).
 
-    Trigger: an external id is saved. Ids made in bulk send no signal; the backfill brings them. Personal data: all.
+    Trigger: the id or the account is saved; when the id is deleted its rows go. Ids made in bulk send no signal; the
+    backfill brings them. Personal data: all.
     """
 
     name = "external_id"
@@ -23,8 +30,27 @@ class ExternalIdSink(ModelBaseSink):
     order_by = ("external_user_id", "time_last_dumped")
     partition_by = "user_id MOD 100"
     learner = "user_id"
+    deletes = True
     key_column = "external_user_id"
     date = "created"
     # Every insert makes a part in each of up to 100 partitions, and parts are merged: few and large inserts spare
     # ClickHouse most of its work.
     insert_size = 100_000
+
+    def parse_key(self, text: str) -> Any:
+        """A primary key; or a UUID, which is what is recorded when an id is deleted: rows hold no primary key."""
+        with suppress(ValueError):
+            return uuid.UUID(text)
+        return super().parse_key(text)
+
+    def within(self, queryset: Any, selection: Selection) -> Any:
+        """See ModelBaseSink. A UUID selects nothing."""
+        if selection.keys is not None:
+            selection = replace(selection, keys=[key for key in selection.keys if not isinstance(key, uuid.UUID)])
+        return super().within(queryset, selection)
+
+    def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """See BaseSink. The UUIDs that are gone: what had a primary key is recorded by its UUID, too."""
+        deleted = [key for key in keys if isinstance(key, uuid.UUID)]
+        there = set(self.manager.filter(external_user_id__in=deleted).values_list("external_user_id", flat=True))
+        return [str(key) for key in deleted if key not in there]

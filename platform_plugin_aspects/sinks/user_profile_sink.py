@@ -69,7 +69,8 @@ def _unescaped(escape: re.Match[str]) -> str:
 class UserProfileSink(ModelBaseSink):
     """A row: a learner's profile, with the names of the account.
 
-    Trigger: a profile is saved. Personal data: all. Learners in retirement are not written; the session key never is.
+    Trigger: the profile or the account is saved; when the profile is deleted its rows go. Personal data: all. Retired
+    learners are not written; the session key never is.
     """
 
     name = "user_profile"
@@ -98,6 +99,7 @@ class UserProfileSink(ModelBaseSink):
     )
     partition_by = "user_id MOD 100"
     learner = "user_id"
+    deletes = True
     # Every insert makes a part in each of up to 100 partitions, and parts are merged: few and large inserts spare
     # ClickHouse most of its work.
     insert_size = 100_000

@@ -249,6 +249,91 @@ def gets_external_id() -> Iterator[Seen | None]:
     yield Seen("external_id", str(external_id.external_user_id), values, "external_user_id")
 
 
+def saves_enrollment() -> Iterator[Seen | None]:
+    """As the admin does: no event."""
+    enrollment = _enrolled(mode="audit")
+    yield None
+    enrollment.mode = "verified"
+    enrollment.save()
+    yield Seen("course_enrollment", enrollment.pk, {"mode": "verified", "is_active": True})
+
+
+def deletes_enrollment() -> Iterator[Seen | None]:
+    enrollment = _enrolled()
+    pk = enrollment.pk
+    yield None
+    enrollment.delete()
+    yield Seen("course_enrollment", pk, None)
+
+
+def _rename(user: User) -> None:
+    """As UsernameReplacement and the admin do: the user is saved, and nothing else."""
+    user.username, user.email = "another_name", "another@example.invalid"
+    user.save()
+
+
+def renames_user_with_profile() -> Iterator[Seen | None]:
+    user = factories.make_user("former_name")
+    yield None
+    _rename(user)
+    values = {"username": "another_name", "email": "another@example.invalid", "user_id": user.pk}
+    yield Seen("user_profile", user.profile.pk, values)
+
+
+def renames_user_with_external_id() -> Iterator[Seen | None]:
+    external_id = factories.make_external_id(factories.make_user("former_name"))
+    yield None
+    _rename(external_id.user)
+    values = {"username": "another_name", "external_id_type": "xapi"}
+    yield Seen("external_id", str(external_id.external_user_id), values, "external_user_id")
+
+
+def renames_user_with_enrollment() -> Iterator[Seen | None]:
+    enrollment = factories.make_enrollment(factories.make_user("former_name"))
+    yield None
+    _rename(enrollment.user)
+    yield Seen("course_enrollment", enrollment.pk, {"username": "another_name", "mode": "audit"})
+
+
+def deletes_profile() -> Iterator[Seen | None]:
+    profile = factories.make_user().profile
+    pk = profile.pk
+    yield None
+    profile.delete()
+    yield Seen("user_profile", pk, None)
+
+
+def deletes_external_id() -> Iterator[Seen | None]:
+    external_id = factories.make_external_id()
+    key = str(external_id.external_user_id)
+    yield None
+    external_id.delete()
+    yield Seen("external_id", key, None, "external_user_id")
+
+
+def deletes_user_with_profile() -> Iterator[Seen | None]:
+    user = factories.make_user()
+    pk = user.profile.pk
+    yield None
+    user.delete()
+    yield Seen("user_profile", pk, None)
+
+
+def deletes_user_with_external_id() -> Iterator[Seen | None]:
+    external_id = factories.make_external_id()
+    yield None
+    external_id.user.delete()
+    yield Seen("external_id", str(external_id.external_user_id), None, "external_user_id")
+
+
+def deletes_user_with_enrollment() -> Iterator[Seen | None]:
+    enrollment = _enrolled()
+    pk = enrollment.pk
+    yield None
+    enrollment.user.delete()
+    yield Seen("course_enrollment", pk, None)
+
+
 def renames_taxonomy() -> Iterator[Seen | None]:
     taxonomy = factories.make_taxonomy()
     yield None
@@ -355,8 +440,16 @@ CASES: dict[tuple[str, str, str], tuple[Case, ...]] = {
     ("COURSE_ENROLLMENT_CREATED", "course_enrollment", ""): (enrolls,),
     ("COURSE_ENROLLMENT_CHANGED", "course_enrollment", ""): (enrolls, unenrolls, changes_mode, activates),
     ("COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", ""): (unenrolls,),
+    ("post_save", "course_enrollment", "course_enrollment"): (saves_enrollment, enrolls, unenrolls, changes_mode),
+    ("post_delete", "course_enrollment", "course_enrollment"): (deletes_enrollment, deletes_user_with_enrollment),
+    ("post_save", "course_enrollment", "auth_user"): (renames_user_with_enrollment,),
     ("post_save", "user_profile", "user_profile"): (saves_profile, logs_in),
+    ("post_delete", "user_profile", "user_profile"): (deletes_profile, deletes_user_with_profile),
+    ("post_save", "user_profile", "auth_user"): (renames_user_with_profile,),
     ("post_save", "external_id", "external_id"): (gets_external_id,),
+    ("post_delete", "external_id", "external_id"): (deletes_external_id, deletes_user_with_external_id),
+    ("post_save", "external_id", "auth_user"): (renames_user_with_external_id,),
+    ("post_delete", "auth_user", "auth_user"): (deletes_user_with_profile, deletes_user_with_external_id),
     ("post_save", "taxonomy", "taxonomy"): (renames_taxonomy,),
     ("post_delete", "taxonomy", "taxonomy"): (deletes_taxonomy,),
     ("post_save", "tag", "tag"): (renames_tag, renames_tag_above, renames_tag_of_object),

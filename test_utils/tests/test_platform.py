@@ -18,7 +18,14 @@ from celery.signals import task_postrun
 from cms.djangoapps.contentstore.views.course import create_new_course_in_store
 from common.djangoapps.student.auth import has_studio_read_access
 from common.djangoapps.student.helpers import AccountValidationError, do_create_account
-from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment, Registration, UserProfile
+from common.djangoapps.student.models import (
+    CourseAccessRole,
+    CourseEnrollment,
+    EnrollmentNotAllowed,
+    Registration,
+    UnenrollmentNotAllowed,
+    UserProfile,
+)
 from common.djangoapps.student.roles import (
     CourseBetaTesterRole,
     CourseDataResearcherRole,
@@ -54,6 +61,8 @@ from openedx_events.learning.signals import (
     COURSE_ENROLLMENT_CREATED,
     COURSE_UNENROLLMENT_COMPLETED,
 )
+from openedx_filters import PipelineStep
+from openedx_filters.learning.filters import CourseEnrollmentStarted, CourseUnenrollmentStarted
 from xmodule.modulestore import ModuleStoreEnum
 from xmodule.modulestore.django import COURSE_DELETED, COURSE_PUBLISHED, SignalHandler, modulestore
 from xmodule.modulestore.exceptions import DuplicateCourseError, DuplicateItemError, ItemNotFoundError
@@ -100,6 +109,20 @@ def listen() -> Iterator[Callable[..., list[Any]]]:
         signal.disconnect(receiver)
 
 
+class RefuseEnrollment(PipelineStep):
+    """A step that lets nobody in."""
+
+    def run_filter(self, **_kwargs: Any) -> None:
+        raise CourseEnrollmentStarted.PreventEnrollment("not today")
+
+
+class RefuseUnenrollment(PipelineStep):
+    """A step that lets nobody out."""
+
+    def run_filter(self, **_kwargs: Any) -> None:
+        raise CourseUnenrollmentStarted.PreventUnenrollment("not today")
+
+
 class TestEnrollments:
     @pytest.fixture
     def heard(self, listen: Callable[..., list[Any]]) -> list[str]:
@@ -120,16 +143,16 @@ class TestEnrollments:
 
         enrollment: list[CourseEnrollment] = []
         assert sent(lambda: enrollment.append(CourseEnrollment.enroll(user, key))) == ["changed", "enroll", "created"]
-        assert sent(CourseEnrollment.enroll, user, key) == ["enroll"]
+        assert sent(CourseEnrollment.enroll, user, key) == ["enroll", "created"]
         assert sent(enrollment[0].change_mode, "verified") == ["changed"]
         assert sent(enrollment[0].change_mode, "verified") == []
-        assert sent(CourseEnrollment.unenroll, user, key) == ["changed", "unenrolled", "unenroll"]
+        assert sent(CourseEnrollment.unenroll, user, key) == ["changed", "unenroll", "unenrolled"]
         assert sent(CourseEnrollment.unenroll, user, key) == []
         assert sent(CourseEnrollment.unenroll, user, make_course_key()) == []
         enrollment[0].refresh_from_db()
         assert sent(enrollment[0].activate) == ["changed"]
-        assert sent(enrollment[0].deactivate) == ["changed", "unenrolled", "unenroll"]
-        assert sent(CourseEnrollment.enroll, user, key) == ["changed", "enroll"]
+        assert sent(enrollment[0].deactivate) == ["changed", "unenroll", "unenrolled"]
+        assert sent(CourseEnrollment.enroll, user, key) == ["changed", "enroll", "created"]
         assert sent(make_enrollment, user) == []
         assert CourseEnrollment.is_enrolled(user, key)
 
@@ -142,6 +165,23 @@ class TestEnrollments:
         assert (heard[0].user.id, heard[0].course.course_key, heard[0].mode) == (user.id, key, "verified")
         assert (heard[0].is_active, heard[0].creation_date) == (True, row.created)
         assert CourseEnrollment.objects.values_list("course_id", flat=True).get() == key
+
+    def test_a_filter_may_refuse(self, settings: Any, heard: list[str]) -> None:
+        enrollment = CourseEnrollment.enroll(make_user(), make_course_key())
+        heard.clear()
+        settings.OPEN_EDX_FILTERS_CONFIG = {
+            f"org.openedx.learning.course.{kind}.started.v1": {
+                "pipeline": [f"{__name__}.{step}"],
+                "fail_silently": False,
+            }
+            for kind, step in (("enrollment", "RefuseEnrollment"), ("unenrollment", "RefuseUnenrollment"))
+        }
+        with pytest.raises(EnrollmentNotAllowed, match="not today"):
+            CourseEnrollment.enroll(enrollment.user, make_course_key())
+        with pytest.raises(UnenrollmentNotAllowed, match="not today"):
+            CourseEnrollment.unenroll(enrollment.user, enrollment.course_id)
+        assert heard == []
+        assert CourseEnrollment.objects.get().is_active
 
     def test_the_signal_is_plain_and_the_events_are_robust(self) -> None:
         def fail(**kwargs: Any) -> None:

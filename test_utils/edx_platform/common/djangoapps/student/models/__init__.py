@@ -2,7 +2,9 @@
 
 from common.djangoapps.student.models.course_enrollment import (  # noqa: F401
     CourseEnrollment,
+    EnrollmentNotAllowed,
     EnrollStatusChange,
+    UnenrollmentNotAllowed,
 )
 from common.djangoapps.student.models.user import (  # noqa: F401
     CourseAccessRole,

@@ -14,6 +14,7 @@ from openedx_events.learning.signals import (
     COURSE_ENROLLMENT_CREATED,
     COURSE_UNENROLLMENT_COMPLETED,
 )
+from openedx_filters.learning.filters import CourseEnrollmentStarted, CourseUnenrollmentStarted
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,14 @@ class EnrollStatusChange:
 
     enroll = "enroll"
     unenroll = "unenroll"
+
+
+class EnrollmentNotAllowed(Exception):
+    """A step of openedx-filters refused an enrollment."""
+
+
+class UnenrollmentNotAllowed(Exception):
+    """A step of openedx-filters refused the end of an enrollment."""
 
 
 class CourseEnrollment(models.Model):
@@ -72,15 +81,20 @@ class CourseEnrollment(models.Model):
     ) -> "CourseEnrollment":
         """Enroll the user, or activate an enrollment that is there.
 
-        Sends COURSE_ENROLLMENT_CHANGED if that changed anything, then ENROLL_STATUS_CHANGE (always), then
-        COURSE_ENROLLMENT_CREATED if the row is new.
+        Sends COURSE_ENROLLMENT_CHANGED if that changed anything, then ENROLL_STATUS_CHANGE and
+        COURSE_ENROLLMENT_CREATED, both always: also for a row that was there. Raises EnrollmentNotAllowed when a step
+        of openedx-filters refuses.
         """
-        is_new = cls.get_enrollment(user, course_key) is None
+        try:
+            user, course_key, mode = CourseEnrollmentStarted.run_filter(
+                user=user, course_key=course_key, mode=mode or DEFAULT_MODE
+            )
+        except CourseEnrollmentStarted.PreventEnrollment as refusal:
+            raise EnrollmentNotAllowed(str(refusal)) from refusal
         enrollment = cls.get_or_create_enrollment(user, course_key)
-        enrollment.update_enrollment(mode=mode or DEFAULT_MODE, is_active=True)
+        enrollment.update_enrollment(mode=mode, is_active=True)
         enrollment.send_signal(EnrollStatusChange.enroll)
-        if is_new:
-            COURSE_ENROLLMENT_CREATED.send_event(enrollment=enrollment._event_data())
+        COURSE_ENROLLMENT_CREATED.send_event(enrollment=enrollment._event_data())
         return enrollment
 
     @classmethod
@@ -109,10 +123,15 @@ class CourseEnrollment(models.Model):
     ) -> None:
         """Set what is given, save if that is a change, and announce it.
 
-        Any change sends COURSE_ENROLLMENT_CHANGED; becoming inactive sends COURSE_UNENROLLMENT_COMPLETED and
-        ENROLL_STATUS_CHANGE besides.
+        Any change sends COURSE_ENROLLMENT_CHANGED; becoming inactive sends ENROLL_STATUS_CHANGE and then
+        COURSE_UNENROLLMENT_COMPLETED besides. Raises UnenrollmentNotAllowed when a step of openedx-filters refuses.
         """
         activation_changed = is_active is not None and self.is_active != is_active
+        if activation_changed and not is_active:
+            try:
+                CourseUnenrollmentStarted.run_filter(enrollment=self)
+            except CourseUnenrollmentStarted.PreventUnenrollment as refusal:
+                raise UnenrollmentNotAllowed(str(refusal)) from refusal
         mode_changed = mode is not None and self.mode != mode
         if activation_changed:
             self.is_active = is_active
@@ -122,8 +141,8 @@ class CourseEnrollment(models.Model):
             self.save()
             COURSE_ENROLLMENT_CHANGED.send_event(enrollment=self._event_data())
         if activation_changed and not self.is_active:
-            COURSE_UNENROLLMENT_COMPLETED.send_event(enrollment=self._event_data())
             self.send_signal(EnrollStatusChange.unenroll)
+            COURSE_UNENROLLMENT_COMPLETED.send_event(enrollment=self._event_data())
 
     def send_signal(self, event: str, cost: Any = None, currency: Any = None) -> None:
         """Send ENROLL_STATUS_CHANGE, plainly: an error in a receiver is an error here."""
