@@ -254,7 +254,8 @@ class _Backfill:
                 size = min(size, max(left, LEAST_READ))
             # The last insert, or the pause, may have taken long.
             databases.check_before_use()
-            read = self.sink.read(replace(self.walk, after=flight.upto, limit=size))
+            # Reading may ask ClickHouse which tables it has.
+            read = self._patiently(partial(self.sink.read, replace(self.walk, after=flight.upto, limit=size)))
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
             due = self._due(read)

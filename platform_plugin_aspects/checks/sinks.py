@@ -13,6 +13,7 @@ from platform_plugin_aspects.checks.spelling import closest, suggestion
 from platform_plugin_aspects.checks.tag import TAG
 from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
 from platform_plugin_aspects.settings import common
+from platform_plugin_aspects.sinks.personal_data import personal_tables
 from platform_plugin_aspects.sinks.registry import extra_sinks, sinks, tables
 
 DAY_SECS = 24 * 3600
@@ -126,23 +127,28 @@ def check_pii_models(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     W010: no name in EVENT_SINK_CLICKHOUSE_PII_MODELS is nearly that of a table of the plugin. Names that are quite
     different may be tables of others, and "auth_user", which Tutor lists, is that of a model.
     """
-    configured = settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
-    # Text is made of letters, none of which is a table.
-    if not (isinstance(configured, list | tuple | set) and all(isinstance(name, str) for name in configured)):
+    try:
+        configured = personal_tables()
+    except Misconfigured:
         return [
             _of_wrong_shape("EVENT_SINK_CLICKHOUSE_PII_MODELS", "a list of tables", id="platform_plugin_aspects.E007")
         ]
     known = {table.name for table in tables()}
     return [
         Warning(
-            f"EVENT_SINK_CLICKHOUSE_PII_MODELS names {name!r}, which is no table of this plugin: when learners are "
-            "retired, their rows are deleted from the tables named there only.",
-            hint=suggestion(name, known),
+            f"EVENT_SINK_CLICKHOUSE_PII_MODELS names {name!r}, which is not a table of this plugin: unless ClickHouse "
+            "has such a table, retirements and profiles are not delivered.",
+            hint=suggestion(_plain(name), known),
             id="platform_plugin_aspects.W010",
         )
         for name in configured
-        if name not in known and closest(name, known)
+        if name not in known and closest(_plain(name), known)
     ]
+
+
+def _plain(name: str) -> str:
+    """The name of a table as ClickHouse writes it: without the database, quotes and capitals."""
+    return name.rpartition(".")[2].strip('`" ').lower()
 
 
 @register(TAG)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
-
-from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.client import (
     REMEDIES,
@@ -21,6 +20,7 @@ from platform_plugin_aspects.clickhouse.client import (
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.doctor import reader
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
 from platform_plugin_aspects.sinks.registry import is_on, sinks, tables
 
 DELETE = "ALTER DELETE"
@@ -103,6 +103,7 @@ def _database(client: ClickHouse) -> Iterator[Finding]:
         )
         return
     actual = client.columns()
+    yield from _personal(client, actual)
     on = _tables_in_use()
     hidden = {name for name, table in on.items() if name not in actual and _is_hidden(client, table)}
     yield from _missing(client, on, actual, hidden)
@@ -113,6 +114,18 @@ def _database(client: ClickHouse) -> Iterator[Finding]:
         if name in hidden or (name in actual and not table.drift(actual[name]))
     }
     yield from _rights(client, sound, [name for name in on if name not in sound])
+
+
+def _personal(client: ClickHouse, actual: Collection[str]) -> Iterator[Finding]:
+    """Names in EVENT_SINK_CLICKHOUSE_PII_MODELS that mean nothing: they hold up retirements and profiles."""
+    try:
+        unknown = unknown_among(personal_tables(), actual)
+    except Misconfigured:
+        # A system check says so.
+        return
+    if unknown:
+        problem, _, remedy = str(not_tables(unknown, client.connection.database)).partition(". ")
+        yield Finding(Mark.PROBLEM, problem, remedy)
 
 
 def _is_hidden(client: ClickHouse, table: Table) -> bool:
@@ -189,7 +202,8 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
 def _needed(on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
     """Rights, and the tables on which they are needed."""
     deleting = {table.name for sink in sinks().values() if sink.deletes for table in sink.tables}
-    deleting.update(settings.EVENT_SINK_CLICKHOUSE_PII_MODELS)
+    with suppress(Misconfigured):
+        deleting.update(personal_tables())
     for table in on.values():
         yield "INSERT", table
         yield "SELECT", table

@@ -17,6 +17,7 @@ from platform_plugin_aspects.clickhouse.client import Failure, Unavailable, quot
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink
+from platform_plugin_aspects.sinks.personal_data import WrongShape
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Of the host that publishes and the one that delivers: their clocks may differ by this much.
@@ -48,6 +49,8 @@ def examine(examination: Examination) -> Iterator[Finding]:
                 f"Run {manage('aspects_check --only ClickHouse Freshness')} again when it answers",
             )
             return
+        except WrongShape as failure:
+            yield examination.because_of("Settings", f"{sink.name}: cannot be read", f"{sink.name}: {failure}")
         except Failure as failure:
             text = f"{sink.name}: its table cannot be read"
             yield examination.because_of("ClickHouse", text, f"{text}: {failure}")

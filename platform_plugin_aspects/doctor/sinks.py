@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.conf import settings
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse.client import Misconfigured
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
+from platform_plugin_aspects.sinks.personal_data import personal_tables
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 
@@ -40,7 +41,7 @@ def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Exa
     """Whether a sink is on; ``flags``: what the waffle flags say for everyone, None when they are on for some."""
     for_everyone = flags.get(sink.flag(), False)
     wanted_by = sink.setting() if sink.is_set_on() else sink.flag() if for_everyone else ""
-    if wanted_by and edx_platform.get_model(sink.model) is not None:
+    if wanted_by and (not sink.needs_model or edx_platform.get_model(sink.model) is not None):
         return Finding(Mark.OK, f"{sink.name}: on, by {wanted_by}")
     if sink.is_set_on():
         text = f"{sink.name}: off, because its model cannot be imported"
@@ -61,4 +62,9 @@ def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Exa
 
 
 def _has_erasable(sink: type[BaseSink]) -> bool:
-    return any(table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS for table in sink.tables)
+    try:
+        personal = personal_tables()
+    except Misconfigured:
+        # A system check says so.
+        return False
+    return any(table.name in personal for table in sink.tables)

@@ -61,8 +61,9 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: EVENT_SINK_CLICKHOUSE_PII_MODELS
     # .. setting_default: ["user_profile", "external_id"]
     # .. setting_description: ClickHouse tables with personal data: the rows of a learner are deleted from each of
-    #   them when the learner is retired. Names that are no table with a ``user_id`` column are skipped with an info
-    #   line.
+    #   them when the learner is retired or the account deleted, and retired learners are not written to them. Models
+    #   and tables of the plugin without a ``user_id`` column are skipped with an info line. While the setting is not a
+    #   list, or names a table that does not exist, retirements and profiles are kept and not delivered.
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["user_profile", "external_id"]
 
     # .. setting_name: EVENT_SINK_CLICKHOUSE_MODEL_CONFIG

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import compress
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Re
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
+from platform_plugin_aspects.sinks.personal_data import is_personal
 
 #: Keys named in one query, at most: they travel in the address of the request.
 KEYS_AT_ONCE = 1_000
@@ -91,6 +93,8 @@ class BaseSink:
     packs: ClassVar[bool] = False
     #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
     has_objects: ClassVar[bool] = True
+    #: Whether the sink is off while its model cannot be imported.
+    needs_model: ClassVar[bool] = True
     #: Whether ``write`` leaves the platform's database and modulestore alone, so that a thread of its own may do it.
     writes_only_to_clickhouse: ClassVar[bool] = False
     #: Path of the date by which ``Selection.since`` goes; empty where the source has none.
@@ -117,7 +121,7 @@ class BaseSink:
         """
         if not cls.is_set_on() and not _is_on_for_everyone(cls.flag()):
             return False
-        if edx_platform.get_model(cls.model) is None:
+        if cls.needs_model and edx_platform.get_model(cls.model) is None:
             edx_platform.warn_of_missing_model(cls.model)
             return False
         return True
@@ -465,9 +469,9 @@ class ModelBaseSink(BaseSink):
             if gone:
                 self.delete(gone)
 
-    @property
+    @cached_property
     def _keeps_out_retired(self) -> bool:
-        return bool(self.learner) and self.table.name in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
+        return bool(self.learner) and is_personal(self.table.name, lambda: self.clickhouse)
 
 
 def _is_on_for_everyone(flag: str) -> bool:

@@ -160,7 +160,7 @@ def is_on(sink: type[BaseSink]) -> bool:
 
 def why_off(sink: type[BaseSink]) -> str:
     """Why ``sink.is_enabled()`` is false, with what would turn the sink on."""
-    if edx_platform.get_model(sink.model) is None:
+    if sink.needs_model and edx_platform.get_model(sink.model) is None:
         wrong = f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
         return f"{sink.name} is off: its model cannot be imported; correct {wrong}"
     return f"{sink.name} is off: {sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
@@ -180,3 +180,9 @@ def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, st
     personal.update(configured if isinstance(configured, list | tuple) else ())
     names = dict.fromkeys(table.name for sink in sinks().values() for table in sink.tables)
     return [(connection.database, name) for name in names if name not in personal]
+
+
+def learner_tables() -> list[str]:
+    """The names of the tables whose rows are about one learner each, in order."""
+    models = (sink for sink in sinks().values() if issubclass(sink, ModelBaseSink) and sink.learner)
+    return sorted(table.name for sink in models for table in sink.tables)

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from platform_plugin_aspects.clickhouse.client import Unavailable
 from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, Selection, Written
+from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
 
 log = logging.getLogger(__name__)
 
 
 class UserRetirementSink(BaseSink):
-    """Writes nothing: deletes the rows of retired learners from the tables in EVENT_SINK_CLICKHOUSE_PII_MODELS.
+    """Writes nothing: deletes the rows of learners from the tables in EVENT_SINK_CLICKHOUSE_PII_MODELS.
 
-    Trigger: the platform's retire_misc step. It counts as done when no row is left.
+    Trigger: the platform's retire_misc step, or the account is deleted. It counts as done when no row is left.
     """
 
     name = "auth_user"
     model = "auth_user"
     has_objects = False
+    needs_model = False
 
     def parse_key(self, text: str) -> int:
         """A user id."""
@@ -35,9 +35,16 @@ class UserRetirementSink(BaseSink):
         return Batch(keys, {})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Delete what there is, then look whether anything is left."""
+        """Delete what there is, then look whether anything is left.
+
+        Raises Misconfigured for names in the setting that mean nothing, when the tables of the others are done.
+        """
+        names = personal_tables()
         existing = self.clickhouse.columns()
-        for table in settings.EVENT_SINK_CLICKHOUSE_PII_MODELS:
+        unknown = unknown_among(names, existing)
+        for table in names:
+            if table in unknown:
+                continue
             type_ = dict(existing.get(table, ())).get("user_id")
             if type_ is None:
                 log.info("Retirement: %r is no table with a user_id in ClickHouse, skipped", table)
@@ -49,6 +56,8 @@ class UserRetirementSink(BaseSink):
             left = self._count(table, type_, batch.keys)
             if left:
                 raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
+        if unknown:
+            raise not_tables(unknown, self.connection.database)
         return Written()
 
     def _count(self, table: str, type_: str, user_ids: Sequence[Any]) -> int:

@@ -236,7 +236,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
     "a table that is misspelt": (
         {"EVENT_SINK_CLICKHOUSE_PII_MODELS": ["user_profiles", "external_id", "auth_user", "a_table_of_others"]},
         "W010",
-        "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'user_profiles', which is no table",
+        "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'user_profiles', which is not a table",
         "Did you mean user_profile?",
     ),
     "no bundle": (
