@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models, router
 from django.db.models.constants import LOOKUP_SEP
 from django.utils.module_loading import import_string
@@ -155,8 +155,11 @@ def _retired_accounts(prefix: str) -> Any:
 def account_path(model: Any, user_path: str) -> str:
     """The path of the relation to the user whose id is at ``user_path``; empty where that is only a number."""
     *relations, last = user_path.split(LOOKUP_SEP)
-    for name in relations:
-        model = model._meta.get_field(name).related_model
+    try:
+        for name in relations:
+            model = model._meta.get_field(name).related_model
+    except (FieldDoesNotExist, AttributeError):
+        return ""
     names = [each.name for each in model._meta.fields if last in (each.name, each.attname)]
     to_users = [name for name in names if model._meta.get_field(name).related_model is get_user_model()]
     return LOOKUP_SEP.join([*relations, *to_users]) if to_users else ""
@@ -171,7 +174,7 @@ def ccx_keys(course_keys: Iterable[CourseKey]) -> list[CourseKey]:
     model: Any = get_model("custom_course_edx")
     if model is None:
         return []
-    return [ccx.locator for ccx in model.objects.filter(course_id__in=list(course_keys))]
+    return [ccx.locator for ccx in primary(model).filter(course_id__in=list(course_keys))]
 
 
 @contextmanager

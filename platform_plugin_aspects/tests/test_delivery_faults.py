@@ -541,6 +541,8 @@ def test_a_profile_saved_between_clearing_and_renaming_is_not_written(all_on: No
             assert User.objects.get(pk=user.pk).username == "the_learner"
             assert Change.objects.filter(sink="user_profile").exists()
             delivery.deliver("user_profile")
+    # The renaming is recorded, too.
+    delivery.deliver("user_profile")
     assert rows(clickhouse, "user_profile") == []
     assert not Change.objects.filter(sink="user_profile").exists()
 
