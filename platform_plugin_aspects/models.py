@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 
 #: What ``SinkState.recent`` counts together, and how far it goes back, in seconds.
 BUCKET_SECS = 300
 HOUR_SECS = 3600
+
+_Model = TypeVar("_Model", bound=models.Model)
 #: The longest name of a sink.
 NAME_LENGTH = 64
+
+
+class PrimaryManager(models.Manager[_Model]):
+    """Reads from the database to which the model is written, whatever the site's routers say of reading.
+
+    A replica does not have the changes that were just committed.
+    """
+
+    def get_queryset(self) -> models.QuerySet[_Model]:
+        """All rows; of another database only when one is asked for."""
+        return super().get_queryset().using(self._db or router.db_for_write(self.model))
 
 
 class Change(models.Model):
@@ -20,6 +33,8 @@ class Change(models.Model):
 
     .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
     """
+
+    objects: ClassVar[PrimaryManager[Change]] = PrimaryManager()
 
     sink = models.CharField(max_length=NAME_LENGTH, help_text="Name of the sink.")
     object_id = models.CharField(max_length=255, help_text="Primary key of the object, as text.")
@@ -40,6 +55,8 @@ class SinkState(models.Model):
 
     .. no_pii: counts, times, and errors without values.
     """
+
+    objects: ClassVar[PrimaryManager[SinkState]] = PrimaryManager()
 
     sink = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     last_stamp = models.DateTimeField(
@@ -90,6 +107,8 @@ class BackfillRange(models.Model):
         RUNNING = "running"
         DONE = "done"
         FAILED = "failed"
+
+    objects: ClassVar[PrimaryManager[BackfillRange]] = PrimaryManager()
 
     sink = models.CharField(max_length=NAME_LENGTH, db_index=True)
     after = models.CharField(max_length=255, default="", help_text="Only keys above this one; empty: from the first.")

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db import connections, models, transaction
+from django.db import connections, models, router, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
@@ -137,7 +137,7 @@ class _Owned(Watcher):
             values = {"owner": self.owner, "ticket": ticket, "status": Status.RUNNING, "message": ""}
             if not claimed.update(**values, updated_at=timezone.now()):
                 raise TakenOver(f"Range {row.pk} is done, was taken back, or is gone")
-            row.refresh_from_db()
+            row.refresh_from_db(using=router.db_for_write(BackfillRange))
 
     def note(self, **values: Any) -> None:
         """Keep values in the row, if it is still ours."""

@@ -94,7 +94,7 @@ def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
         return []
     # Who is tagging with it at this moment has it locked: wait, as deleting it would, for what they add loses it too.
     list(type(instance)._base_manager.select_for_update().filter(pk=instance.pk).values_list("pk"))
-    return list(model.objects.filter(**{field: instance.pk}).values_list("pk", "object_id"))
+    return list(edx_platform.primary(model).filter(**{field: instance.pk}).values_list("pk", "object_id"))
 
 
 def _object_tags_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:

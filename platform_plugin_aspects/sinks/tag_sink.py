@@ -74,7 +74,9 @@ class TagSink(ModelBaseSink):
         object_tag: Any = edx_platform.get_model("object_tag")
         if object_tag is None:
             return {}
-        return {"object_tag": list(object_tag.objects.filter(tag_id__in=keys).values_list("pk", flat=True))}
+        return {
+            "object_tag": list(edx_platform.primary(object_tag).filter(tag_id__in=keys).values_list("pk", flat=True))
+        }
 
 
 class ObjectTagSink(ModelBaseSink):
@@ -123,7 +125,8 @@ def tags_in_course(course_key: CourseKey) -> dict[str, list[int]]:
         wanted |= Q(object_id__gte=prefix, object_id__lt=prefix[:-1] + ",")
     ids = ("tag_id", *(f"tag__{path}" for path in _ancestors("parent_id")))
     found: dict[str, dict[int, None]] = {}
-    rows = object_tag.objects.filter(wanted, tag__isnull=False).order_by("pk").values_list("object_id", *ids)
+    tagged = edx_platform.primary(object_tag).filter(wanted, tag__isnull=False)
+    rows = tagged.order_by("pk").values_list("object_id", *ids)
     for object_id, *tags in rows:
         found.setdefault(object_id, {}).update(dict.fromkeys(tag for tag in tags if tag is not None))
     return {object_id: list(tags) for object_id, tags in found.items()}
