@@ -11,6 +11,7 @@ from dataclasses import replace
 from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable, get_client, quote
 from platform_plugin_aspects.clickhouse.reader import SETTING, Reader
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.sinks.personal_data import WrongShape
 from platform_plugin_aspects.superset.config import is_configured
 
 ACCESS_DENIED, UNKNOWN_USER = 497, 192
@@ -24,6 +25,9 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     try:
         reader = examination.reader
+    except WrongShape as failure:
+        yield examination.because_of("Settings", "The rights of Superset's user are not examined", str(failure))
+        return
     except Misconfigured as failure:
         yield Finding(Mark.PROBLEM, str(failure), f"Correct {SETTING}")
         return

@@ -29,6 +29,7 @@ from platform_plugin_aspects.sinks import (
     UserProfileSink,
     UserRetirementSink,
 )
+from platform_plugin_aspects.sinks.personal_data import personal_tables
 
 log = logging.getLogger(__name__)
 
@@ -174,10 +175,11 @@ def tables(connection: Connection = DEFAULTS) -> list[Table]:
 
 
 def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
-    """(database, table) of the sinks' tables, those with personal data excepted."""
-    configured = settings.EVENT_SINK_CLICKHOUSE_PII_MODELS
-    personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"]}
-    personal.update(configured if isinstance(configured, list | tuple) else ())
+    """(database, table) of the sinks' tables, those with personal data excepted.
+
+    Raises Misconfigured when EVENT_SINK_CLICKHOUSE_PII_MODELS does not say which these are.
+    """
+    personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"], *personal_tables()}
     names = dict.fromkeys(table.name for sink in sinks().values() for table in sink.tables)
     return [(connection.database, name) for name in names if name not in personal]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 
 from platform_plugin_aspects import delivery
 from platform_plugin_aspects.backfill import Summary, Walk, backfill
@@ -180,3 +181,9 @@ def test_what_is_skipped_is_said(clickhouse: ClickHouse, settings: Any, caplog: 
         assert delivery.deliver("auth_user").status == "delivered"
     skipped = [record.args for record in caplog.records if "Retirement" in record.getMessage()]
     assert skipped == [("auth_user",), ("course_overviews",)]
+
+
+def test_no_grant_is_printed_while_it_is_not_known_what_is_personal(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = "course_enrollment"
+    with pytest.raises(CommandError, match="EVENT_SINK_CLICKHOUSE_PII_MODELS is 'course_enrollment'"):
+        call_command("aspects_create_tables", "--print-grants", "--reader_password", "pw")
