@@ -105,7 +105,7 @@ def record(sink: str, object_ids: Iterable[Any]) -> None:
 def ask(sink: str) -> None:
     """Ask Celery to deliver ``sink`` when the window is over, at most once per window. Never raises."""
     window = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
-    if window <= 0 or marks.is_first(_mark(sink), mark_secs()):
+    if window <= 0 or marks.is_first(mark(sink), mark_secs()):
         send(sink, window)
 
 
@@ -155,7 +155,7 @@ def deliver(name: str) -> Delivery:
     for a name that is no sink, and database errors.
     """
     delivery = Delivery(name)
-    marks.remove(_mark(name))
+    marks.remove(mark(name))
     sink_class = sinks().get(name)
     if sink_class is None:
         raise LookupError(f"{name!r} is no sink: there are {', '.join(sinks())}")
@@ -373,6 +373,7 @@ def wait_after(failures: int, first: timedelta = FIRST_WAIT, longest: timedelta 
     return full * random.uniform(0.5, 1)
 
 
-def _mark(name: str) -> str:
+def mark(name: str) -> str:
+    """What holds back further askings for a sink within a window, as marks.is_first takes it."""
     # LMS and CMS may differ in what is enabled, and each sends its tasks to workers of its own.
     return f"platform_plugin_aspects.asked.{getattr(settings, 'SERVICE_VARIANT', '')}.{name}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import bootsteps, shared_task
+from celery import bootsteps, current_app, shared_task
 from celery.signals import celeryd_init, worker_ready
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
-from platform_plugin_aspects import delivery, ranges
+from platform_plugin_aspects import delivery, marks, ranges
 from platform_plugin_aspects.backfill import Watcher
 from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.models import BackfillRange
@@ -25,24 +26,66 @@ log = logging.getLogger(__name__)
 
 #: A worker that is killed gives its task back.
 KEPT = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
+#: Deliveries of a sink in a row, at most, that one asking causes where Celery is eager.
+EAGER_ROUNDS = 10
+#: The sinks that this thread is delivering where Celery is eager, and whether each was asked for meanwhile.
+_eager = threading.local()
 
 
 @shared_task(name=delivery.TASK, **KEPT)
 @set_code_owner_attribute
 def deliver(sink: str) -> None:
     """Deliver what is pending of ``sink``; when that cannot be now, again later."""
+    if current_app.conf.task_always_eager:
+        _deliver_in_caller(sink)
+        return
+    wait = _deliver(sink)
+    if wait is not None:
+        delivery.send(sink, wait)
+
+
+def _deliver_in_caller(sink: str) -> None:
+    """Deliver where Celery runs tasks at once in their caller, so that asking again would be to call oneself.
+
+    An asking for a sink that this thread is delivering is met by another round of that delivery.
+    """
+    under_way: dict[str, bool] = _eager.__dict__
+    if sink in under_way:
+        under_way[sink] = True
+        return
+    wait = None
     try:
-        wait = delivery.deliver(sink).wait
+        for _round in range(EAGER_ROUNDS):
+            under_way[sink] = False
+            wait = _deliver(sink)
+            if wait is not None or not under_way[sink]:
+                break
+        if under_way[sink]:
+            # Nobody comes for what it was to announce.
+            marks.remove(delivery.mark(sink))
+    finally:
+        del under_way[sink]
+    if wait is not None:
+        log.info(
+            "Delivery of %s is not repeated, because Celery runs tasks in their caller: its changes are kept for the "
+            "next delivery",
+            sink,
+        )
+
+
+def _deliver(sink: str) -> float | None:
+    """Deliver what is pending; returns after how many seconds to try again, or None."""
+    try:
+        return delivery.deliver(sink).wait
     except LookupError as error:
         # Recorded by another version, or for an extra sink that is no longer listed: kept.
         log.error("Delivery of %s: %s", sink, error)
-        return
+        return None
     except DatabaseError as error:
         # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
         wait = delivery.busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
-    if wait is not None:
-        delivery.send(sink, wait)
+        return wait
 
 
 @shared_task(ignore_result=True)
@@ -106,6 +149,10 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
 
         outcome = write_what_can_be([key, *sink.affected([key])], bring)
     except Unavailable as error:
+        if task.request.is_eager:
+            # A retry would run at once, in this very call, and so for ever.
+            log.error("%s %s is not written: %s", sink_class.name, object_id, error)
+            return
         raise task.retry(exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:
         log.error("%s %s is not written: %s", sink_class.name, object_id, error)

@@ -308,7 +308,7 @@ class _Schedule:
         self.story.append("a worker finds it busy")
         self.busy_once = True
         self.queue.pop(0)
-        marks.remove(delivery._mark("ledger"))
+        marks.remove(delivery.mark("ledger"))
         delivery.send("ledger", WINDOW)
 
     def turn(self, point: str) -> None:
