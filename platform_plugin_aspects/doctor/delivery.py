@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from platform_plugin_aspects.doctor import backfills
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.management.text import duration
 from platform_plugin_aspects.status import SinkStatus, sink_statuses
@@ -28,6 +29,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
             yield finding
     if idle:
         yield Finding(Mark.OK, "Nothing waits to be delivered")
+    yield from backfills.examine()
 
 
 def _waiting(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:

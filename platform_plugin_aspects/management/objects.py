@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -19,21 +19,45 @@ def objects() -> dict[str, type[BaseSink]]:
     return {name: sink for name, sink in sinks().items() if sink.has_objects}
 
 
+def add_object_argument(parser: Any, text: str) -> None:
+    """Add --object, which may name several and be given several times, to a parser; see ``names_of``."""
+    parser.add_argument(
+        "--object",
+        required=True,
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help=f"{text}, one or several of {', '.join(objects())}, or {ALL} (every object whose sink is on)",
+    )
+
+
+def names_of(given: str | Sequence[str]) -> list[str]:
+    """What --object names, each once; [ALL] where that is among it."""
+    names = list(dict.fromkeys([given] if isinstance(given, str) else given))
+    return [ALL] if ALL in names else names
+
+
+def is_several(names: Sequence[str]) -> bool:
+    """Whether there may be more than one object."""
+    return len(names) > 1 or ALL in names
+
+
 def add_even_if_off_argument(parser: Any) -> None:
     """Add --even_if_off to a parser, or to a group of its options."""
     parser.add_argument("--even_if_off", action="store_true", help="write rows also of sinks that are off")
 
 
 def chosen(
-    name: str, tell: Callable[[str], Any], *, writes: bool = True, even_if_off: bool = False
+    names: Sequence[str], tell: Callable[[str], Any], *, writes: bool = True, even_if_off: bool = False
 ) -> list[type[BaseSink]]:
-    """The sinks that ``--object name`` means; ``tell`` gets a line about those that are off.
+    """The sinks that ``names_of`` an --object means, in the order of ``objects``; ``tell`` gets a line about those that
+    are off.
 
     ``writes``: whether the command writes rows, which it may do of sinks that are off only ``even_if_off``. Raises
     CommandError for a sink that is off and for a wrong name.
     """
     known = objects()
-    if name == ALL:
+    if ALL in names:
         on = [sink for sink in known.values() if is_on(sink)]
         off = [sink for sink in known.values() if sink not in on]
         if even_if_off:
@@ -49,17 +73,21 @@ def chosen(
         if off:
             tell(f"off, so left out: {', '.join(sink.name for sink in off)}")
         return on
-    if name not in known:
-        raise CommandError(f"There is no object {name!r}: choose one of {', '.join(known)}, or {ALL}")
-    model = known[name].model
-    if edx_platform.get_model(model) is None:
-        raise CommandError(
-            f"The model of {name} cannot be imported: correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{model!r}]"
-        )
-    if writes and not even_if_off and not is_on(known[name]):
-        raise CommandError(f"{why_off(known[name])}. {HOW_TO_WRITE_IF_OFF}")
-    _tell_if_off(known[name], tell)
-    return [known[name]]
+    for name in names:
+        if name not in known:
+            raise CommandError(f"There is no object {name!r}: choose one of {', '.join(known)}, or {ALL}")
+    wanted = [sink for name, sink in known.items() if name in names]
+    for sink in wanted:
+        if edx_platform.get_model(sink.model) is None:
+            raise CommandError(
+                f"The model of {sink.name} cannot be imported: "
+                f"correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
+            )
+        if writes and not even_if_off and not is_on(sink):
+            raise CommandError(f"{why_off(sink)}. {HOW_TO_WRITE_IF_OFF}")
+    for sink in wanted:
+        _tell_if_off(sink, tell)
+    return wanted
 
 
 def _tell_if_off(sink: type[BaseSink], tell: Callable[[str], Any]) -> None:

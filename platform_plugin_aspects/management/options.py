@@ -24,7 +24,7 @@ CONNECTION_OPTIONS: Mapping[str, tuple[type, str]] = {
 def add_connection_arguments(parser: CommandParser) -> None:
     """Add --url, --username, --password, --database and --timeout_secs."""
     group = parser.add_argument_group(
-        "ClickHouse", "By default as in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG; each option replaces one of its values."
+        "ClickHouse", "Defaults: the values of EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG; each option replaces one of them."
     )
     for name, (type_, text) in CONNECTION_OPTIONS.items():
         group.add_argument(f"--{name}", type=type_, help=text)

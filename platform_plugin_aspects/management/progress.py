@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from django.core.management.base import OutputWrapper
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.backfill import Summary, Watcher
+from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
@@ -50,6 +52,7 @@ class Progress(Stoppable, Watcher):
         self.began = self.said = 0.0
         self.done_before = 0
         self.bar: tqdm[Any] | None = None
+        self.beside = ExitStack()
 
     def __exit__(self, *exception: Any) -> None:
         self.end()
@@ -67,10 +70,13 @@ class Progress(Stoppable, Watcher):
         if self.with_bar:
             total = expected(ranges, self.bounds)
             self.bar = tqdm(desc=sink.name, total=total, initial=self.done_before, unit=" objects", file=sys.stderr)
+            self.beside = ExitStack()
+            self.beside.enter_context(logs_beside_the_bar())
 
     def end(self) -> None:
         """Show no more of these ranges."""
         if self.bar is not None:
+            self.beside.close()
             self.bar.close()
             self.bar = None
 
@@ -100,6 +106,32 @@ class Progress(Stoppable, Watcher):
         """See Watcher."""
         if self.talkative:
             self.tell(line)
+
+
+@contextmanager
+def logs_beside_the_bar() -> Iterator[None]:
+    """Let lines of logs that go to the terminal begin on a line of their own, and the bar be drawn again after them."""
+    changed = []
+    for handler in console_handlers():
+        if handler is not logging.lastResort:
+            changed.append((handler, handler.setStream(_BesideTheBar(handler.stream))))
+    try:
+        yield
+    finally:
+        for handler, stream in changed:
+            handler.setStream(stream)
+
+
+class _BesideTheBar:
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        with tqdm.external_write_mode(file=self.stream):
+            self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def done_in(ranges: Iterable[BackfillRange]) -> int:

@@ -25,12 +25,11 @@ def line(name: str, summary: Summary, dry_run: bool = False) -> str:
 def table(summaries: Mapping[str, Summary], dry_run: bool = False) -> Iterator[str]:
     """Several backfills as the lines of a table, with a last one for all of them."""
     headings = ("object", "to write" if dry_run else "written", "up to date", "not writable", "seconds", "objects/s")
-    cells: list[tuple[str, ...]] = [(*headings, "last id", "rows")]
+    cells: list[tuple[str, ...]] = [(*headings, "rows")]
     for name, summary in summaries.items():
-        rows = ", ".join(f"{of_table}: {count:,}" for of_table, count in summary.rows.items() if count)
-        cells.append((name, *_numbers([summary]), _last(summary), rows))
-    cells.append(("all", *_numbers(list(summaries.values())), "", ""))
-    return text.table(cells, right=range(1, 6))
+        cells.append((name, *_numbers([summary])))
+    cells.append(("all", *_numbers(list(summaries.values()))))
+    return text.table(cells, right=range(1, 7))
 
 
 def rejected(summaries: Mapping[str, Summary]) -> Iterator[str]:
@@ -65,6 +64,7 @@ def _numbers(summaries: Sequence[Summary]) -> tuple[str, ...]:
         f"{sum(summary.rejected for summary in summaries):,}",
         f"{seconds:,.1f}",
         f"{objects / seconds:,.0f}" if seconds else "",
+        f"{sum(sum(summary.rows.values()) for summary in summaries):,}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
@@ -10,6 +11,32 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 #: Units of durations, in seconds.
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class Verbatim(str):
+    """Text for machines, or to be copied: no line of it is broken."""
+
+    __slots__ = ()
+
+
+#: The beginning of a command line, which must stay in one line to be copied.
+COMMAND_LINE = "python manage.py "
+
+
+def fit(text: str, width: int) -> Iterator[str]:
+    """Text with its lines broken between words, so that none but command lines is wider; the rest is indented."""
+    for line in text.split("\n"):
+        if len(line) < width:
+            yield line
+            continue
+        indent = line[: len(line) - len(line.lstrip())] + "  "
+        before, command, after = line.partition(COMMAND_LINE)
+        # The terminal's last column is left free: some begin a new line there.
+        yield from textwrap.wrap(
+            before, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ) or ([] if command else [""])
+        if command:
+            yield f"{indent if before.strip() else ''}{command}{after}"
 
 
 def table(rows: Sequence[Sequence[object]], right: Collection[int] = ()) -> Iterator[str]:
@@ -40,4 +67,4 @@ def duration(time: timedelta) -> str:
 
 def as_json(data: object) -> str:
     """Data as JSON, times as ISO 8601."""
-    return json.dumps(data, cls=DjangoJSONEncoder, indent=2)
+    return Verbatim(json.dumps(data, cls=DjangoJSONEncoder, indent=2))

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from platform_plugin_aspects.doctor import SECTIONS, diagnose
 from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
     add_connection_arguments,
@@ -27,7 +28,7 @@ PROBLEMS, CRASHED = 1, 2
 WIDTH = max(map(len, Mark))
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Exit code 0: no problem; 1: problems; 2: a section crashed."""
 
     help = (
@@ -43,11 +44,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--only",
             nargs="+",
+            action="extend",
             default=[],
             type=lambda given: titles.get(given.lower(), given),
             choices=list(SECTIONS),
             metavar="SECTION",
-            help=f"look only at these sections: {', '.join(SECTIONS)}",
+            help=f"look only at these sections: {', '.join(SECTIONS)} (default: all)",
         )
         add_json_argument(parser)
         add_connection_arguments(parser)

@@ -6,10 +6,18 @@ import sys
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Failure
-from platform_plugin_aspects.management.objects import ALL, add_even_if_off_argument, chosen, objects, parse_keys
+from platform_plugin_aspects.management.command import AspectsCommand
+from platform_plugin_aspects.management.objects import (
+    add_even_if_off_argument,
+    add_object_argument,
+    chosen,
+    is_several,
+    names_of,
+    parse_keys,
+)
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_json_argument,
@@ -24,7 +32,7 @@ DIFFERENT, NOT_COMPARED = 1, 2
 KINDS = ("missing", "stale", "extra")
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Exit code 0: equal; 1: different; 2: could not compare."""
 
     help = (
@@ -34,7 +42,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        parser.add_argument("--object", required=True, metavar="NAME", help=f"{', '.join(objects())}, or {ALL}")
+        add_object_argument(parser, "what to compare")
         parser.add_argument("--repair", action="store_true", help="write what is missing or stale, then compare again")
         parser.add_argument("--prune", action="store_true", help="with --repair: also delete what is extra")
         add_even_if_off_argument(parser)
@@ -42,11 +50,19 @@ class Command(BaseCommand):
             "--range", nargs=2, metavar=("AFTER", "UPTO"), help="only primary keys above the one, not above the other"
         )
         parser.add_argument(
-            "--sample", type=float, default=1, metavar="SHARE", help="look at this share of the ranges (0 to 1) only"
+            "--sample",
+            type=float,
+            default=1,
+            metavar="SHARE",
+            help="look at this share of the ranges only, above 0 to 1 (default: 1)",
         )
-        parser.add_argument("--batch_size", type=int, metavar="N", help="objects per range")
+        parser.add_argument(
+            "--batch_size", type=int, metavar="N", help="objects per range (default: as many as the sink finds best)"
+        )
         add_json_argument(parser)
-        parser.add_argument("--show", type=int, default=10, metavar="N", help="print at most N keys of a kind")
+        parser.add_argument(
+            "--show", type=int, default=10, metavar="N", help="print at most N keys of a kind (default: 10)"
+        )
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,13 +85,14 @@ class Command(BaseCommand):
         if not 0 < options["sample"] <= 1:
             raise CommandError(f"--sample {options['sample']}: it must be above 0 and at most 1")
         require_at_least(options, batch_size=1)
-        if options["range"] and options["object"] == ALL:
-            raise CommandError(f"--range names keys of one object: it cannot go with --object {ALL}")
+        names = names_of(options["object"])
+        if options["range"] and is_several(names):
+            raise CommandError(f"--range names keys of one object: it cannot go with --object {' '.join(names)}")
         connection = connection_from(options)
         # What is printed with --json is for machines.
         tell = self.stderr.write if options["json"] else self.stdout.write
         results = []
-        for sink_class in chosen(options["object"], tell, writes=options["repair"], even_if_off=options["even_if_off"]):
+        for sink_class in chosen(names, tell, writes=options["repair"], even_if_off=options["even_if_off"]):
             if not issubclass(sink_class, ModelBaseSink):
                 raise CommandError(f"{sink_class.name} has no rows of its own to compare")
             started = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Connection, get_client
 from platform_plugin_aspects.clickhouse.grants import grant_statements
@@ -15,6 +15,7 @@ from platform_plugin_aspects.clickhouse.schema import (
     create_missing,
     missing_and_drifted,
 )
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_reader_arguments,
@@ -22,10 +23,11 @@ from platform_plugin_aspects.management.options import (
     failures_as_command_errors,
     reader_options,
 )
+from platform_plugin_aspects.management.text import Verbatim
 from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
 
     help = (
@@ -67,9 +69,9 @@ class Command(BaseCommand):
             wanted = tables(connection)
             if options["dry_run"]:
                 missing, differences = missing_and_drifted(wanted, client.columns())
-                self.stdout.write(f"{create_database_statement(database, cluster)};")
+                self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))
                 for table in missing:
-                    self.stdout.write(f"{table.create_statement(database, cluster)};")
+                    self.stdout.write(Verbatim(f"{table.create_statement(database, cluster)};"))
             else:
                 missing, differences = create_missing(client, wanted, cluster)
                 for table in missing:
@@ -99,4 +101,4 @@ class Command(BaseCommand):
                 "ASPECTS_SUPERSET_READER to print its statements too."
             )
         for statement in statements:
-            self.stdout.write(f"{statement};")
+            self.stdout.write(Verbatim(f"{statement};"))

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects import databases, delivery
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.delivery import Delivery
 from platform_plugin_aspects.management import report
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import database_errors_as_command_errors
 from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.management.text import printable
@@ -25,7 +26,7 @@ PATIENCE_SECS = 60
 LOOK_SECS = 0.5
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Exit code 1 when something stays undelivered though its sink is on."""
 
     help = (

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.report import Report, about, listing, make_report, table
 from platform_plugin_aspects.management import text
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_json_argument,
@@ -23,7 +24,7 @@ from platform_plugin_aspects.management.options import (
 LATEST = 10
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Reads load_test_runs and load_test_stats; writes nothing but the file of --html."""
 
     help = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -10,31 +11,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
+from platform_plugin_aspects.doctor.findings import manage
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_json_argument,
     database_errors_as_command_errors,
     require_at_least,
 )
-from platform_plugin_aspects.management.text import as_json, duration, printable, table
+from platform_plugin_aspects.management.text import Verbatim, as_json, duration, fit, printable, table
 from platform_plugin_aspects.status import SHOWN, SinkStatus, sink_statuses
+from platform_plugin_aspects.unfinished import unfinished_backfills
 
 #: Seconds between two looks of --watch, unless it says otherwise.
 WATCH_SECS = 5
 #: What makes a terminal begin again in its upper left corner, and forget what is below.
-HOME, CLEAR = "\x1b[H", "\x1b[J"
+HOME, CLEAR, CLEAR_LINE = "\x1b[H", "\x1b[J", "\x1b[K"
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Exit code 0 whatever the figures are."""
 
     help = (
         "Show per sink whether it is on in this service, what is pending and since when, the last delivery, how many "
-        "objects were delivered in the last hour, and which cannot be written and why. Asks the platform's database "
-        "only. Exit code 0 whatever there is to see."
+        "objects were delivered in the last hour, which cannot be written and why, and which backfills have not "
+        "ended. Asks the platform's database only. Exit code 0 whatever there is to see."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,10 +49,16 @@ class Command(BaseCommand):
             type=float,
             const=WATCH_SECS,
             metavar="SECONDS",
-            help=f"look again and again, every {WATCH_SECS} seconds if no number is given, until Ctrl-C",
+            help=f"look again and again, every so many seconds (default: {WATCH_SECS}), until Ctrl-C",
         )
         add_json_argument(parser)
-        parser.add_argument("--show", type=int, default=SHOWN, metavar="N", help="at most N failing objects per sink")
+        parser.add_argument(
+            "--show",
+            type=int,
+            default=SHOWN,
+            metavar="N",
+            help=f"at most N failing objects per sink (default: {SHOWN})",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
@@ -60,7 +70,11 @@ class Command(BaseCommand):
         require_at_least(options, show=0)
         with database_errors_as_command_errors():
             if options["json"]:
-                data = {"at": timezone.now(), "sinks": [asdict(status) for status in sink_statuses(show)]}
+                data = {
+                    "at": timezone.now(),
+                    "sinks": [asdict(status) for status in sink_statuses(show)],
+                    "backfills": [asdict(found) for found in unfinished_backfills()],
+                }
                 self.stdout.write(as_json(data))
             elif watch is None:
                 self.stdout.write(_report(show))
@@ -72,7 +86,7 @@ class Command(BaseCommand):
         try:
             while True:
                 report = _report(show)
-                self.stdout.write(f"{HOME}{CLEAR}{report}" if terminal else f"{report}\n")
+                self.stdout.write(_screen(report) if terminal else f"{report}\n", ending="" if terminal else None)
                 self.stdout.flush()
                 time.sleep(seconds)
                 databases.check_before_use()
@@ -83,18 +97,26 @@ class Command(BaseCommand):
 def _report(show: int) -> str:
     statuses, now = sink_statuses(show), timezone.now()
     heading = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {getattr(settings, 'SERVICE_VARIANT', '')}"
-    return "\n".join([heading, *_table(statuses, now), *_waiting(statuses, now), *_failing(statuses, now)])
+    lines = (*_table(statuses, now), *_waiting(statuses, now), *_failing(statuses, now), *_backfills(now))
+    return "\n".join([heading, *lines])
+
+
+def _screen(report: str) -> Verbatim:
+    """What draws the report over the former one: as much of it as the terminal has room for."""
+    size = shutil.get_terminal_size()
+    lines = list(fit(report, size.columns))
+    if len(lines) >= size.lines:
+        lines = [*lines[: max(1, size.lines - 2)], "..."]
+    return Verbatim(f"{HOME}{''.join(f'{line}{CLEAR_LINE}' + chr(10) for line in lines)}{CLEAR}")
 
 
 def _table(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
-    rows: list[Sequence[object]] = [
-        ("sink", "", "pending", "oldest", "last delivery", "in the last hour", "in all", "failing")
-    ]
+    rows: list[Sequence[object]] = [("sink", "", "pending", "oldest", "last", "per hour", "in all", "failing")]
     for status in statuses:
         rows.append(
             (
                 status.sink,
-                ("on" if status.enabled else "off") if status.known else "no sink",
+                ("on" if status.enabled else "off") if status.known else "gone",
                 f"{status.pending:,}",
                 _age(status.oldest_pending_at, now),
                 _age(status.last_success_at, now),
@@ -126,6 +148,20 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
             )
         if status.failing_objects > len(status.failing):
             yield f"{status.sink}: and {status.failing_objects - len(status.failing):,} more cannot be written"
+
+
+def _backfills(now: datetime) -> Iterator[str]:
+    """Backfills that have not come to their end, and how to resume them."""
+    for found in unfinished_backfills():
+        pieces = f"{found.done} of {found.pieces} pieces done, " if found.pieces > 1 else ""
+        why = f": {found.message}" if found.message else ""
+        state = {"running": "is running", "failed": "failed", "stopped": "ended early"}[found.state]
+        yield printable(
+            f"{found.sink}: a backfill {state} ({pieces}{found.objects:,} objects so far, last heard of "
+            f"{_age(found.heard_at, now)} ago){why}"
+        )
+        if found.state != "running":
+            yield f"  resume it: {manage(found.resume)}"
 
 
 def _age(moment: datetime | None, now: datetime) -> str:

@@ -9,15 +9,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
 
 from platform_plugin_aspects import ranges
 from platform_plugin_aspects.backfill import Summary
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.management import report
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute, require_workers
-from platform_plugin_aspects.management.objects import ALL, add_even_if_off_argument, chosen, objects, parse_keys
+from platform_plugin_aspects.management.objects import (
+    ALL,
+    add_even_if_off_argument,
+    add_object_argument,
+    chosen,
+    is_several,
+    names_of,
+    objects,
+    parse_keys,
+)
 from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
     add_connection_arguments,
@@ -66,7 +76,7 @@ class _Run:
         return [row for row in self.ranges if row.status == ranges.Status.FAILED]
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Walks the source in the order of its primary keys; each batch is one insert."""
 
     help = (
@@ -76,15 +86,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        parser.add_argument(
-            "--object",
-            required=True,
-            metavar="NAME",
-            help=f"what to bring: {', '.join(objects())}, or {ALL} (every object whose sink is on)",
-        )
+        add_object_argument(parser, "what to backfill")
         which = parser.add_argument_group("Which objects")
-        which.add_argument("--ids", nargs="+", metavar="ID", help="only objects with these primary keys")
-        which.add_argument("--ids_to_skip", nargs="+", metavar="ID", default=[], help="not these")
+        which.add_argument(
+            "--ids", nargs="+", action="extend", metavar="ID", help="only objects with these primary keys"
+        )
+        which.add_argument("--ids_to_skip", nargs="+", action="extend", metavar="ID", default=[], help="not these")
         which.add_argument("--start_pk", metavar="ID", help="only objects whose primary key is greater")
         which.add_argument(
             "--since",
@@ -92,7 +99,7 @@ class Command(BaseCommand):
             help="only objects modified (courses) or created then or later; ISO 8601, UTC unless it says otherwise",
         )
         which.add_argument("--force", action="store_true", help="also courses that are up to date")
-        which.add_argument("--limit", type=int, metavar="N", help="write at most N objects")
+        which.add_argument("--limit", type=int, metavar="N", help="write at most N objects (default: all)")
         which.add_argument(
             "--resume",
             action="store_true",
@@ -101,11 +108,24 @@ class Command(BaseCommand):
         add_even_if_off_argument(which)
         which.add_argument("--dry-run", action="store_true", help="say what would be sent, send nothing")
         pace = parser.add_argument_group("How")
-        pace.add_argument("--batch_size", type=int, metavar="N", help="objects per insert")
-        pace.add_argument("--sleep_time", type=float, metavar="SECONDS", help="pause between batches")
-        pace.add_argument("--max_rate", type=float, metavar="N", help="write at most N objects per second")
-        pace.add_argument("--read_from", metavar="ALIAS", help="read from this one of DATABASES, say a replica")
-        pace.add_argument("--workers", type=int, metavar="N", help="have N Celery workers do it at the same time")
+        pace.add_argument(
+            "--batch_size", type=int, metavar="N", help="objects per insert (default: as many as the sink finds best)"
+        )
+        pace.add_argument("--sleep_time", type=float, metavar="SECONDS", help="pause between batches (default: 0)")
+        pace.add_argument(
+            "--max_rate", type=float, metavar="N", help="write at most N objects per second (default: no limit)"
+        )
+        pace.add_argument(
+            "--read_from",
+            metavar="ALIAS",
+            help="read from this one of DATABASES, say a replica (default: as the routers say)",
+        )
+        pace.add_argument(
+            "--workers",
+            type=int,
+            metavar="N",
+            help="have N Celery workers do it at the same time (default: this process does)",
+        )
         pace.add_argument("--distribute", action="store_true", help=f"the same as --workers {DEFAULT_WORKERS}")
         pace.add_argument("--no-progress", action="store_true", help="neither a bar nor lines while it goes on")
         add_connection_arguments(parser)
@@ -114,6 +134,7 @@ class Command(BaseCommand):
         """Run the command."""
         if options["distribute"] and options["workers"] is None:
             options["workers"] = DEFAULT_WORKERS
+        options["object"] = names_of(options["object"])
         _refuse_nonsense(options)
         with failures_as_command_errors():
             connection = connection_from(options)
@@ -146,7 +167,7 @@ class Command(BaseCommand):
         since = _moment(options["since"])
         if since is not None and not sink.date:
             dated = [name for name, other in objects().items() if other.date]
-            if options["object"] != ALL:
+            if ALL not in options["object"]:
                 raise CommandError(f"{sink.name} has no date for --since; there are dates in {', '.join(dated)}")
             self.stdout.write(f"{sink.name} has no date for --since: all of it")
             since = None
@@ -227,7 +248,7 @@ class Command(BaseCommand):
     def _report(self, runs: list[_Run], options: Mapping[str, Any]) -> None:
         """Say what was done."""
         summaries = {run.sink.name: run.summary for run in runs if run.began}
-        if options["object"] == ALL:
+        if is_several(options["object"]):
             lines = report.table(summaries, options["dry_run"])
         else:
             lines = (report.line(name, summary, options["dry_run"]) for name, summary in summaries.items())
@@ -318,10 +339,12 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
         )
     if options["read_from"] is not None and options["read_from"] not in connections:
         raise CommandError(f"There is no database {options['read_from']!r}: choose one of {', '.join(connections)}")
-    if options["object"] == ALL:
+    if is_several(options["object"]):
         for name in OF_ONE_OBJECT:
             if options[name]:
-                raise CommandError(f"--{name} names keys of one object: it cannot go with --object {ALL}")
+                raise CommandError(
+                    f"--{name} names keys of one object: it cannot go with --object {' '.join(options['object'])}"
+                )
     if options["resume"]:
         for name in CHOOSING:
             if options[name]:

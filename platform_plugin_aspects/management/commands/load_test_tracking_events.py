@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure, get_client
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN, SHORT, Course, make_course
 from platform_plugin_aspects.load_test.traffic import Traffic
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     connection_from,
@@ -37,7 +38,7 @@ class EventAtHand(Stoppable):
     at_hand = "the event at hand"
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """The people and their course are made first; then the run starts."""
 
     help = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError, Celery
 from platform_plugin_aspects.load_test.backends.vector import TUTOR_SINK
 from platform_plugin_aspects.load_test.monitor import Monitor, TooLate
 from platform_plugin_aspects.load_test.records import excerpt
+from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     connection_from,
@@ -38,7 +39,7 @@ class Screen(Stoppable):
         self.stdout.write(line)
 
 
-class Command(BaseCommand):
+class Command(AspectsCommand):
     """Started before the load test, it ends by itself after it."""
 
     help = (
@@ -53,7 +54,8 @@ class Command(BaseCommand):
             "--backend",
             choices=list(BACKENDS),
             default=Celery.name,
-            help=f"the way of the events on this site (default: {Celery.name})",
+            metavar="NAME",
+            help=f"the way of the events on this site, one of {', '.join(BACKENDS)} (default: {Celery.name})",
         )
         parser.add_argument(
             "--sleep_time", type=float, default=10, metavar="SECONDS", help="time between two samples (default: 10)"

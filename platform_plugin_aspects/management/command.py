@@ -1,0 +1,81 @@
+"""What all commands have in common: how they write to a terminal, and what stays off it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, OutputWrapper
+
+from platform_plugin_aspects.management.text import Verbatim, fit
+
+#: Loggers of drivers that log what they also raise, or try again by themselves.
+DRIVERS = ("urllib3", "clickhouse_connect", "kombu", "celery.backends")
+#: At this --verbosity what drivers log is seen.
+TALKATIVE = 2
+
+
+class AspectsCommand(BaseCommand):
+    """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        out: Any = self.stdout._out
+        err: Any = self.stderr._out
+        self.stdout = Fitting(out)
+        style = self.stderr.style_func
+        self.stderr = Fitting(err)
+        self.stderr.style_func = style
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run the command."""
+        if options.get("verbosity", 1) >= TALKATIVE:
+            return super().execute(*args, **options)
+        with quiet_drivers():
+            return super().execute(*args, **options)
+
+
+class Fitting(OutputWrapper):
+    """Django's wrapper of an output, which breaks the lines of prose where the terminal ends."""
+
+    def write(self, msg: Any = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
+        """Write a message; what is Verbatim is left as it is."""
+        text = str(msg)
+        if self.isatty() and not isinstance(msg, Verbatim):
+            text = "\n".join(fit(text, shutil.get_terminal_size().columns))
+        super().write(text, style_func, ending)
+
+
+def console_handlers() -> Iterator[logging.StreamHandler[Any]]:
+    """The handlers of all loggers that write to this process's stdout or stderr."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    handlers = {id(handler): handler for logger in loggers for handler in logger.handlers}
+    last_resort = logging.lastResort
+    for handler in [*handlers.values(), *([last_resort] if last_resort else [])]:
+        if isinstance(handler, logging.StreamHandler) and handler.stream in (sys.stdout, sys.stderr):
+            yield handler
+
+
+@contextmanager
+def quiet_drivers() -> Iterator[None]:
+    """Keep what DRIVERS log and warn of off the console; files and other destinations of logs get what they log."""
+    handlers = list(console_handlers())
+    for handler in handlers:
+        handler.addFilter(_is_not_of_a_driver)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="|".join(rf"{re.escape(name)}(\.|$)" for name in DRIVERS))
+            yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_is_not_of_a_driver)
+
+
+def _is_not_of_a_driver(record: logging.LogRecord) -> bool:
+    return not any(record.name == name or record.name.startswith(f"{name}.") for name in DRIVERS)
