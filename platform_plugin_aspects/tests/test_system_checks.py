@@ -239,6 +239,25 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'user_profiles', which is not a table",
         "Did you mean user_profile?",
     ),
+    "a table with its database": (
+        {
+            "EVENT_SINK_CLICKHOUSE_PII_MODELS": [
+                "event_sink.user_profile",
+                "external_id",
+                "auth_user",
+                "a_table_of_others",
+            ]
+        },
+        "W010",
+        "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'event_sink.user_profile', which is not a table",
+        "Did you mean user_profile?",
+    ),
+    "a table in capitals": (
+        {"EVENT_SINK_CLICKHOUSE_PII_MODELS": ["USER_PROFILE", "external_id", "auth_user", "a_table_of_others"]},
+        "W010",
+        "EVENT_SINK_CLICKHOUSE_PII_MODELS names 'USER_PROFILE', which is not a table",
+        "Did you mean user_profile?",
+    ),
     "no bundle": (
         {"STATICFILES_FINDERS": []},
         "W015",
