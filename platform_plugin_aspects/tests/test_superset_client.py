@@ -412,6 +412,7 @@ def test_superset_does_not_answer(step: str, settings: Any, superset: SupersetEn
     with pytest.raises(SupersetTimeout, match=r"was not answered within 0\.2 s"):
         get()
     superset.release()
+    settings.SUPERSET_CONFIG = superset.config()
     assert get()
 
 
