@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from platform_plugin_aspects import marks
 from platform_plugin_aspects.clickhouse.client import Failure
-from platform_plugin_aspects.errors import place_of
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Selection, Written
 from platform_plugin_aspects.sinks.isolate import Outcome, write_what_can_be
@@ -152,7 +152,7 @@ def deliver(name: str) -> Delivery:
     """Write all pending changes of a sink to ClickHouse, each object once and as it is now.
 
     Changes leave the outbox in the transaction that saw them written; every failure keeps them. Raises LookupError
-    for a name that is no sink, and database errors.
+    for a name that is no sink, and PLATFORM_FAULTS.
     """
     delivery = Delivery(name)
     marks.remove(mark(name))
@@ -231,7 +231,7 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
         return False
     try:
         _write(sink_class(), state, changes, ready, delivery)
-    except DatabaseError:
+    except PLATFORM_FAULTS:
         raise
     except Exception as error:
         # A sink of others may raise anything where it does not write objects; those are isolated.

@@ -5,6 +5,13 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from django.db import Error as DatabaseError
+from pymongo.errors import PyMongoError
+
+#: The platform's databases in trouble: MySQL, and MongoDB, where the modulestore keeps what courses consist of. No
+#: object's fault, whatever is being done with it.
+PLATFORM_FAULTS: tuple[type[Exception], ...] = (DatabaseError, PyMongoError)
+
 
 def place_of(error: Exception) -> str:
     """The exception's type and where it was raised; its message stays out, for it may hold a learner's data."""

@@ -10,13 +10,13 @@ from typing import Any
 from celery import bootsteps, current_app, shared_task
 from celery.signals import celeryd_init, worker_ready
 from django.conf import settings
-from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
 from platform_plugin_aspects import delivery, marks, ranges
 from platform_plugin_aspects.backfill import Watcher
 from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
 from platform_plugin_aspects.sinks.isolate import write_what_can_be
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: A worker that is killed gives its task back.
 KEPT = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
+#: Faults that may be over when a dump is tried again.
+PASSING_FAULTS: tuple[type[Exception], ...] = (Unavailable, *PLATFORM_FAULTS)
 #: Deliveries of a sink in a row, at most, that one asking causes where Celery is eager.
 EAGER_ROUNDS = 10
 #: The sinks that this thread is delivering where Celery is eager, and whether each was asked for meanwhile.
@@ -81,7 +83,7 @@ def _deliver(sink: str) -> float | None:
         # Recorded by another version, or for an extra sink that is no longer listed: kept.
         log.error("Delivery of %s: %s", sink, error)
         return None
-    except DatabaseError as error:
+    except PLATFORM_FAULTS as error:
         # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
         wait = delivery.busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
@@ -148,10 +150,11 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
             return sink.bring(sink.read(asked), stamp, asked)
 
         outcome = write_what_can_be([key, *sink.affected([key])], bring)
-    except Unavailable as error:
+    except PASSING_FAULTS as error:
         if task.request.is_eager:
             # A retry would run at once, in this very call, and so for ever.
-            log.error("%s %s is not written: %s", sink_class.name, object_id, error)
+            reason = str(error) if isinstance(error, Failure) else place_of(error)
+            log.error("%s %s is not written: %s", sink_class.name, object_id, reason)
             return
         raise task.retry(exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:

@@ -8,9 +8,9 @@ from threading import TIMEOUT_MAX
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError
 
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 
 CONNECTION_OPTIONS: Mapping[str, tuple[type, str]] = {
     "url": (str, "HTTP(S) address of ClickHouse with port, or chdb:///<folder> for the embedded engine"),
@@ -84,5 +84,5 @@ def database_errors_as_command_errors() -> Iterator[None]:
     """End the command with what the platform's database says, exit code 1 and no traceback."""
     try:
         yield
-    except DatabaseError as error:
+    except PLATFORM_FAULTS as error:
         raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None

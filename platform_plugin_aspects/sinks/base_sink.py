@@ -25,6 +25,7 @@ from waffle import get_waffle_flag_model
 from platform_plugin_aspects import databases, edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client, quote
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.personal_data import is_personal
@@ -445,6 +446,8 @@ class ModelBaseSink(BaseSink):
     def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
         try:
             return column.values(*map(columns.__getitem__, column.sources))
+        except PLATFORM_FAULTS:
+            raise
         except Exception as error:
             # The value stays out of the message: it may be a learner's.
             raise Rejected(

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from django.db import Error as DatabaseError
-
 from platform_plugin_aspects.clickhouse.client import Failure, Misconfigured, Unavailable, Unclear
-from platform_plugin_aspects.errors import place_of
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.sinks.base_sink import Batch, Written
 
-#: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's database in trouble.
-NOT_THE_OBJECT = (Unavailable, Misconfigured, DatabaseError)
+#: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's databases in trouble.
+NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, *PLATFORM_FAULTS)
 #: How many objects are tried alone before a fault that is unclear counts as no object's.
 PROBES = 8
 
@@ -41,7 +39,7 @@ class Outcome:
 def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Written]) -> Outcome:
     """Call ``write(objects)``; when that fails for a fault of an object, halve them until the bad ones stand alone.
 
-    ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and database errors: those are no object's fault.
+    ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and PLATFORM_FAULTS: those are no object's fault.
     A fault that is Unclear is an object's when others get through, and Misconfigured when none does.
     """
     return _Writing(write).run(objects)

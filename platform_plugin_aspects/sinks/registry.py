@@ -9,11 +9,11 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import Error as DatabaseError
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.loading import CannotLoad, load, shown
 from platform_plugin_aspects.models import NAME_LENGTH
 from platform_plugin_aspects.settings.common import defaults
@@ -148,11 +148,11 @@ def sinks() -> dict[str, type[BaseSink]]:
 def is_on(sink: type[BaseSink]) -> bool:
     """Whether the sink is on; False, with an error in the log, for a sink of others that raises when it is asked.
 
-    Raises database errors.
+    Raises PLATFORM_FAULTS.
     """
     try:
         return sink.is_enabled()
-    except DatabaseError:
+    except PLATFORM_FAULTS:
         raise
     except Exception as error:
         log.error("%s is treated as off, because it does not say whether it is on: %s", sink.name, shown(error))

@@ -12,6 +12,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.clickhouse.text import whole
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.formats import json_text
 
@@ -92,6 +93,8 @@ class _Walk:
             self._add(block, self.numbers)
             try:
                 children = self._children(block)
+            except PLATFORM_FAULTS:
+                raise
             except Exception as error:
                 # A block is third-party code; its failure must not cost the rest of the course.
                 self.problems.append(f"the children of {_location(block)} failed to load: {_reason(error)}")
@@ -141,6 +144,8 @@ class _Walk:
         """Add the block's row; when it cannot be read, a problem instead."""
         try:
             row = self._row(block, numbers, detached)
+        except PLATFORM_FAULTS:
+            raise
         except Exception as error:
             self.problems.append(f"{_location(block)} could not be read: {_reason(error)}")
             return

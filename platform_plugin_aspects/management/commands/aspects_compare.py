@@ -22,6 +22,7 @@ from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_json_argument,
     connection_from,
+    database_errors_as_command_errors,
     require_at_least,
 )
 from platform_plugin_aspects.management.text import as_json, table
@@ -68,7 +69,8 @@ class Command(AspectsCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         try:
-            results = self._compare_all(options)
+            with database_errors_as_command_errors():
+                results = self._compare_all(options)
         except (CommandError, Failure) as error:
             raise CommandError(str(error), returncode=NOT_COMPARED) from None
         if options["json"]:

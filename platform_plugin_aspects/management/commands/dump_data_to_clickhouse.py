@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from platform_plugin_aspects import ranges
 from platform_plugin_aspects.backfill import Summary
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute, require_workers
@@ -156,7 +157,7 @@ class Command(AspectsCommand):
             runs = [self._run(sink, after, walk, options) for sink, after, walk in planned]
             with progress:
                 problem = self._walk(runs, connection, progress, options)
-        except DatabaseError as error:
+        except PLATFORM_FAULTS as error:
             raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None
         self._report(runs, options)
         self._end(runs, problem, progress.stopping, options)
@@ -226,7 +227,7 @@ class Command(AspectsCommand):
                     run.ranges = distribute(run.sink, options["workers"], progress)
                 else:
                     self._walk_here(run, connection, progress)
-            except DatabaseError as error:
+            except PLATFORM_FAULTS as error:
                 return f"The platform's database failed ({type(error).__name__}): {error}"
             except (CommandError, Failure, ranges.TakenOver, ValueError) as error:
                 if options["workers"]:
