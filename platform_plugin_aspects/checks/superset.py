@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
@@ -122,6 +123,6 @@ def check_bundle(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
     Nothing is said while Superset is not configured: development begins without the script.
     """
-    if not is_configured() or embedding.script_url():
+    if not is_configured() or finders.find(embedding.SCRIPT):
         return []
     return [Warning(embedding.SCRIPT_MISSING, hint=embedding.SCRIPT_REMEDY, id="platform_plugin_aspects.W015")]

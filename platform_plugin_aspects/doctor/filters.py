@@ -26,7 +26,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
         yield Finding(Mark.NOTE, "No reports are set up: see Superset")
     else:
         yield from _pages(examination)
-        yield from _script()
+        yield from _script(examination)
 
 
 def _pages(examination: Examination) -> Iterator[Finding]:
@@ -56,14 +56,11 @@ def _closed() -> SupersetMisconfigured | None:
     return None
 
 
-def _script() -> Iterator[Finding]:
+def _script(examination: Examination) -> Iterator[Finding]:
     """The browser's part is in the package, and static files with hashed names have been collected since."""
     if finders.find(SCRIPT) is None:
-        yield Finding(
-            Mark.PROBLEM,
-            f"The static file {SCRIPT} is missing: dashboards stay blank",
-            "Install the package as it was published, or build it with npm run build",
-        )
+        text = f"The static file {SCRIPT} is missing"
+        yield examination.because_of("Settings", text, text)
         return
     try:
         static(SCRIPT)

@@ -143,9 +143,9 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
     ),
     "the script is not in the package": (
         lambda reports: setattr(reports.settings, "STATICFILES_FINDERS", []),
-        "Filters",
+        "Settings",
         f"The static file {SCRIPT} is missing",
-        "npm run build",
+        "`make wheel`",
     ),
     "static files are not collected": (
         hash_static_files,

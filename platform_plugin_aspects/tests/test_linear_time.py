@@ -187,6 +187,7 @@ WITH_PATTERNS = {
     "clickhouse/reader.py",
     "clickhouse/text.py",
     "load_test/charts.py",  # of its own drawings
+    "management/command.py",  # of names of our own
     "sinks/user_profile_sink.py",
     "superset/author_filters.py",
     "superset/config.py",

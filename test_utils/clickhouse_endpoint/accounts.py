@@ -26,7 +26,7 @@ _CREATE = re.compile(
     rf"(?: SALT {_TEXT})?"
 )
 _DROP = re.compile(rf"DROP USER (IF EXISTS )?({_NAME})")
-_GRANT = re.compile(rf"(GRANT|REVOKE) ([A-Za-z, ]+) ON ({_NAME})\.({_NAME}|\*) (?:TO|FROM) ({_NAME})")
+_GRANT = re.compile(rf"(GRANT|REVOKE) (?!ON )([A-Za-z, ]+) ON ({_NAME})\.({_NAME}|\*) (?:TO|FROM) ({_NAME})")
 _REVOKE_ALL = re.compile(rf"REVOKE ALL ON \*\.\* FROM ({_NAME})")
 _SHOW_GRANTS = re.compile(rf"SHOW GRANTS(?: FOR ({_NAME}))?(?: FORMAT \w+)?")
 _SETTING = r"\w+ = (?:\d+|'\w*')"
