@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crum import get_current_request
+from crum import get_current_request, get_current_user
 from lms.djangoapps.courseware.masquerade import setup_masquerade
 from lms.djangoapps.instructor.permissions import VIEW_DASHBOARD
 from opaque_keys.edx.keys import CourseKey
@@ -39,7 +39,8 @@ class WorkbenchUserService(DjangoXBlockUserService):
     """
 
     def __init__(self) -> None:
-        request = get_current_request()
-        staff_access = request.user.has_perm(VIEW_DASHBOARD, WORKBENCH_COURSE)
-        _masquerade, user = setup_masquerade(request, WORKBENCH_COURSE, staff_access)
+        request, user = get_current_request(), get_current_user()
+        if request is not None:
+            staff_access = request.user.has_perm(VIEW_DASHBOARD, WORKBENCH_COURSE)
+            _masquerade, user = setup_masquerade(request, WORKBENCH_COURSE, staff_access)
         super().__init__(user)
