@@ -107,7 +107,8 @@ def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Ite
     for concern in signals.concerns():
         if concern.sink == "user_preference":
             signal = post_save if concern.signal == signals.POST_SAVE else post_delete
-            assert signal.disconnect(sender=UserPreference, dispatch_uid=concern.uid)
+            for sender in signals.senders(concern):
+                assert signal.disconnect(sender=sender, dispatch_uid=concern.uid)
 
 
 @pytest.mark.django_db

@@ -58,9 +58,9 @@ def test_what_deliveries_write_and_delete_is_counted(all_on: None, clickhouse: C
 
 
 def test_an_object_that_is_gone_is_not_counted_where_no_rows_are_deleted(all_on: None, clickhouse: ClickHouse) -> None:
-    delivery.record("user_profile", [1])
-    assert delivery.deliver("user_profile").changes == 1
-    assert status("user_profile").objects_delivered == 0
+    delivery.record("course_overviews", ["course-v1:Org+Course+Gone"])
+    assert delivery.deliver("course_overviews").changes == 1
+    assert status("course_overviews").objects_delivered == 0
 
 
 def test_what_clickhouse_does_not_take_is_not_counted(all_on: None, clickhouse_http: ClickHouseEndpoint) -> None:
