@@ -17,6 +17,8 @@ import pytest
 
 from .site import COURSE, COURSE_BOARD, LEARNER, TEAM, Site
 
+#: For each test: they wait for servers.
+TIMEOUT_SECS = "900"
 SUITE = "platform_plugin_aspects/tests/e2e"
 
 
@@ -34,7 +36,18 @@ def main(folder: Path, arguments: list[str]) -> int:
             with suppress(KeyboardInterrupt):
                 signal.pause()
             return 0
-        options = ["-m", "e2e", "--ds", "cms.envs.standin", "-p", "no:cacheprovider", SUITE, *arguments]
+        options = [
+            "-m",
+            "e2e",
+            "--ds",
+            "cms.envs.standin",
+            "-p",
+            "no:cacheprovider",
+            "--timeout",
+            TIMEOUT_SECS,
+            SUITE,
+            *arguments,
+        ]
         return int(pytest.main(options, plugins=[site]))
     finally:
         site.kill()

@@ -14,6 +14,8 @@ import pytest
 
 from .servers import Servers
 
+#: For each test: they wait for servers.
+TIMEOUT_SECS = "900"
 SUITE = "platform_plugin_aspects/tests/services"
 
 
@@ -29,7 +31,18 @@ def main(folder: Path, arguments: list[str]) -> int:
             server.launch()
         for server in servers.all:
             server.wait_until_ready()
-        options = ["-m", "services", "--ds", "cms.envs.standin", "-p", "no:cacheprovider", SUITE, *arguments]
+        options = [
+            "-m",
+            "services",
+            "--ds",
+            "cms.envs.standin",
+            "-p",
+            "no:cacheprovider",
+            "--timeout",
+            TIMEOUT_SECS,
+            SUITE,
+            *arguments,
+        ]
         return int(pytest.main(options, plugins=[servers]))
     finally:
         for server in reversed(servers.all):
