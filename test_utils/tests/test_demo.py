@@ -57,7 +57,7 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
         assert [table] in [[row[0]] for row in words if len(row) == 2 and row[1].isdecimal()], table
     # 50 saves of one profile and 100 logins.
     assert ["user_profile", "150", "101", "101", "1"] in words
-    assert "The port is closed: 26 changes are kept." in lines
+    assert "The port is closed: 51 changes are kept." in lines
     assert ["(before)", "1", "2", "1"] in words
     assert ["complete", "0", "0", "0"] in words
     assert "Nothing is pending, nothing failed, and every latest row equals the source." in lines
