@@ -56,29 +56,32 @@ def test_the_newest_object_is_not_in_clickhouse_while_it_is_pending(site: Site) 
 def test_an_object_whose_older_state_is_in_clickhouse_is_pending_all_the_same(site: Site) -> None:
     Change.objects.create(sink="course_enrollment", object_id=str(CourseEnrollment.objects.get().pk))
     said = check("--only", "freshness")[1]
-    assert "course_enrollment: 1, the newest object, is pending" in texts(said, "note")
+    assert f"course_enrollment: {CourseEnrollment.objects.get().pk}, the newest object, is pending" in texts(
+        said, "note"
+    )
     assert "course_enrollment" not in texts(said, "ok")
 
 
 def test_a_first_object_that_is_pending_is_told(site: Site) -> None:
     first = CourseEnrollment.objects.get()
-    factories.make_enrollment(factories.make_user(), first.course_id)
+    second = factories.make_enrollment(factories.make_user(), first.course_id)
     site.alter("TRUNCATE TABLE {db}.course_enrollment")
     site.alter(
         "INSERT INTO {db}.course_enrollment (id, course_key, user_id, time_last_dumped) "
-        "VALUES (2, 'x', 2, '2026-11-26 00:00:00.000000+00:00')"
+        f"VALUES ({second.pk}, 'x', 2, '2026-11-26 00:00:00.000000+00:00')"
     )
     Change.objects.filter(sink="course_enrollment").delete()
     Change.objects.create(sink="course_enrollment", object_id=str(first.pk))
     said = check("--only", "freshness")[1]
-    assert "course_enrollment: 1, the first object, is pending" in texts(said, "note")
+    assert f"course_enrollment: {first.pk}, the first object, is pending" in texts(said, "note")
     assert "course_enrollment" not in texts(said, "ok")
 
 
 def test_an_object_that_cannot_be_written_is_told(site: Site) -> None:
-    Change.objects.create(sink="course_enrollment", object_id="1", attempts=3, error="No", retry_at=timezone.now())
+    pk = CourseEnrollment.objects.get().pk
+    Change.objects.create(sink="course_enrollment", object_id=str(pk), attempts=3, error="No", retry_at=timezone.now())
     said = check("--only", "freshness")[1]
-    assert "course_enrollment: 1, the newest object, cannot be written: see Delivery" in texts(said, "note")
+    assert f"course_enrollment: {pk}, the newest object, cannot be written: see Delivery" in texts(said, "note")
     assert "course_enrollment" not in texts(said, "ok")
 
 
