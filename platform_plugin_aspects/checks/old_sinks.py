@@ -17,13 +17,13 @@ OLD_ATTRIBUTES = ("clickhouse_table_name", "unique_key", "timestamp_field", "ser
 
 @register(TAG)
 def check_old_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W021: no entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS, and no sink class that is loaded, is one of version 2."""
+    """W024: no entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS, and no sink class that is loaded, is one of version 2."""
     return [
         Warning(
             f"{kind.__module__}.{kind.__qualname__} is a sink of version 2: {', '.join(attributes)} have no effect.",
             hint="Declare its columns instead and list it in EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: see the how-to "
             '"Port a sink of version 2".',
-            id="platform_plugin_aspects.W021",
+            id="platform_plugin_aspects.W024",
         )
         for kind in dict.fromkeys((*listed_classes(), *_subclasses(BaseSink)))
         if (attributes := [name for name in OLD_ATTRIBUTES if _has(kind, name)])

@@ -36,7 +36,7 @@ def check_extra_filters(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W022: SUPERSET_CONFIG can be meant. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
+    """W022: SUPERSET_CONFIG is valid. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
     try:
         config = SupersetConfig.from_settings()
     except SupersetMisconfigured as error:
@@ -55,7 +55,7 @@ def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage
 
 @register(TAG)
 def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W023: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, can be meant."""
+    """W023: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, are valid."""
     found: list[CheckMessage] = []
     for read in (
         dashboards.instructor_dashboards,

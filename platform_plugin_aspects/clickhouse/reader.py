@@ -65,7 +65,8 @@ class Reader:
     def statements(self, cluster: str = "") -> list[str]:
         """What makes the user, with limits and with no other rights than to read the relations.
 
-        Run again, they take away what the user got otherwise. ON CLUSTER when ``cluster`` is a name.
+        Run again, they take away the rights that the user got otherwise, except those of roles.
+        ON CLUSTER when ``cluster`` is a name.
         """
         user, on = quote(self.username), on_cluster(cluster)
         limits = ", ".join(f"{name} = {value}" for name, value in LIMITS.items())
@@ -91,7 +92,7 @@ class Reader:
             privileges, _on, rest = granted.partition(" ON ")
             at = _PLACE.match(rest)
             if at is None:  # a role, whose rights are not seen here
-                found.append(granted.partition(" TO ")[0])
+                found.append(f"the role {granted.partition(' TO ')[0]}")
                 continue
             place = tuple(_unquoted(name) for name in at.groups() if name is not None)
             for privilege in _PRIVILEGE.finditer(privileges):

@@ -48,8 +48,9 @@ def examine(examination: Examination) -> Iterator[Finding]:
             Mark.PROBLEM,
             f"{name} may do more than read the relations of the boards: {', '.join(excess)}. Guests read with its "
             "rights, past the clauses of their tokens",
-            f"Name what the boards read by relations in {SETTING}, and {printed}. It takes away all other rights: if "
-            "something else uses this user, as in Tutor's Aspects, make another for Superset with --reader_username",
+            f"Name what the boards read by relations in {SETTING}, and {printed}. It takes away all other rights, but "
+            "not roles: revoke those by name. If something else uses this user, as in Tutor's Aspects, make another "
+            "for Superset with --reader_username",
         )
     if readonly == 0:
         yield Finding(

@@ -139,7 +139,7 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
             f"{asked} failed over TLS: {error}",
             "correct the address in SUPERSET_CONFIG, or name the certificates to trust in REQUESTS_CA_BUNDLE",
         ) from None
-    # ValueError: of an address of a proxy in the environment that is none.
+    # ValueError: the environment names a proxy with an invalid address.
     except (requests.RequestException, ValueError) as error:
         raise SupersetUnavailable(f"{asked} failed: {cause_of(error)}") from None
     if response.status_code in UNAVAILABLE:

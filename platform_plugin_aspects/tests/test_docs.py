@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from argparse import Action
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from aspects_reference import (
     system_checks,
     tables,
 )
+from django.core.checks.registry import registry
 
 import platform_plugin_aspects
 from platform_plugin_aspects import checks
@@ -126,6 +128,13 @@ def test_every_system_check_has_an_entry() -> None:
     sources = [path.read_text(encoding="utf-8") for path in Path(checks.__file__).parent.glob("*.py")]
     ids = {code for source in sources for code in re.findall(r'(?<=id="platform_plugin_aspects\.)[EW]\d{3}', source)}
     assert set(re.findall(r"^``platform_plugin_aspects\.([EW]\d{3})``\n   \S", system_checks(), re.MULTILINE)) == ids
+
+
+def test_each_id_is_of_one_system_check() -> None:
+    ours = [check for check in registry.registered_checks if check.__module__.startswith(f"{checks.__name__}.")]
+    ids = Counter(code for check in ours for code in re.findall(r"([EW]\d{3}):", check.__doc__ or ""))
+    assert [code for code, count in ids.items() if count > 1] == []
+    assert len(ids) > 20
 
 
 def test_names_at_the_beginning_of_an_entry_stay_as_they_are() -> None:

@@ -56,7 +56,7 @@ def test_a_sink_of_version_2_is_found(base: type, listed: bool, module: ModuleTy
         assert found == []
         return
     (warning,) = found
-    assert (warning.id, warning.msg) == ("platform_plugin_aspects.W021", SAID)
+    assert (warning.id, warning.msg) == ("platform_plugin_aspects.W024", SAID)
     assert "Port a sink of version 2" in (warning.hint or "")
 
 
