@@ -65,9 +65,9 @@ def ways(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
     from django.contrib.auth.models import User
     from opaque_keys.edx.keys import CourseKey
 
-    from platform_plugin_aspects.superset import session
-    from platform_plugin_aspects.superset.client import get_guest_token
-    from platform_plugin_aspects.superset.tokens import guest_token
+    from platform_plugin_aspects.dashboards.access.tokens import guest_token
+    from platform_plugin_aspects.dashboards.superset import session
+    from platform_plugin_aspects.dashboards.superset.client import get_guest_token
 
     course, user = CourseKey.from_string("course-v1:Org+Course+Run"), User(pk=1, username="ada")
     account = {"username": options.username, "password": os.environ["SUPERSET_PASSWORD"]}

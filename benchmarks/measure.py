@@ -46,8 +46,8 @@ def insert(name: str) -> Callable[[], int]:
 
     Ids differ from insert to insert, as in the backfill: ClickHouse would merge equal rows into one.
     """
-    from platform_plugin_aspects.backfill import next_insert
-    from platform_plugin_aspects.delivery import take_stamp
+    from platform_plugin_aspects.delivery.backfill.walk import next_insert
+    from platform_plugin_aspects.delivery.outbox import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 
@@ -82,8 +82,8 @@ def insert(name: str) -> Callable[[], int]:
 
 def backfill(name: str) -> Callable[[], int]:
     """What the command runs."""
-    from platform_plugin_aspects.backfill import Summary, Walk
-    from platform_plugin_aspects.backfill import backfill as run_backfill
+    from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk
+    from platform_plugin_aspects.delivery.backfill.walk import backfill as run_backfill
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
@@ -98,18 +98,18 @@ def backfill(name: str) -> Callable[[], int]:
 
 def compare(name: str) -> Callable[[], int]:
     """What the command runs."""
-    from platform_plugin_aspects import reconcile
+    from platform_plugin_aspects.delivery import compare
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
 
     def run() -> int:
-        found = reconcile.compare(sink)
+        found = compare.compare(sink)
         if found.opened:
             raise SystemExit(f"{found.opened} of {found.ranges} ranges of {name} differ")
         return found.objects
 
-    reconcile.compare(sink, upto=sink.bounds()[0])
+    compare.compare(sink, upto=sink.bounds()[0])
     return run
 
 
@@ -138,7 +138,7 @@ MEASUREMENTS = {**EMPTY, "compare": compare}
 
 def warm_up(name: str) -> None:
     """Write one object and empty the table again, so that imports and connections are not measured."""
-    from platform_plugin_aspects.delivery import take_stamp
+    from platform_plugin_aspects.delivery.outbox import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from platform_plugin_aspects import delivery
+from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
@@ -47,7 +47,7 @@ def _ask(names: set[str]) -> str:
     known = sinks()
     on = {name for name in names if name in known and is_on(known[name])}
     for name in on:
-        transaction.on_commit(partial(delivery.ask, name), robust=True)
+        transaction.on_commit(partial(outbox.ask, name), robust=True)
     said = (("Delivery is asked for", on), ("Off in this service, and not asked for", names - on))
     return ". ".join(f"{what}: {', '.join(sorted(which))}" for what, which in said if which)
 
@@ -83,17 +83,17 @@ class ChangeAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
         """Have them delivered, without waiting for their next attempt."""
         names = set(queryset.order_by().values_list("sink", flat=True))
-        number = delivery.retry(queryset)
+        number = outbox.retry(queryset)
         self.message_user(request, f"{_ask(names)} (objects that waited: {number})")
 
     def delete_model(self, request: HttpRequest, obj: Change) -> None:
         """Give up an object, with all that is recorded of it."""
-        delivery.forget(obj.sink, obj.object_id)
+        outbox.forget(obj.sink, obj.object_id)
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
         """Give up objects, with all that is recorded of them."""
         for sink, object_id in queryset.order_by().values_list("sink", "object_id").distinct():
-            delivery.forget(sink, object_id)
+            outbox.forget(sink, object_id)
 
 
 @admin.register(SinkState)
@@ -115,7 +115,7 @@ class SinkStateAdmin(ReadOnlyAdmin):
         """Have them delivered, though the wait after a failure is not over."""
         names = set(queryset.values_list("sink", flat=True))
         for name in names:
-            delivery.end_wait(name)
+            outbox.end_wait(name)
         self.message_user(request, _ask(names))
 
 

@@ -17,7 +17,7 @@ _URLS = {PluginURLs.NAMESPACE: "platform_plugin_aspects", PluginURLs.REGEX: "", 
 class PlatformPluginAspectsConfig(AppConfig):
     """The plugin's app, named by the entry points ``lms.djangoapp`` and ``cms.djangoapp``.
 
-    Receivers are connected in ``ready()`` from one table, ``signals.CONCERNS``, and not through ``PluginSignals``:
+    Receivers are connected in ``ready()`` from one table, ``triggers.CONCERNS``, and not through ``PluginSignals``:
     see docs/decisions/0002.
     """
 
@@ -32,6 +32,7 @@ class PlatformPluginAspectsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers and register the system checks and the Celery hooks."""
-        from platform_plugin_aspects import checks, signals, tasks  # noqa: F401
+        from platform_plugin_aspects import tasks  # noqa: F401
+        from platform_plugin_aspects.delivery import triggers
 
-        signals.connect()
+        triggers.connect()

@@ -13,13 +13,15 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
-from platform_plugin_aspects import delivery, marks, ranges
-from platform_plugin_aspects.backfill import Watcher
+from platform_plugin_aspects import marks
 from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.backfill import ranges
+from platform_plugin_aspects.delivery.backfill.walk import Watcher
+from platform_plugin_aspects.delivery.isolate import write_what_can_be
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
-from platform_plugin_aspects.sinks.isolate import write_what_can_be
 from platform_plugin_aspects.sinks.registry import is_on, why_off
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ EAGER_ROUNDS = 10
 _eager = threading.local()
 
 
-@shared_task(name=delivery.TASK, **KEPT)
+@shared_task(name=outbox.TASK, **KEPT)
 @set_code_owner_attribute
 def deliver(sink: str) -> None:
     """Deliver what is pending of ``sink``; when that cannot be now, again later."""
@@ -43,7 +45,7 @@ def deliver(sink: str) -> None:
         return
     wait = _deliver(sink)
     if wait is not None:
-        delivery.send(sink, wait)
+        outbox.send(sink, wait)
 
 
 def _deliver_in_caller(sink: str) -> None:
@@ -64,7 +66,7 @@ def _deliver_in_caller(sink: str) -> None:
                 break
         if under_way[sink]:
             # Nobody comes for what it was to announce.
-            marks.remove(delivery.mark(sink))
+            marks.remove(outbox.mark(sink))
     finally:
         del under_way[sink]
     if wait is not None:
@@ -78,14 +80,14 @@ def _deliver_in_caller(sink: str) -> None:
 def _deliver(sink: str) -> float | None:
     """Deliver what is pending; returns after how many seconds to try again, or None."""
     try:
-        return delivery.deliver(sink).wait
+        return outbox.deliver(sink).wait
     except LookupError as error:
         # Recorded by another version, or for an extra sink that is no longer listed: kept.
         log.error("Delivery of %s: %s", sink, error)
         return None
     except PLATFORM_FAULTS as error:
         # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
-        wait = delivery.busy_secs()
+        wait = outbox.busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
         return wait
 
@@ -94,7 +96,7 @@ def _deliver(sink: str) -> float | None:
 @set_code_owner_attribute
 def deliver_pending() -> None:
     """Ask for the delivery of everything that is pending: what a worker or a broker lost is found here."""
-    delivery.ask_for_pending()
+    outbox.ask_for_pending()
 
 
 @shared_task(bind=True, max_retries=None, **KEPT)
@@ -138,12 +140,12 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         log.error("%s %s is not written: %s", sink_class.name, object_id, why_off(sink_class))
         return
     if not overrides and enabled:
-        delivery.record(sink_class.name, [object_id])
+        outbox.record(sink_class.name, [object_id])
         return
     try:
         sink = sink_class(Connection.from_settings(overrides))
         key = sink.parse_key(str(object_id))
-        stamp = delivery.take_stamp(sink.name)
+        stamp = outbox.take_stamp(sink.name)
 
         def bring(keys: Sequence[Any]) -> Written:
             asked = Selection(keys=keys)
@@ -156,7 +158,7 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
             reason = str(error) if isinstance(error, Failure) else place_of(error)
             log.error("%s %s is not written: %s", sink_class.name, object_id, reason)
             return
-        raise task.retry(exc=error, countdown=delivery.wait_after(task.request.retries + 1).total_seconds()) from None
+        raise task.retry(exc=error, countdown=outbox.wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:
         log.error("%s %s is not written: %s", sink_class.name, object_id, error)
         return
@@ -202,7 +204,7 @@ def keep_asking(sender: Any, **_kwargs: Any) -> None:
     if not interval:
         return
     # A task that the broker has lost may have left its mark, which holds back askings for so long.
-    _ask_for_all(countdown=delivery.mark_secs())
+    _ask_for_all(countdown=outbox.mark_secs())
     earlier = getattr(sender, "aspects_timer", None)
     if earlier is not None:
         earlier.cancel()
@@ -228,6 +230,6 @@ def look_after_reconnecting(instance: Any, **_kwargs: Any) -> None:
 
 def _ask_for_all(countdown: float = 0) -> None:
     try:
-        deliver_pending.apply_async(countdown=countdown, **delivery.AT_ONCE)
+        deliver_pending.apply_async(countdown=countdown, **outbox.AT_ONCE)
     except Exception as error:
         log.warning("Celery's broker does not answer (%s): pending changes are kept", type(error).__name__)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from platform_plugin_aspects import views
+from platform_plugin_aspects.dashboards.pages import views
+from platform_plugin_aspects.operations.metrics_view import MetricsView
 
 app_name = "platform_plugin_aspects"
 
 urlpatterns = [
-    re_path(r"^aspects/metrics/?\Z", views.MetricsView.as_view(), name="metrics"),
+    re_path(r"^aspects/metrics/?\Z", MetricsView.as_view(), name="metrics"),
     # Any text is a key here, so that the views answer for malformed ones, in JSON and for those logged in only.
     *(
         re_path(rf"^aspects/{name}/(?P<{argument}>.+?)/?\Z", view.as_view(), name=name)

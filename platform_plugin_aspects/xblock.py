@@ -23,12 +23,13 @@ from xblock.utils.studio_editable import StudioEditableXBlockMixin
 from xblock.validation import Validation, ValidationMessage
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.permissions import may_see_reports
-from platform_plugin_aspects.superset import embedding, tokens
-from platform_plugin_aspects.superset.dashboards import Dashboard, instructor_dashboards
-from platform_plugin_aspects.superset.errors import SupersetError, SupersetMisconfigured
-from platform_plugin_aspects.superset.rls import RefusedFilter, check_size, parse_filter
-from platform_plugin_aspects.throttling import count_request
+from platform_plugin_aspects.dashboards.access import tokens
+from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, check_size, parse_filter
+from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
+from platform_plugin_aspects.dashboards.configured import Dashboard, instructor_dashboards
+from platform_plugin_aspects.dashboards.pages import embedding
+from platform_plugin_aspects.dashboards.pages.throttling import count_request
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured
 
 log = logging.getLogger(__name__)
 

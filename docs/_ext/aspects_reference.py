@@ -20,9 +20,11 @@ from django.core.management.base import CommandParser
 from prometheus_client.core import CounterMetricFamily
 
 import platform_plugin_aspects
-from platform_plugin_aspects import checks, signals, sinks
+from platform_plugin_aspects import sinks
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
-from platform_plugin_aspects.metrics import METRICS
+from platform_plugin_aspects.delivery import triggers
+from platform_plugin_aspects.operations import checks
+from platform_plugin_aspects.operations.metrics import METRICS
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.sinks.registry import BUILT_IN
@@ -136,7 +138,7 @@ def _sink(sink: type[BaseSink]) -> Iterator[str]:
         yield f"* Object (``--object``): ``{sink.name}``"
     yield f"* Turned on by: ``{sink.setting()}`` or the flag ``{sink.flag()}``"
     yield from ("* Listens to:", "")
-    for concern in signals.CONCERNS:
+    for concern in triggers.CONCERNS:
         if concern.sink == sink.name:
             sender = f" of the model ``{concern.sender}``" if concern.sender else ""
             yield f"  * ``{concern.signal}``{sender}"

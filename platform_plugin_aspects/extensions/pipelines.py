@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from openedx_filters.tooling import OpenEdxPublicFilter
 
-from platform_plugin_aspects.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 
 STEPS = "platform_plugin_aspects.extensions.filters"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, OutputWrapper
 
-from platform_plugin_aspects.management.text import Verbatim, fit
+from platform_plugin_aspects.operations.text import Verbatim, fit
 
 #: Loggers of drivers that log what they also raise, or try again by themselves.
 DRIVERS = ("urllib3", "clickhouse_connect", "kombu", "celery.backends")

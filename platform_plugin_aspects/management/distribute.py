@@ -8,13 +8,14 @@ from celery import current_app
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from platform_plugin_aspects import delivery, tasks
+from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import Connection, get_client
-from platform_plugin_aspects.doctor import workers as celery_workers
-from platform_plugin_aspects.doctor.findings import Mark
+from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.backfill.ranges import Status, kept
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange
-from platform_plugin_aspects.ranges import Status, kept
+from platform_plugin_aspects.operations.doctor import workers as celery_workers
+from platform_plugin_aspects.operations.doctor.findings import Mark
 from platform_plugin_aspects.sinks import BaseSink
 
 #: Pieces per worker: the fewer are left at the end, the less some workers wait for others.
@@ -102,7 +103,7 @@ class _Distribution:
         ticket = uuid.uuid4().hex
         BackfillRange.objects.filter(pk=row.pk).update(status=Status.QUEUED, ticket=ticket, updated_at=timezone.now())
         try:
-            tasks.backfill_range.apply_async((row.pk, ticket), **delivery.AT_ONCE)
+            tasks.backfill_range.apply_async((row.pk, ticket), **outbox.AT_ONCE)
         except Exception as error:
             raise CommandError(f"Celery's broker does not take the work ({type(error).__name__})") from None
 

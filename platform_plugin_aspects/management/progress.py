@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.backfill import Summary, Watcher
+from platform_plugin_aspects.delivery.backfill.walk import Summary, Watcher
 from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from platform_plugin_aspects.backfill import Summary
-from platform_plugin_aspects.management import text
+from platform_plugin_aspects.delivery.backfill.walk import Summary
+from platform_plugin_aspects.operations import text
 
 
 def line(name: str, summary: Summary, dry_run: bool = False) -> str:

@@ -26,9 +26,9 @@ from platform_plugin_aspects import databases, edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client, quote
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
-from platform_plugin_aspects.sinks.columns import read_columns
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.personal_data import is_personal
+from platform_plugin_aspects.sinks.reading import read_columns
 
 #: Keys named in one query, at most: they travel in the address of the request.
 KEYS_AT_ONCE = 1_000

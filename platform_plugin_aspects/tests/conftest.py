@@ -14,9 +14,9 @@ from xmodule.modulestore.django import modulestore
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
 from platform_plugin_aspects.clickhouse.schema import create_missing
+from platform_plugin_aspects.dashboards.superset import session
 from platform_plugin_aspects.sinks import registry
 from platform_plugin_aspects.sinks.registry import sinks, tables
-from platform_plugin_aspects.superset import session
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 

@@ -18,20 +18,20 @@ from django.urls import Resolver404, resolve
 
 import platform_plugin_aspects
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.checks.filters import check_filter_steps
-from platform_plugin_aspects.checks.spelling import suggestion
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.clickhouse.text import whole_bytes, whole_json
-from platform_plugin_aspects.management.text import printable
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, parse_filter
+from platform_plugin_aspects.dashboards.access.literals import literal
+from platform_plugin_aspects.dashboards.access.operator_filters import validate_format
+from platform_plugin_aspects.dashboards.pages.framing import may_frame
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.dashboards.superset.session import TOKEN
+from platform_plugin_aspects.operations.checks.filters import check_filter_steps
+from platform_plugin_aspects.operations.checks.spelling import suggestion
+from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks.user_profile_sink import all_without_session, without_session
-from platform_plugin_aspects.superset.author_filters import RefusedFilter, parse_filter
-from platform_plugin_aspects.superset.config import SupersetConfig
-from platform_plugin_aspects.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.superset.extra_filters import validate_format
-from platform_plugin_aspects.superset.framing import may_frame
-from platform_plugin_aspects.superset.literals import literal
-from platform_plugin_aspects.superset.session import TOKEN
 
 LENGTH = 200_000
 
@@ -181,7 +181,7 @@ def test_a_port_of_many_digits_is_not_a_crash() -> None:
 
 #: Modules with patterns. One that is new reads text from outside? Then it belongs among the READERS above.
 WITH_PATTERNS = {
-    "checks/filters.py",
+    "operations/checks/filters.py",
     "clickhouse/client.py",
     "clickhouse/embedded.py",  # reads a thousand characters
     "clickhouse/reader.py",
@@ -189,12 +189,12 @@ WITH_PATTERNS = {
     "load_test/charts.py",  # of its own drawings
     "management/command.py",  # of names of our own
     "sinks/user_profile_sink.py",
-    "superset/author_filters.py",
-    "superset/config.py",
-    "superset/extra_filters.py",
-    "superset/framing.py",
-    "superset/literals.py",
-    "superset/session.py",
+    "dashboards/access/author_filters.py",
+    "dashboards/superset/config.py",
+    "dashboards/access/operator_filters.py",
+    "dashboards/pages/framing.py",
+    "dashboards/access/literals.py",
+    "dashboards/superset/session.py",
 }
 
 

@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 
 from platform_plugin_aspects.apps import PlatformPluginAspectsConfig
 from platform_plugin_aspects.clickhouse.client import Connection
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.settings import common, production
-from platform_plugin_aspects.superset.config import SupersetConfig
 
 TAGGING = "openedx_tagging.models.base"
 STUDENT = "common.djangoapps.student.models"

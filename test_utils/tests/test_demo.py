@@ -13,7 +13,7 @@ import pytest
 
 from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
 from platform_plugin_aspects.clickhouse.schema import create_missing
-from platform_plugin_aspects.delivery import take_stamp
+from platform_plugin_aspects.delivery.outbox import take_stamp
 from platform_plugin_aspects.sinks import Selection, TaxonomySink
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.comparison import compare

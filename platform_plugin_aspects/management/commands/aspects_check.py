@@ -10,8 +10,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from platform_plugin_aspects.doctor import SECTIONS, diagnose
-from platform_plugin_aspects.doctor.findings import Examination, Finding, Mark
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
@@ -22,7 +20,9 @@ from platform_plugin_aspects.management.options import (
     failures_as_command_errors,
     reader_options,
 )
-from platform_plugin_aspects.management.text import as_json, printable
+from platform_plugin_aspects.operations.doctor import SECTIONS, diagnose
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
+from platform_plugin_aspects.operations.text import as_json, printable
 
 PROBLEMS, CRASHED = 1, 2
 WIDTH = max(map(len, Mark))

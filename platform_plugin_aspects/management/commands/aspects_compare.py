@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.objects import (
     add_even_if_off_argument,
@@ -25,8 +26,7 @@ from platform_plugin_aspects.management.options import (
     database_errors_as_command_errors,
     require_at_least,
 )
-from platform_plugin_aspects.management.text import as_json, table
-from platform_plugin_aspects.reconcile import Comparison, compare, repair
+from platform_plugin_aspects.operations.text import as_json, table
 from platform_plugin_aspects.sinks import ModelBaseSink
 
 DIFFERENT, NOT_COMPARED = 1, 2

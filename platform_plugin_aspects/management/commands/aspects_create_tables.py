@@ -23,7 +23,7 @@ from platform_plugin_aspects.management.options import (
     failures_as_command_errors,
     reader_options,
 )
-from platform_plugin_aspects.management.text import Verbatim
+from platform_plugin_aspects.operations.text import Verbatim
 from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects import databases, delivery
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.text import whole
-from platform_plugin_aspects.delivery import Delivery
+from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.outbox import Delivery
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import database_errors_as_command_errors
 from platform_plugin_aspects.management.stopping import INTERRUPTED
-from platform_plugin_aspects.management.text import printable
 from platform_plugin_aspects.models import Change
+from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
+from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks.registry import sinks
-from platform_plugin_aspects.status import SHOWN, sink_statuses
 
 #: How long to wait for a worker that is delivering a sink, and how often to look, in seconds.
 PATIENCE_SECS = 60
@@ -93,17 +94,17 @@ class Command(AspectsCommand):
     def _deliver(self, name: str, retry: bool) -> Delivery:
         """Deliver one sink, as soon as no worker is at it."""
         if retry:
-            delivery.retry_failed(name)
-        delivery.end_wait(name)
+            outbox.retry_failed(name)
+        outbox.end_wait(name)
         databases.check_before_use()
-        result = delivery.deliver(name)
+        result = outbox.deliver(name)
         deadline = time.monotonic() + PATIENCE_SECS
         if result.status == "busy":
             self.stdout.write(f"{name}: a worker is delivering it; waiting for that")
         while result.status == "busy" and time.monotonic() < deadline:
             time.sleep(LOOK_SECS)
             databases.check_before_use()
-            result = delivery.deliver(name)
+            result = outbox.deliver(name)
         return result
 
     def _forget(self, name: str, object_id: str) -> None:
@@ -123,7 +124,7 @@ class Command(AspectsCommand):
                 )
             raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
         self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
-        self.stdout.write(f"{delivery.forget(name, object_id)} changes deleted")
+        self.stdout.write(f"{outbox.forget(name, object_id)} changes deleted")
 
 
 def _what_happened(result: Delivery) -> str:

@@ -11,7 +11,6 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.report import Report, about, listing, make_report, table
-from platform_plugin_aspects.management import text
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
@@ -19,6 +18,7 @@ from platform_plugin_aspects.management.options import (
     connection_from,
     failures_as_command_errors,
 )
+from platform_plugin_aspects.operations import text
 
 #: How many runs are listed.
 LATEST = 10

@@ -15,16 +15,16 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.doctor.findings import manage
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_json_argument,
     database_errors_as_command_errors,
     require_at_least,
 )
-from platform_plugin_aspects.management.text import Verbatim, as_json, duration, fit, printable, table
-from platform_plugin_aspects.status import SHOWN, SinkStatus, sink_statuses
-from platform_plugin_aspects.unfinished import unfinished_backfills
+from platform_plugin_aspects.operations.doctor.findings import manage
+from platform_plugin_aspects.operations.status import SHOWN, SinkStatus, sink_statuses
+from platform_plugin_aspects.operations.text import Verbatim, as_json, duration, fit, printable, table
+from platform_plugin_aspects.operations.unfinished import unfinished_backfills
 
 #: Seconds between two looks of --watch, unless it says otherwise.
 WATCH_SECS = 5

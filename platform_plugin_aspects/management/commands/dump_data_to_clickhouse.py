@@ -12,9 +12,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
-from platform_plugin_aspects import ranges
-from platform_plugin_aspects.backfill import Summary
 from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.delivery.backfill import ranges
+from platform_plugin_aspects.delivery.backfill.walk import Summary
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand

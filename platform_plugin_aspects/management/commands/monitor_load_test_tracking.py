@@ -19,7 +19,7 @@ from platform_plugin_aspects.management.options import (
     require_at_least,
 )
 from platform_plugin_aspects.management.stopping import Stoppable
-from platform_plugin_aspects.management.text import printable
+from platform_plugin_aspects.operations.text import printable
 
 #: Samples are told apart by whole seconds.
 LEAST_SLEEP_SECS = 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.tests.test_doctor import check, marked
+from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked
 from test_utils.e2e.site import COURSE_BOARD, INSTRUCTOR_DASHBOARDS, PROBLEM_BOARD, Site
 
 pytestmark = pytest.mark.e2e

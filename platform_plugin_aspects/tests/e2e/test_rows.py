@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.superset import tokens
+from platform_plugin_aspects.dashboards.access import tokens
 from test_utils.e2e.boards import COUNTS, LEARNERS, Board
 from test_utils.e2e.site import BOARDS, COURSE, COURSE_BOARD, COURSES, LEARNER_BOARD, Site
 from test_utils.e2e.superset import TIMEOUT_SECS, ask_as_guest, rows_of

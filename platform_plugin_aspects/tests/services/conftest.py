@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from platform_plugin_aspects import delivery
 from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
+from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.comparison import Compared, compare
@@ -113,7 +113,7 @@ class Site:
 def deliver_all() -> None:
     """Deliver what is pending here and now."""
     for name in sinks():
-        delivery.deliver(name)
+        outbox.deliver(name)
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.delivery.backfill.ranges import Status
 from platform_plugin_aspects.management import distribute
 from platform_plugin_aspects.models import BackfillRange
-from platform_plugin_aspects.ranges import Status
 from test_utils.factories import make_course_key
 from test_utils.processes import until
 from test_utils.services.processes import Worker

@@ -1,0 +1,1 @@
+"""The way back: dashboards of Superset, shown to those who may see them."""

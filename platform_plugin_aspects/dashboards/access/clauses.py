@@ -1,0 +1,39 @@
+"""Row-level clauses of a guest token: all that keeps a course team to the rows of its own course.
+
+Superset checks nothing of them. It puts each in parentheses, joins them by AND, and gives a guest any column of any row
+that they leave. So each is whole in itself, and none is text that somebody typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects.dashboards.access.author_filters import (
+    RefusedFilter,
+    check_size,
+    parse_filter,
+    parse_filters,
+)
+from platform_plugin_aspects.dashboards.access.literals import column, literal
+from platform_plugin_aspects.dashboards.access.operator_filters import extra_filters, validate_format
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+__all__ = ["RefusedFilter", "check_size", "clauses_for", "parse_filter", "parse_filters", "validate_format"]
+
+
+def clauses_for(user: User, course_key: CourseKey, filters: Sequence[str] = ()) -> list[str]:
+    """The clauses for ``user`` on ``course_key``: its organization and key, the operator's, then the author's.
+
+    Raises ImproperlyConfigured for SUPERSET_EXTRA_FILTERS_FORMAT and RefusedFilter for one of ``filters``.
+    """
+    return [
+        f"{column('org')} = {literal(course_key.org or '')}",
+        f"{column('course_key')} = {literal(str(course_key))}",
+        *extra_filters(user, course_key),
+        *parse_filters(filters),
+    ]

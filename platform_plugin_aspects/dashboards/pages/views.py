@@ -1,0 +1,149 @@
+"""The endpoints for browsers: which dashboards to embed, and the token that opens them."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
+from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
+from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
+from opaque_keys.edx.keys import CourseKey, UsageKey
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, exception_handler
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.dashboards import configured as dashboards
+from platform_plugin_aspects.dashboards.access import tokens
+from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
+from platform_plugin_aspects.dashboards.pages import serializers
+from platform_plugin_aspects.dashboards.pages.openapi import answers_with
+from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError
+
+log = logging.getLogger(__name__)
+
+
+@method_decorator(cache_control(no_store=True), name="dispatch")
+class AspectsView(APIView):
+    """What all endpoints have in common: how people are known, and what errors look like."""
+
+    http_method_names = ("get",)
+    authentication_classes = (JwtAuthentication, SessionAuthenticationAllowInactiveUser)
+
+    def get_exception_handler(self) -> Any:
+        """Our own: sites shape errors as they like, and the callers of these endpoints know one shape."""
+        return error_response
+
+
+class ReportsView(AspectsView):
+    """What the endpoints of reports have in common: who may ask for which course, and how often.
+
+    Permission comes before existence, so that those who may see nothing cannot find out which courses there are.
+    """
+
+    permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeReports)
+    throttle_classes = (ReportsThrottle,)
+
+    @cached_property
+    def course_key(self) -> CourseKey:
+        """The course that is asked for; NotFound when the text in the URL is no key of a course."""
+        key = edx_platform.content_key(self.kwargs["course_id"])
+        if not isinstance(key, CourseKey):
+            raise NotFound(_("There is no such course."))
+        return key
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse who may not ask, then NotFound where there is no such course."""
+        super().initial(request, *args, **kwargs)
+        if not edx_platform.course_exists(self.course_key):
+            raise NotFound(_("There is no such course."))
+
+
+def error_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """``detail`` for people and ``code`` for programs, where REST framework or Superset's client knows the error."""
+    if isinstance(error, SupersetError):
+        log.error("The dashboards cannot be shown: %s", error)
+        failure = APIException(error.message, error.code)
+        failure.status_code = error.status
+        error = failure
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data["code"] = response.data["detail"].code
+    return response
+
+
+class GuestTokenView(ReportsView):
+    """What opens the dashboards of one course."""
+
+    @answers_with(serializers.GuestTokenSerializer)
+    def get(self, request: Request, course_id: str) -> Response:
+        """A token for all dashboards of a course, which shows rows of this course only."""
+        token = tokens.guest_token(request.user, self.course_key, dashboards.token_uuids())
+        return Response(serializers.GuestTokenSerializer({"guestToken": token}).data)
+
+
+class InstructorDashboardView(ReportsView):
+    """What the instructor dashboard embeds."""
+
+    @answers_with(serializers.InstructorDashboardSerializer)
+    def get(self, request: Request, course_id: str) -> Response:
+        """The dashboards of a course, in the user's language."""
+        token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
+        answer = {
+            "superset_dashboards": dashboards.instructor_dashboards_for(request.user),
+            "superset_url": SupersetConfig.from_settings().service_url,
+            "superset_guest_token_url": request.build_absolute_uri(token_path),
+            "show_dashboard_link": settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,
+        }
+        return Response(serializers.InstructorDashboardSerializer(answer).data)
+
+
+class InContextDashboardView(ReportsView):
+    """What Studio embeds beside a block or a course."""
+
+    @cached_property
+    def content_key(self) -> CourseKey | UsageKey:
+        """The course or block that is asked for; NotFound when the text in the URL is no key of either."""
+        key = edx_platform.content_key(self.kwargs["content_id"])
+        if key is None:
+            raise NotFound(_("There is no such course."))
+        return key
+
+    @property
+    def course_key(self) -> CourseKey:
+        """The course that is asked for, or whose block is."""
+        course_key: CourseKey = edx_platform.course_of_key(self.content_key)
+        return course_key
+
+    @answers_with(serializers.InContextDashboardSerializer)
+    def get(self, request: Request, content_id: str) -> Response:
+        """The dashboard for a block's type, or for a course, in the user's language, and its filters for each run."""
+        block_key = self.content_key if isinstance(self.content_key, UsageKey) else None
+        dashboard = dashboards.in_context_dashboard(block_key.block_type if block_key else "course")
+        if dashboard is None:
+            raise NotFound(_("There is no dashboard for this kind of content."))
+        known_runs = edx_platform.course_runs(self.course_key)
+        runs = [self.course_key, *(run for run in known_runs if may_see_reports(request.user, run))]
+        answer = {
+            "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
+            "supersetUrl": SupersetConfig.from_settings().service_url,
+            "courseRuns": {
+                str(run): {
+                    "native_filters": dashboards.native_filters(dashboard, run, block_key.block_id if block_key else "")
+                }
+                for run in runs
+            },
+            "defaultCourseRun": str(self.course_key),
+        }
+        return Response(serializers.InContextDashboardSerializer(answer).data)

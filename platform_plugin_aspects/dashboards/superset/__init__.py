@@ -1,0 +1,1 @@
+"""Requests to Superset. Nothing here knows of courses."""

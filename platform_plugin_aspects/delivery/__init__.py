@@ -1,0 +1,1 @@
+"""The way out: what happens on the platform is recorded, read, and written to ClickHouse."""

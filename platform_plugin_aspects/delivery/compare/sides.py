@@ -1,0 +1,215 @@
+"""The two sides of a sink's comparison: what the source has, and what ClickHouse says of its latest rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from typing import Any
+
+from platform_plugin_aspects import databases
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, expression, fingerprints, total, uuid_text
+from platform_plugin_aspects.delivery.outbox import portions
+from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
+
+#: Keys of which details are asked, or which are deleted, at once.
+DETAIL_SIZE = 1_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Objects of the source, in order: ClickHouse's keys, primary keys, fingerprints of the rows to be written."""
+
+    keys: Sequence[Any] = ()
+    primary_keys: Sequence[Any] = ()
+    fingerprints: Sequence[int] = ()
+
+    @classmethod
+    def joined(cls, sources: Sequence[Source]) -> Source:
+        """All of them, one after the other."""
+        return cls(*([*chain.from_iterable(getattr(source, each.name) for source in sources)] for each in fields(cls)))
+
+    def by_key(self) -> dict[Any, tuple[Any, int]]:
+        """{ClickHouse's key: (primary key, fingerprint)}."""
+        return dict(zip(self.keys, zip(self.primary_keys, self.fingerprints, strict=True), strict=True))
+
+
+@dataclass(frozen=True)
+class Range:
+    """The objects with primary keys above ``low`` and not above ``high``."""
+
+    source: Source
+    low: Any
+    high: Any
+
+
+class Sides:
+    """The two sides of a sink's comparison. ClickHouse's key is the primary key, and sorts like it."""
+
+    def __init__(self, sink: ModelBaseSink):
+        self.sink = sink
+        self.key = sink.key()
+
+    def source(self, batch: Batch) -> Source:
+        """The objects of a batch."""
+        if not len(batch):
+            return Source()
+        data = self.sink.converted(batch)
+        position = self.sink.columns.index(self.key)
+        if self.key.type == "UUID":
+            data[position] = list(map(uuid_text, data[position]))
+        return Source(data[position], batch.keys, fingerprints(self.sink.columns, data))
+
+    def source_of(self, keys: Sequence[Any]) -> Source:
+        """Those of the keys that the source has."""
+        databases.check_before_use()
+        return self.source(self.sink.read(Selection(keys=[self.sink.parse_key(str(key)) for key in keys])))
+
+    def totals(self, range_: Range) -> tuple[int, int]:
+        """How many keys ClickHouse has in a range, and the sum of the fingerprints of their latest rows."""
+        where, parameters = self._where(range_)
+        rows = self.sink.clickhouse.select(f"SELECT count(), sum(fingerprint) FROM ({self.latest(where)})", parameters)
+        return int(rows[0][0]), int(rows[0][1]) % MODULUS
+
+    def entries(self, range_: Range) -> dict[Any, int | None]:
+        """{key: fingerprint of its latest row} of a range in ClickHouse; None: there is something, but not the row."""
+        where, parameters = self._where(range_)
+        rows = self.sink.clickhouse.select(self.latest(where), parameters)
+        return {key: fingerprint for key, fingerprint, _time in rows}
+
+    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
+        """{key: (fingerprint of its latest row, its time_last_dumped)} of some keys in ClickHouse, as ``entries``."""
+        where, parameters = self._among(keys)
+        rows = self.sink.clickhouse.select(self.latest(where), parameters)
+        return {key: (fingerprint, time) for key, fingerprint, time in rows}
+
+    def extra_anywhere(self, found: int) -> list[Any]:
+        """What is extra in ClickHouse beside what the ranges have shown, which have ``found`` so many keys there."""
+        return []
+
+    def latest(self, where: str) -> str:
+        """The query for key, fingerprint and time of the latest row per key."""
+        return (
+            f"SELECT {quote(self.key.name)} AS key, "
+            f"argMax({expression(self.sink.columns)}, time_last_dumped) AS fingerprint, max(time_last_dumped) AS time "
+            f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY key"
+        )
+
+    def _where(self, range_: Range) -> tuple[str, dict[str, Any]]:
+        conditions = ["1"]
+        parameters = {}
+        for comparison, parameter, bound in ((">", "low", range_.low), ("<=", "high", range_.high)):
+            if bound is not None:
+                conditions.append(f"{quote(self.key.name)} {comparison} {{{parameter}:{self.key.type}}}")
+                (parameters[parameter],) = self.key.values([bound])
+        return " AND ".join(conditions), parameters
+
+    def _among(self, keys: Collection[Any]) -> tuple[str, dict[str, Any]]:
+        return f"{quote(self.key.name)} IN {{keys:Array({self.key.type})}}", {"keys": list(keys)}
+
+
+class UnorderedSides(Sides):
+    """ClickHouse's key is not the primary key: a range of the source is named key by key.
+
+    Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
+    """
+
+    def source_of(self, keys: Sequence[Any]) -> Source:
+        """See Sides."""
+        databases.check_before_use()
+        path = self.key.sources[0]
+        primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
+        return self.source(self.sink.read(Selection(keys=list(primary_keys))))
+
+    def _where(self, range_: Range) -> tuple[str, dict[str, Any]]:
+        keys = range_.source.keys
+        if self.key.type != "UUID":
+            return self._among(keys)
+        # So many are sent and read in half the time as the numbers that ClickHouse keeps, with its halves exchanged.
+        digits = [key.replace("-", "") for key in keys]
+        numbers = [int(each[16:] + each[:16], 16) for each in digits]
+        return f"reinterpretAsUInt128({quote(self.key.name)}) IN {{keys:Array(UInt128)}}", {"keys": numbers}
+
+    def extra_anywhere(self, found: int) -> list[Any]:
+        """See Sides."""
+        key = quote(self.key.name)
+        table = self.sink.clickhouse.qualified(self.sink.table.name)
+        there = int(self.sink.clickhouse.select(f"SELECT uniqExact({key}) FROM {table}")[0][0])
+        if there == found:
+            return []
+        extra: list[Any] = []
+        keys = [row[0] for row in self.sink.clickhouse.select(f"SELECT DISTINCT {key} FROM {table}")]
+        for some in portions(keys, DETAIL_SIZE):
+            here = set(self.source_of(some).keys)
+            extra += [each for each in some if each not in here]
+        return extra
+
+
+class CourseSides(Sides):
+    """Courses: an entry is a course with all its blocks, as of its latest dump."""
+
+    sink: CourseOverviewSink
+
+    def source(self, batch: Batch) -> Source:
+        """See Sides."""
+        courses, blocks, _warnings = self.sink.with_content(batch)
+        of_course: dict[str, list[int]] = {}
+        if len(blocks):
+            block_sink = XBlockSink(self.sink.connection)
+            prints = fingerprints(block_sink.columns, block_sink.converted(blocks))
+            for course_key, fingerprint in zip(blocks.columns["course_key"], prints, strict=True):
+                of_course.setdefault(course_key, []).append(fingerprint)
+        source = super().source(courses)
+        prints = [
+            total([fingerprint, *of_course.get(key, [])])
+            for key, fingerprint in zip(source.keys, source.fingerprints, strict=True)
+        ]
+        return replace(source, fingerprints=prints)
+
+    def totals(self, range_: Range) -> tuple[int, int]:
+        """See Sides. Courses of which there are only blocks count, too."""
+        count, sum_ = super().totals(range_)
+        return count + len(self._without_row(*self._where(range_))), sum_
+
+    def entries(self, range_: Range) -> dict[Any, int | None]:
+        """See Sides."""
+        return {**super().entries(range_), **dict.fromkeys(self._without_row(*self._where(range_)))}
+
+    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
+        """See Sides."""
+        without_row = self._without_row(*self._among(keys))
+        return {**super().now(keys), **{key: (None, time) for key, time in without_row.items()}}
+
+    def latest(self, where: str) -> str:
+        """See Sides."""
+        return (
+            f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
+            f"FROM ({super().latest(where)}) AS c LEFT JOIN ("
+            f"SELECT course_key, time_last_dumped AS time, sum({expression(XBlockSink.columns)}) AS fingerprint "
+            f"FROM {self._blocks} WHERE {where} GROUP BY course_key, time"
+            ") AS b ON b.course_key = c.key AND b.time = c.time"
+        )
+
+    def _without_row(self, where: str, parameters: dict[str, Any]) -> dict[Any, str]:
+        """{key: time_last_dumped of the latest block} of courses that have blocks in ClickHouse, but no row."""
+        courses = self.sink.clickhouse.qualified(self.sink.table.name)
+        rows = self.sink.clickhouse.select(
+            f"SELECT course_key, max(time_last_dumped) FROM {self._blocks} WHERE {where} "
+            f"AND course_key NOT IN (SELECT course_key FROM {courses} WHERE {where}) GROUP BY course_key",
+            parameters,
+        )
+        return dict(map(tuple, rows))
+
+    @property
+    def _blocks(self) -> str:
+        return self.sink.clickhouse.qualified(XBlockSink.table.name)
+
+
+def sides_of(sink: ModelBaseSink) -> Sides:
+    """The sides of a sink's comparison."""
+    if isinstance(sink, CourseOverviewSink):
+        return CourseSides(sink)
+    meta = sink.manager.model._meta
+    key_source = sink.key().sources[0]
+    return Sides(sink) if key_source in ("pk", meta.pk.name) else UnorderedSides(sink)

@@ -1,0 +1,246 @@
+"""What happens on the platform, and which objects of which sink it concerns: one table, one receiver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+
+from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.sinks import ModelBaseSink
+from platform_plugin_aspects.sinks.registry import BUILT_IN, is_on, sinks
+from platform_plugin_aspects.sinks.tag_sink import object_ids_below
+
+log = logging.getLogger(__name__)
+
+PRE_SAVE = "django.db.models.signals.pre_save"
+POST_SAVE = "django.db.models.signals.post_save"
+POST_DELETE = "django.db.models.signals.post_delete"
+PRE_DELETE = "django.db.models.signals.pre_delete"
+ENROLLMENT_EVENTS = "openedx_events.learning.signals."
+#: What a login saves of a user. It stands in no row, and whoever logs in has changed nothing else.
+SAVED_BY_LOGINS = frozenset({"last_login", "password"})
+CONTENT_EVENTS = "openedx_events.content_authoring.signals."
+
+
+def _course(course_key: Any, **_kwargs: Any) -> list[Any]:
+    return [course_key]
+
+
+def _instance(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [instance.pk]
+
+
+def _user(user: Any, **_kwargs: Any) -> list[Any]:
+    return [user.pk]
+
+
+def _external_user_id(instance: Any, **_kwargs: Any) -> list[Any]:
+    # Rows do not hold the primary key.
+    return [instance.external_user_id]
+
+
+def _of_account(
+    sink: str, instance: Any, created: bool = False, update_fields: Iterable[str] | None = None, **_kwargs: Any
+) -> list[Any]:
+    """The objects of a sink whose rows name the user who was saved; none of a new user, and none after a login."""
+    if created or (update_fields is not None and SAVED_BY_LOGINS.issuperset(update_fields)):
+        return []
+    found: Any = sinks()[sink]
+    of_user = found().manager.filter(**{found.learner: instance.pk})
+    return list(of_user.order_by().values_list("pk", flat=True))
+
+
+def _enrollments(user_id: int, course_key: Any) -> list[Any]:
+    # Neither signal nor events carry the primary key.
+    model: Any = edx_platform.get_model("course_enrollment")
+    enrollments = edx_platform.primary(model).filter(user_id=user_id, course_id=course_key)
+    return list(enrollments.values_list("pk", flat=True))
+
+
+def _enrollment_of_signal(user: Any, course_id: Any, **_kwargs: Any) -> list[Any]:
+    return _enrollments(user.pk, course_id)
+
+
+def _enrollment_of_event(enrollment: Any, **_kwargs: Any) -> list[Any]:
+    return _enrollments(enrollment.user.id, enrollment.course.course_key)
+
+
+def _course_of_content(content_object: Any, **_kwargs: Any) -> list[Any]:
+    # An empty list of changes means that anything may have changed.
+    changes = getattr(content_object, "changes", None)
+    if changes and "tags" not in changes:
+        return []
+    return _courses([content_object.object_id])
+
+
+def _courses(object_ids: Iterable[str]) -> list[Any]:
+    found = (edx_platform.course_of(object_id) for object_id in object_ids)
+    return list(dict.fromkeys(key for key in found if key is not None))
+
+
+def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
+    """(primary key, object id) of the tags on content that lose ``instance`` without a signal of their own.
+
+    Called within the transaction that deletes it.
+    """
+    model: Any = edx_platform.get_model("object_tag")
+    if model is None:
+        return []
+    # Who is tagging with it at this moment has it locked: wait, as deleting it would, for what they add loses it too.
+    list(type(instance)._base_manager.select_for_update().filter(pk=instance.pk).values_list("pk"))
+    return list(edx_platform.primary(model).filter(**{field: instance.pk}).values_list("pk", "object_id"))
+
+
+def _object_tags_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [pk for pk, _object_id in _tags_on_content(instance, "tag_id")]
+
+
+def _object_tags_of_taxonomy(instance: Any, **_kwargs: Any) -> list[Any]:
+    return [pk for pk, _object_id in _tags_on_content(instance, "taxonomy_id")]
+
+
+def _course_of_object_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return _courses([instance.object_id])
+
+
+def _courses_of_moved_tag(instance: Any, using: str, **_kwargs: Any) -> list[Any]:
+    """The courses that get, or lose, ancestors of their tags when ``instance`` is saved with another parent."""
+    before = type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list("parent_id", flat=True)
+    if instance.pk is None or list(before) in ([], [instance.parent_id]):
+        return []
+    return _courses(object_ids_below(instance.pk, using))
+
+
+def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
+    return _courses(object_id for _pk, object_id in _tags_on_content(instance, "tag_id"))
+
+
+@dataclass(frozen=True)
+class Concern:
+    """``signal`` (dotted path), from the model named ``sender`` or from anyone, concerns the objects of ``sink`` that
+    ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some
+    releases that the plugin supports do not have the signal."""
+
+    signal: str
+    sink: str
+    objects: Callable[..., list[Any]]
+    sender: str = ""
+    optional: bool = False
+
+    def __call__(self, sender: Any = None, **kwargs: Any) -> None:
+        """Record the change, if its sink is on. The platform does not fail because of analytics: raises nothing but the
+        error with which the database ended the platform's transaction, which would else be lost without a word."""
+        ended_before = connection.needs_rollback
+        try:
+            if is_on(sinks()[self.sink]):
+                outbox.record(self.sink, self.objects(**kwargs))
+        except Exception as error:
+            if connection.needs_rollback and not ended_before:
+                raise
+            log.error("A change of %s by %s is not recorded: %r", self.sink, self.signal, error)
+
+    @property
+    def __name__(self) -> str:
+        # openedx-events writes the name of every receiver to its log, and fails the event for one that has none.
+        return f"{self.sink}.{self.signal}.{self.sender}"
+
+    @property
+    def uid(self) -> str:
+        """What makes connecting it twice the same as once."""
+        return f"{self.__module__}.{self.__name__}"
+
+
+CONCERNS = (
+    Concern("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
+    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
+    # Before Sumac only this one is sent; deprecated since.
+    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
+    # Importing tags, and clearing those of an object, sends neither.
+    Concern(POST_SAVE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Concern(POST_DELETE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Concern(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
+    Concern(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
+    Concern(
+        "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",
+        "course_enrollment",
+        _enrollment_of_signal,
+    ),
+    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
+    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
+    Concern(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
+    # Administrators save enrollments without any event.
+    Concern(POST_SAVE, "course_enrollment", _instance, sender="course_enrollment"),
+    Concern(POST_DELETE, "course_enrollment", _instance, sender="course_enrollment"),
+    Concern(POST_SAVE, "user_profile", _instance, sender="user_profile"),
+    Concern(POST_DELETE, "user_profile", _instance, sender="user_profile"),
+    Concern(POST_SAVE, "external_id", _instance, sender="external_id"),
+    Concern(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
+    # The username and the e-mail stand in all these.
+    Concern(POST_SAVE, "user_profile", partial(_of_account, "user_profile"), sender="auth_user"),
+    Concern(POST_SAVE, "external_id", partial(_of_account, "external_id"), sender="auth_user"),
+    Concern(POST_SAVE, "course_enrollment", partial(_of_account, "course_enrollment"), sender="auth_user"),
+    Concern(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
+    Concern(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
+    Concern(POST_SAVE, "tag", _instance, sender="tag"),
+    Concern(POST_DELETE, "tag", _instance, sender="tag"),
+    Concern(POST_SAVE, "object_tag", _instance, sender="object_tag"),
+    Concern(POST_DELETE, "object_tag", _instance, sender="object_tag"),
+    Concern(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
+    Concern(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
+    Concern(
+        "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC",
+        "auth_user",
+        _user,
+    ),
+    Concern(POST_DELETE, "auth_user", _instance, sender="auth_user"),
+)
+
+
+def concerns() -> Iterator[Concern]:
+    """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model, and
+    the saving of the accounts that its rows name."""
+    yield from CONCERNS
+    built_in = {sink.name for sink in BUILT_IN}
+    for name, sink in sinks().items():
+        if name not in built_in and sink.has_objects:
+            yield Concern(POST_SAVE, name, _instance, sender=sink.model)
+            if sink.deletes:
+                yield Concern(POST_DELETE, name, _instance, sender=sink.model)
+            if issubclass(sink, ModelBaseSink) and sink.reads_account():
+                yield Concern(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
+
+
+#: What was ever connected: signals do not keep it alive.
+_connected: dict[Concern, Concern] = {}
+
+
+def connect(wanted: Iterable[Concern] | None = None) -> None:
+    """Connect every concern (or those ``wanted``) whose signal and model this release of the platform has; checks
+    report the others.
+
+    Signals hold them weakly, for the platform's ``simulate_publish`` calls what stands in a signal as weak references;
+    ``_connected`` keeps them alive.
+    """
+    for each in concerns() if wanted is None else wanted:
+        concern = _connected.setdefault(each, each)
+        signal = edx_platform.get_signal(concern.signal)
+        if signal is None:
+            continue
+        for sender in senders(concern):
+            signal.connect(concern, sender=sender, dispatch_uid=concern.uid)
+
+
+def senders(concern: Concern) -> list[Any]:
+    """Whose signals concern: a model and its proxies (openedx_tagging saves taxonomies as such); [None] for anyone's;
+    [] when there is no such model."""
+    if not concern.sender:
+        return [None]
+    model = edx_platform.get_model(concern.sender)
+    return [each for each in apps.get_models() if model is not None and each._meta.concrete_model is model]

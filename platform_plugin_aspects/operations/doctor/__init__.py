@@ -1,0 +1,63 @@
+"""The doctor behind ``aspects_check``: why are the dashboards empty?
+
+Each section is a module whose ``examine`` yields findings. They stand in the order in which the data flows, so that the
+first problem is the one to mend first; what only follows from an earlier problem is a note or skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from django.db import Error as DatabaseError
+
+from platform_plugin_aspects.errors import place_of
+from platform_plugin_aspects.operations.doctor import (
+    clickhouse,
+    delivery,
+    filters,
+    freshness,
+    platform,
+    settings,
+    sinks,
+    superset,
+    workers,
+)
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
+
+SETTINGS, PLATFORM = "Settings", "Platform"
+SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
+    SETTINGS: settings.examine,
+    PLATFORM: platform.examine,
+    "Sinks": sinks.examine,
+    "ClickHouse": clickhouse.examine,
+    "Workers": workers.examine,
+    "Delivery": delivery.examine,
+    "Freshness": freshness.examine,
+    "Filters": filters.examine,
+    "Superset": superset.examine,
+}
+
+
+def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[tuple[str, list[Finding]]]:
+    """Examine section by section, all or ``only`` those of these titles; yields (title, findings) of each."""
+    for title, examine in SECTIONS.items():
+        if only and title not in only:
+            continue
+        findings = examination.found[title] = []
+        try:
+            for finding in examine(examination):
+                findings.append(finding)
+        except Exception as error:
+            findings.append(_crashed(error, examination))
+        yield title, findings
+
+
+def _crashed(error: Exception, examination: Examination) -> Finding:
+    """Where a section ended. When settings or the database are in disorder, anything may follow from that."""
+    place = place_of(error)
+    for cause in (SETTINGS, PLATFORM):
+        if examination.has_problem(cause):
+            return Finding(Mark.SKIPPED, f"This cannot be looked at ({place}): see {cause} first")
+    if isinstance(error, DatabaseError) and PLATFORM not in examination.found:
+        return examination.because_of(PLATFORM, "This cannot be looked at", f"The platform's database fails ({place})")
+    return Finding(Mark.CRASHED, place, "Report this as a mistake of the plugin")

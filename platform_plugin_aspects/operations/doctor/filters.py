@@ -1,0 +1,72 @@
+"""The instructor dashboards: which of them have the reports.
+
+Wrong names in OPEN_EDX_FILTERS_CONFIG, and the lack of any, are for the system checks to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+
+from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
+from platform_plugin_aspects.dashboards.superset.config import is_configured
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.extensions.pipelines import NEW, PAGES, micro_frontend_path
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
+
+
+def examine(examination: Examination) -> Iterator[Finding]:
+    """The steps that the site's filters have, and what these need besides."""
+    if getattr(settings, "SERVICE_VARIANT", None) != "lms":
+        yield Finding(Mark.NOTE, "Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
+    elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
+        yield Finding(Mark.NOTE, "No reports are set up: see Superset")
+    else:
+        yield from _pages(examination)
+        yield from _script(examination)
+
+
+def _pages(examination: Examination) -> Iterator[Finding]:
+    closed = _closed()
+    for page in PAGES:
+        if page.step not in page.steps():
+            yield Finding(
+                Mark.NOTE,
+                f"No step adds the reports to {page.name}",
+                f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
+            )
+        elif page is NEW and closed:
+            yield Finding(Mark.PROBLEM, f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
+        else:
+            yield Finding(Mark.OK, f"The reports are added to {page.name}")
+    if not any(page.step in page.steps() for page in PAGES):
+        text = "No instructor dashboard has the reports"
+        yield examination.because_of("Settings", text, text)
+
+
+def _closed() -> SupersetMisconfigured | None:
+    """Why the new instructor dashboard has no address for the reports."""
+    try:
+        micro_frontend_path()
+    except SupersetMisconfigured as error:
+        return error
+    return None
+
+
+def _script(examination: Examination) -> Iterator[Finding]:
+    """The browser's part is in the package, and static files with hashed names have been collected since."""
+    if finders.find(SCRIPT) is None:
+        text = f"The static file {SCRIPT} is missing"
+        yield examination.because_of("Settings", text, text)
+        return
+    try:
+        static(SCRIPT)
+    except ValueError:
+        yield Finding(
+            Mark.PROBLEM,
+            f"The static file {SCRIPT} has not been collected: pages lack the reports",
+            manage("collectstatic --noinput"),
+        )

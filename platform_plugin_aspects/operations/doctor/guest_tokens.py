@@ -1,0 +1,138 @@
+"""Guest tokens: whether Superset grants them, or accepts those made here, and what guests may do.
+
+How Superset 6.1 answers to what is asked here was seen on a running one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import jwt
+import requests
+
+from platform_plugin_aspects.dashboards.configured import Dashboard
+from platform_plugin_aspects.dashboards.superset.client import UnknownDashboard, ask, mint
+from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.dashboards.superset.session import ServiceSession, exchange, send
+from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
+from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
+
+ME = "api/v1/me/"
+#: Whom the guest tokens of the doctor are for, and what they show.
+GUEST = "aspects_check"
+NO_ROWS = ("1 = 0",)
+#: GUEST_TOKEN_JWT_SECRET, where Superset's operators have not set it.
+DEFAULT_SECRET = "test-guest-secret-change-me"
+
+
+def get(config: SupersetConfig, url: str, **headers: str) -> requests.Response:
+    """What Superset answers to a browser that comes for the first time; SupersetError when it does not answer."""
+    # Without the cookies of earlier answers: Superset looks at guest tokens only where there is no session.
+    with new_session() as http:
+        return send(http, "GET", url, Deadline(config.timeout_secs), headers=headers)
+
+
+def ask_as_guest(config: SupersetConfig, token: str, path: str) -> requests.Response:
+    """What Superset's API answers to who has this guest token."""
+    return get(config, f"{config.internal_service_url}{path}", **{"X-GuestToken": token})
+
+
+def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[str, list[Dashboard]]:
+    """A guest token of Superset's, asked for with each dashboard, and the dashboards that Superset does not know.
+
+    The token is "" when Superset knows none of them.
+    """
+    # Not the session of this process, which may have logged in before the password was changed.
+    service = ServiceSession(config)
+    token, unknown = "", []
+    for dashboard in dashboards:
+        try:
+            token = ask(service, GUEST, [dashboard.uuid], NO_ROWS).token
+        except UnknownDashboard:
+            unknown.append(dashboard)
+    return token, unknown
+
+
+def made_here(config: SupersetConfig, **changes: Any) -> str:
+    """A guest token made with the secret in SUPERSET_CONFIG, or with other values in its place."""
+    with warnings.catch_warnings(action="ignore"):
+        # PyJWT warns of short secrets; of ours, the system check W003 does, and Superset's default is one.
+        return mint(replace(config, **changes), GUEST, [], NO_ROWS).token
+
+
+def is_accepted(config: SupersetConfig, token: str) -> bool:
+    """Whether Superset takes who has this token for the guest; SupersetMisconfigured where there is no Superset."""
+    response = ask_as_guest(config, token, ME)
+    if response.status_code == HTTPStatus.OK:
+        # Superset may be set up to tell everybody who they are, those too who are nobody.
+        return f'"{GUEST}"' in response.text
+    if response.status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        return False
+    # Forbidden: a guest, whose role may not ask this; unless everybody is refused so, by a proxy for example.
+    response = ask_as_guest(config, "invalid", ME)
+    return response.status_code != HTTPStatus.FORBIDDEN
+
+
+def refusal(config: SupersetConfig) -> Finding:
+    """Why Superset refuses the tokens made here: it does not say, so what operators leave as it is gets tried."""
+    if is_accepted(config, made_here(config, guest_token_secret=DEFAULT_SECRET, guest_token_algorithm="HS256")):
+        return _default_secret("Set it to guest_token_secret of SUPERSET_CONFIG")
+    urls = (config.service_url, config.internal_service_url)
+    for audience in (SupersetConfig.guest_token_audience, *urls, *(url.rstrip("/") for url in urls)):
+        if is_accepted(config, made_here(config, guest_token_audience=audience)):
+            return Finding(
+                Mark.PROBLEM,
+                f"Superset refuses guest tokens for {config.guest_token_audience!r}, but not those for {audience!r}",
+                f"Set guest_token_audience in SUPERSET_CONFIG to {audience!r}",
+            )
+    return Finding(
+        Mark.PROBLEM,
+        "Superset refuses guest tokens made with guest_token_secret",
+        "Make guest_token_secret, guest_token_audience and guest_token_algorithm in SUPERSET_CONFIG what "
+        "GUEST_TOKEN_JWT_SECRET, GUEST_TOKEN_JWT_AUDIENCE (or, without it, WEBDRIVER_BASEURL) and GUEST_TOKEN_JWT_ALGO "
+        "are in Superset's configuration, and see that the clocks agree",
+    )
+
+
+def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator[Finding]:
+    """Whether others can make this token too, and whether guests may open the dashboard."""
+    if not config.guest_token_secret and _is_made_with_default_secret(token):
+        yield _default_secret("Set it to a long random text in Superset's configuration")
+    response = ask_as_guest(config, token, f"api/v1/embedded_dashboard/{dashboard.uuid}")
+    if response.status_code == HTTPStatus.FORBIDDEN:
+        yield Finding(
+            Mark.PROBLEM,
+            "Guests may not read embedded dashboards in Superset",
+            'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard", '
+            "and no access to datasets, or name another role there",
+        )
+    elif response.status_code != HTTPStatus.OK:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Guests cannot open {dashboard.name} in Superset: {exchange(response)}",
+            "Look into Superset's log, and see that nothing between removes the header X-GuestToken",
+        )
+
+
+def _is_made_with_default_secret(token: str) -> bool:
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            jwt.decode(token, DEFAULT_SECRET, list(ALGORITHMS), options={"verify_aud": False, "verify_iat": False})
+        except jwt.PyJWTError:
+            return False
+    return True
+
+
+def _default_secret(remedy: str) -> Finding:
+    return Finding(
+        Mark.PROBLEM,
+        "GUEST_TOKEN_JWT_SECRET is Superset's default, which is public: anybody can make tokens that show all rows",
+        remedy,
+    )

@@ -1,0 +1,237 @@
+"""Superset: whether it answers, has every dashboard, and lets browsers show them in the site's pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+
+from platform_plugin_aspects.dashboards.configured import (
+    Dashboard,
+    in_context_dashboards,
+    instructor_dashboards,
+    versions,
+)
+from platform_plugin_aspects.dashboards.pages.framing import may_frame
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured, SupersetRefused
+from platform_plugin_aspects.dashboards.superset.session import exchange
+from platform_plugin_aspects.operations.doctor import guest_tokens
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
+
+INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"
+#: The flag of Superset that lets guests send subqueries.
+SUBQUERIES = "ALLOW_ADHOC_SUBQUERY"
+#: Settings with the addresses of pages, besides those of the LMS, that may show dashboards.
+FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORING_MICROFRONTEND_URL")
+
+
+def examine(examination: Examination) -> Iterator[Finding]:
+    """All that a page needs of Superset to show dashboards, asked for as the plugin and as browsers do."""
+    if not is_configured():
+        yield Finding(Mark.NOTE, "SUPERSET_CONFIG is not set: no reports are shown")
+        return
+    try:
+        config = SupersetConfig.from_settings()
+        listed = {
+            INSTRUCTOR: versions(instructor_dashboards()),
+            IN_CONTEXT: versions(in_context_dashboards().values()),
+        }
+    except SupersetMisconfigured as error:
+        yield examination.because_of("Settings", "The settings of Superset are invalid", str(error))
+        return
+    if not any(listed.values()):
+        yield Finding(Mark.NOTE, "No dashboards are configured")
+        return
+    try:
+        yield from _look(config, listed)
+    except SupersetError as error:
+        remedy = error.remedy or "start Superset, or correct its address in SUPERSET_CONFIG; its log may say more"
+        yield Finding(Mark.PROBLEM, error.problem, capitalized(remedy))
+
+
+def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> Iterator[Finding]:
+    dashboards = [dashboard for of_setting in listed.values() for dashboard in of_setting]
+    refused: list[Dashboard] = []
+    if config.guest_token_secret:
+        token = guest_tokens.made_here(config)
+        usable = guest_tokens.is_accepted(config, token)
+    else:
+        token, refused = guest_tokens.granted(config, dashboards)
+        usable = bool(token)
+    pages = {dashboard: _own_page(config, dashboard) for dashboard in dashboards}
+    embedded = {dashboard: page for dashboard, page in pages.items() if page.status_code != HTTPStatus.NOT_FOUND}
+    if not embedded and not _embeds(config, dashboards[0]):
+        yield Finding(
+            Mark.PROBLEM,
+            "Superset does not embed dashboards",
+            'Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS in Superset\'s configuration',
+        )
+        return
+    if usable:
+        yield Finding(Mark.OK, f"Superset {'accepts' if config.guest_token_secret else 'grants'} guest tokens")
+    elif config.guest_token_secret:
+        yield guest_tokens.refusal(config)
+    if shown := [dashboard for dashboard in refused if dashboard in embedded]:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset grants no guest token for {len(shown)} dashboards that it embeds, among them {shown[0].name} "
+            f"({shown[0].uuid})",
+            "See that internal_service_url in SUPERSET_CONFIG names one Superset; its log may say more",
+        )
+    yield from _missing(listed, embedded)
+    if embedded:
+        if usable:
+            yield from guest_tokens.guests(config, token, next(iter(embedded)))
+        yield from _subqueries(embedded.values())
+        yield from _refused(listed[INSTRUCTOR], embedded)
+        yield from _framed(config, next(iter(embedded)))
+
+
+def _page(config: SupersetConfig, base_url: str, dashboard: Dashboard) -> requests.Response:
+    """What a browser gets for the frame in a page of the LMS."""
+    referrer = f"{_origin(settings.LMS_ROOT_URL)}/"
+    return guest_tokens.get(config, f"{base_url}embedded/{dashboard.uuid}", Referer=referrer)
+
+
+def _own_page(config: SupersetConfig, dashboard: Dashboard) -> requests.Response:
+    """The same from Superset itself; SupersetRefused when it breaks."""
+    page = _page(config, config.internal_service_url, dashboard)
+    if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+        raise SupersetRefused(exchange(page), "look into Superset's log")
+    return page
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_host(url: Any) -> bool:
+    """Whether this is a page's address on a host of its own; a mere path is a page of the LMS."""
+    try:
+        return isinstance(url, str) and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
+
+
+def _embeds(config: SupersetConfig, dashboard: Dashboard) -> bool:
+    """Whether Superset's feature EMBEDDED_SUPERSET is on; where it is off, not even logging in is asked of anybody."""
+    url = f"{config.internal_service_url}api/v1/embedded_dashboard/{dashboard.uuid}"
+    return guest_tokens.get(config, url).status_code != HTTPStatus.NOT_FOUND
+
+
+def _missing(
+    listed: Mapping[str, Sequence[Dashboard]], embedded: Mapping[Dashboard, requests.Response]
+) -> Iterator[Finding]:
+    number = sum(map(len, listed.values()))
+    if not embedded and number > 1:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset has none of the {number} embedded dashboards and their translations",
+            f"Import them into Superset, embedded under the UUIDs in {' and '.join(filter(listed.get, listed))}",
+        )
+        return
+    for setting, dashboards in listed.items():
+        for dashboard in dashboards:
+            if dashboard not in embedded:
+                of, further = "", ""
+                if dashboard.language:
+                    of, further = f", translated ({dashboard.language})", ", or SUPERSET_DASHBOARD_LOCALES"
+                yield Finding(
+                    Mark.PROBLEM,
+                    f"Superset has no embedded dashboard {dashboard.uuid}: {dashboard.name}{of}",
+                    f"Import it into Superset, embedded under this UUID, or correct {setting}{further}",
+                )
+    if embedded:
+        yield Finding(Mark.OK, f"Superset has {len(embedded)} of the dashboards and their translations")
+
+
+def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, requests.Response]) -> Iterator[Finding]:
+    """Dashboards that pages of the LMS show, and that Superset does not embed there."""
+    origin = _origin(settings.LMS_ROOT_URL)
+    refused = [
+        f"{dashboard.name} ({dashboard.uuid})"
+        for dashboard in dashboards
+        if dashboard in embedded and embedded[dashboard].status_code == HTTPStatus.FORBIDDEN
+    ]
+    if refused:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset does not embed in pages of {origin}: {', '.join(refused)}",
+            f"Add {origin} to the allowed domains of each (in its menu in Superset, Embed dashboard), or empty them",
+        )
+
+
+class _Bootstrap(HTMLParser):
+    """What Superset's page tells its own script, as JSON."""
+
+    data = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.data = dict(attrs).get("data-bootstrap") or self.data
+
+
+def _subqueries(pages: Iterable[requests.Response]) -> Iterator[Finding]:
+    """The flag with which guests read past row-level clauses, where the page in the frame shows it."""
+    page = next((page for page in pages if page.status_code == HTTPStatus.OK), None)
+    if page is None:
+        return
+    try:
+        reader = _Bootstrap()
+        reader.feed(page.text)
+        allowed = json.loads(reader.data)["common"]["feature_flags"][SUBQUERIES]
+    except (ValueError, TypeError, KeyError, AssertionError, RecursionError):
+        return
+    if allowed:
+        yield Finding(
+            Mark.PROBLEM,
+            f"Superset's flag {SUBQUERIES} is on: guests read all that Superset's user in ClickHouse may read",
+            "Remove it from FEATURE_FLAGS in Superset's configuration",
+        )
+
+
+def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
+    """Whether browsers show Superset in a frame of the LMS; of other pages, it is for the operator to know."""
+    lms = settings.LMS_ROOT_URL
+    if urlsplit(lms).scheme == "https" and urlsplit(config.service_url).scheme == "http":
+        yield Finding(
+            Mark.PROBLEM,
+            f"Browsers do not show {config.service_url} in pages of {_origin(lms)}: it is not https",
+            "Serve Superset over https, and correct service_url in SUPERSET_CONFIG",
+        )
+        return
+    seen = Finding(Mark.OK, "Browsers may show Superset in pages of")
+    try:
+        page = _page(config, config.service_url, dashboard)
+    except SupersetError as error:
+        yield Finding(Mark.NOTE, f"The browsers' way to Superset, service_url, is closed from here: {error.problem}")
+        page = _own_page(config, dashboard)
+        # A proxy on the browsers' way may have its own headers.
+        seen = Finding(Mark.NOTE, "Superset itself may be shown in pages of")
+    if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
+        yield Finding(
+            Mark.PROBLEM,
+            f"Browsers do not find Superset: {exchange(page)}",
+            "Correct service_url in SUPERSET_CONFIG",
+        )
+        return
+    for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
+        origin = _origin(url)
+        if may_frame(url, config.service_url, page.headers):
+            yield replace(seen, text=f"{seen.text} {origin}")
+        else:
+            yield Finding(
+                Mark.PROBLEM if url == lms else Mark.NOTE,
+                f"Browsers do not show Superset in pages of {origin}: its Content-Security-Policy or X-Frame-Options "
+                "forbids it",
+                f'Add {origin} to "frame-ancestors" of the content_security_policy in TALISMAN_CONFIG of Superset\'s '
+                "configuration, or where a proxy sets these headers",
+            )

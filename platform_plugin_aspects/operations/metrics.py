@@ -1,0 +1,92 @@
+"""The figures of delivery in the text format that Prometheus scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from platform_plugin_aspects.operations.status import SinkStatus, sink_statuses
+
+Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
+
+
+def _oldest_pending_seconds(status: SinkStatus, now: datetime) -> float:
+    return (now - (status.oldest_pending_at or now)).total_seconds()
+
+
+def _last_success_timestamp(status: SinkStatus, _now: datetime) -> float | None:
+    return status.last_success_at.timestamp() if status.last_success_at else None
+
+
+#: Kind, name, help and value of each metric; a sink without a value has no sample.
+METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | None]], ...] = (
+    (
+        GaugeMetricFamily,
+        "aspects_sink_enabled",
+        "1 where the sink is on in the service that answers, else 0.",
+        lambda status, _now: status.enabled,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_pending_changes",
+        "Changes that are to be delivered, without those of failing objects.",
+        lambda status, _now: status.pending,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_oldest_pending_seconds",
+        "Age of the oldest of the pending changes; 0 without any.",
+        _oldest_pending_seconds,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_failing_objects",
+        "Objects that could not be written and wait for another attempt.",
+        lambda status, _now: status.failing_objects,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_delivery_failures",
+        "Deliveries that failed since the last success because ClickHouse is away or wrongly set up.",
+        lambda status, _now: status.failures,
+    ),
+    (
+        CounterMetricFamily,
+        "aspects_objects_delivered",
+        "Objects that deliveries wrote or deleted; a backfill's are not counted.",
+        lambda status, _now: status.objects_delivered,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_last_success_timestamp_seconds",
+        "When a delivery last succeeded, failing objects aside, as Unix time; missing where none did.",
+        _last_success_timestamp,
+    ),
+)
+
+
+class DeliveryCollector(Collector):
+    """Asks the platform's database at each scrape, so that it does not matter which process answers."""
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, with the sink's name as a label."""
+        statuses, now = sink_statuses(show=0), timezone.now()
+        for kind, name, text, value_of in METRICS:
+            family = kind(name, text, labels=["sink"])
+            for status in statuses:
+                value = value_of(status, now)
+                if value is not None:
+                    family.add_metric([status.sink], value)
+            yield family
+
+
+def exposition() -> bytes:
+    """What a scrape answers, as ``prometheus_client.CONTENT_TYPE_LATEST``. Raises database errors."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(DeliveryCollector())
+    return generate_latest(registry)

@@ -1,1 +1,0 @@
-"""Superset, which shows the dashboards built on what the sinks write."""

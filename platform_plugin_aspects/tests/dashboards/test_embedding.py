@@ -1,0 +1,54 @@
+"""What a page is given to show dashboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import translation
+
+from platform_plugin_aspects.dashboards.configured import instructor_dashboards
+from platform_plugin_aspects.dashboards.pages.embedding import element, embed_config
+
+SUPERSET = {"service_url": "https://reports.example.invalid", "internal_service_url": "http://superset:8088"}
+
+
+def test_where_everything_is(settings: Any) -> None:
+    settings.SUPERSET_CONFIG = SUPERSET
+    settings.LOGIN_URL = "login"
+    settings.ASPECTS_SUPERSET_SDK_URL = "https://cdn.example.invalid/sdk.js"
+    config = embed_config(instructor_dashboards()[:1], "/token")
+    assert config.pop("messages")
+    assert config == {
+        "supersetUrl": "https://reports.example.invalid/",
+        "guestTokenUrl": "/token",
+        "dashboards": [{"uuid": "c0e64194-33d1-4d5a-8c10-4f51530c5ee9", "name": "Course Dashboard"}],
+        # Settings may name the view.
+        "loginUrl": "/login",
+        "link": {
+            "url": "https://reports.example.invalid/login/openedxsso",
+            "text": "View dashboards in Superset",
+        },
+        "sdkUrl": "https://cdn.example.invalid/sdk.js",
+        "stylesheetUrl": "/static/platform_plugin_aspects/css/dashboards.css",
+    }
+
+
+def test_the_link_is_the_operator_s_choice(settings: Any) -> None:
+    settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK = False
+    config = embed_config([], "/token")
+    assert config["link"] is None
+    assert "<a " not in element(config)
+
+
+def test_without_javascript_there_is_the_link(settings: Any) -> None:
+    settings.SUPERSET_CONFIG = SUPERSET
+    page = element(embed_config([], "/token"))
+    assert '<a href="https://reports.example.invalid/login/openedxsso">View dashboards in Superset</a>' in page
+
+
+def test_every_message_is_translated() -> None:
+    english = embed_config([], "/token")["messages"]
+    for language in ("ar", "es-419", "fr"):
+        with translation.override(language):
+            translated = embed_config([], "/token")["messages"]
+        assert not set(translated.values()) & set(english.values())

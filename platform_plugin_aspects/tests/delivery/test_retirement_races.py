@@ -1,0 +1,179 @@
+"""A row that lands after its learner's retirement was delivered: whoever tries again takes it out.
+
+A process is killed, or its clean-up fails, after the insert; the next attempt reads without the learner.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse, Misconfigured
+from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
+from platform_plugin_aspects.delivery.compare import Comparison, repair
+from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.sinks import ExternalIdSink, ModelBaseSink, Selection, UserProfileSink
+from platform_plugin_aspects.tasks import dump_data_to_clickhouse
+from platform_plugin_aspects.tests.conftest import rows
+from test_utils import factories, retirement
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("all_on")]
+
+SINKS = pytest.mark.parametrize("sink_class", [UserProfileSink, ExternalIdSink])
+
+
+def learner() -> User:
+    user = factories.make_user()
+    factories.make_external_id(user)
+    return user
+
+
+def key_of(user: User, sink: ModelBaseSink) -> Any:
+    return sink.manager.get(user_id=user.pk).pk
+
+
+def lands_late(user: User, sink: ModelBaseSink) -> None:
+    """The insert of what was read before the retirement lands after it was delivered; its process is dead."""
+    stamp = outbox.take_stamp(sink.name)
+    batch = sink.read(Selection(keys=[key_of(user, sink)]))
+    retirement.retire(user)
+    assert outbox.deliver("auth_user").status == "delivered"
+    sink.write(batch, stamp)
+    assert user.pk in users_in(sink)
+
+
+def users_in(sink: ModelBaseSink) -> list[int]:
+    return sorted(row["user_id"] for row in rows(sink.clickhouse, sink.name))
+
+
+@SINKS
+def test_the_next_delivery_takes_it_out(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+    leaving, staying = learner(), learner()
+    sink = sink_class()
+    lands_late(leaving, sink)
+    # What the killed delivery had not yet forgotten.
+    assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
+    assert outbox.deliver(sink.name).status == "delivered"
+    assert users_in(sink) == [staying.pk]
+    assert not Change.objects.filter(sink=sink.name).exists()
+
+
+@SINKS
+def test_a_clean_up_that_fails_is_done_again(
+    clickhouse_http: ClickHouseEndpoint, sink_class: type[ModelBaseSink]
+) -> None:
+    leaving, staying = learner(), learner()
+    sink = sink_class()
+    lands_late(leaving, sink)
+    for _ in range(2):
+        clickhouse_http.fail("503", match="DELETE")
+        assert outbox.deliver(sink.name).status == "failed"
+        assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
+        SinkState.objects.filter(sink=sink.name).update(retry_at=datetime.now(UTC))
+    assert outbox.deliver(sink.name).status == "delivered"
+    assert set(users_in(sink)) == {staying.pk}
+    assert not Change.objects.filter(sink=sink.name).exists()
+
+
+@SINKS
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("batch_size", [1, 2, None])
+def test_a_backfill_that_is_resumed_takes_it_out(
+    clickhouse: ClickHouse, sink_class: type[ModelBaseSink], place: int, batch_size: int | None
+) -> None:
+    """Wherever the learner is in the range: first, between others, or after the last that is read."""
+    users = [learner() for _ in range(3)]
+    leaving = users.pop(place)
+    sink = sink_class()
+    lands_late(leaving, sink)
+    summary = Summary()
+    backfill(sink_class(), Walk(batch_size=batch_size), summary)
+    assert users_in(sink) == [user.pk for user in users]
+    assert (summary.objects, summary.last_key) == (2, key_of(users[-1], sink))
+
+
+def test_a_range_without_anybody_else_is_cleaned_too(clickhouse: ClickHouse) -> None:
+    before, leaving, after = learner(), learner(), learner()
+    sink = UserProfileSink()
+    lands_late(leaving, sink)
+    sink.write(sink.read(Selection()), outbox.take_stamp(sink.name))
+    key = key_of(leaving, sink)
+    backfill(UserProfileSink(), Walk(after=key - 1, upto=key), Summary())
+    assert users_in(sink) == [before.pk, after.pk]
+
+
+def test_only_the_range_is_cleaned(clickhouse: ClickHouse) -> None:
+    leaving, others = learner(), [learner(), learner()]
+    sink = UserProfileSink()
+    lands_late(leaving, sink)
+    backfill(UserProfileSink(), Walk(after=key_of(leaving, sink)), Summary())
+    assert users_in(sink) == [leaving.pk, *(user.pk for user in others)]
+
+
+def test_a_dry_run_takes_nothing_out(clickhouse: ClickHouse) -> None:
+    class Dry(Watcher):
+        dry_run = True
+
+    leaving = learner()
+    lands_late(leaving, UserProfileSink())
+    backfill(UserProfileSink(), Walk(), Summary(), Dry())
+    assert users_in(UserProfileSink()) == [leaving.pk]
+
+
+def test_a_backfill_whose_clean_up_fails_has_not_got_so_far(clickhouse_http: ClickHouseEndpoint) -> None:
+    leaving, staying = learner(), learner()
+    sink = UserProfileSink()
+    lands_late(leaving, sink)
+    clickhouse_http.fail("exception", code=497, match="DELETE")
+    summary = Summary()
+    with pytest.raises(Misconfigured, match="the user lacks a grant"):
+        backfill(UserProfileSink(), Walk(), summary)
+    assert (summary.objects, summary.last_key) == (0, None)
+    backfill(UserProfileSink(), Walk(), summary)
+    assert set(users_in(sink)) == {staying.pk}
+
+
+@SINKS
+def test_a_repair_takes_it_out(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+    leaving, staying = learner(), learner()
+    sink = sink_class()
+    keys = {str(user.pk): key_of(user, sink) for user in (leaving, staying)}
+    lands_late(leaving, sink)
+    repair(sink_class(), Comparison(sink.name, missing=keys))
+    assert users_in(sink) == [staying.pk]
+
+
+def test_the_task_of_version_2_takes_it_out(clickhouse: ClickHouse) -> None:
+    leaving = learner()
+    sink = UserProfileSink()
+    lands_late(leaving, sink)
+    key, overrides = key_of(leaving, sink), {"timeout_secs": 9}
+    dump_data_to_clickhouse("platform_plugin_aspects.sinks", "UserProfileSink", key, overrides)
+    assert users_in(sink) == []
+
+
+@SINKS
+def test_while_it_may_be_cancelled_rows_of_before_stay(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+    user = learner()
+    sink = sink_class()
+    assert outbox.deliver(sink.name).status == "delivered"
+    retirement.request_retirement(user)
+    outbox.record(sink.name, [key_of(user, sink)])
+    assert outbox.deliver(sink.name).status == "delivered"
+    backfill(sink_class(), Walk(), Summary())
+    assert users_in(sink) == [user.pk]
+
+
+def test_who_is_forgotten_and_not_there_costs_no_delete(clickhouse_http: ClickHouseEndpoint) -> None:
+    leaving, _staying = learner(), learner()
+    retirement.retire(leaving)
+    for _ in range(2):
+        outbox.record("user_profile", [leaving.profile.pk])
+        assert outbox.deliver("user_profile").status == "delivered"
+    backfill(UserProfileSink(), Walk(), Summary())
+    assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]
