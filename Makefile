@@ -65,7 +65,7 @@ benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (A
 	@$(RUN) benchmarks/guest_token.py $(ARGS)
 
 .PHONY: quality
-quality: lint types migrations texts annotations pins wheel ## Check style, types, migrations, texts, annotations, pins and the wheel
+quality: lint types imports migrations texts annotations pins wheel ## Check style, types, imports, migrations, texts, annotations, pins and the wheel
 
 .PHONY: lint
 lint: $(VENV)/.dev $(NPM) ## Run ruff, eslint and prettier (lint and format)
@@ -76,6 +76,10 @@ lint: $(VENV)/.dev $(NPM) ## Run ruff, eslint and prettier (lint and format)
 .PHONY: types
 types: $(VENV)/.dev ## Run mypy on the package
 	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(VENV)/.dev ## Check that rooms import each other from the top down only
+	@$(BIN)/lint-imports >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 .PHONY: migrations
 migrations: $(VENV)/.dev ## Check that no migration is missing
