@@ -16,7 +16,6 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -51,6 +50,8 @@ LONGEST_OBJECT_WAIT = timedelta(days=1)
 #: Changes read at once, and rows of Change inserted or deleted by one statement.
 BATCH_SIZE = 10_000
 RECORD_SIZE = 1_000
+#: How many of the functions that wait for a commit are searched for an earlier asking.
+LOOKED_BACK = 10
 
 
 @dataclass
@@ -99,7 +100,32 @@ def record(sink: str, object_ids: Iterable[Any]) -> None:
             sink,
         )
         return
-    transaction.on_commit(partial(ask, sink), robust=True)
+    _ask_after_commit(sink)
+
+
+class _Asking:
+    """Asks for the delivery of ``sink`` when it is called, after the commit."""
+
+    def __init__(self, sink: str):
+        self.sink = sink
+        self.done = False
+
+    def __call__(self) -> None:
+        self.done = True
+        ask(self.sink)
+
+
+def _ask_after_commit(sink: str) -> None:
+    """Ask for delivery after the commit, once per transaction, because each asking costs round trips to the cache.
+
+    An earlier asking is dropped only with a savepoint that is still active, which drops this change, too.
+    """
+    # Others may have registered very many functions.
+    for registered in connection.run_on_commit[-LOOKED_BACK:]:
+        function = registered[1]
+        if isinstance(function, _Asking) and function.sink == sink and not function.done:
+            return
+    transaction.on_commit(_Asking(sink), robust=True)
 
 
 def ask(sink: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
 from common.djangoapps.student.models import UserProfile
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from opaque_keys.edx.keys import CourseKey
 from waffle.models import Flag
 from waffle.testutils import override_flag
@@ -175,6 +175,32 @@ def test_within_a_window_a_sink_is_asked_for_once(
     assert all(window - 10 < each.wait <= window for each in sent)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_asks_once_for_all_its_changes(ledger: type[Ledger], broker: Broker, settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 0
+    with transaction.atomic():
+        for number in range(3):
+            outbox.record("ledger", [number])
+        outbox.record("tag", [1])
+        with transaction.atomic():
+            outbox.record("ledger", [3])
+    assert [each.args for each in broker.take()] == [("ledger",), ("tag",)]
+    assert Change.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_asking_that_is_rolled_back_holds_back_no_other(ledger: type[Ledger], broker: Broker) -> None:
+    with transaction.atomic():
+        with suppress(ZeroDivisionError), transaction.atomic():
+            outbox.record("ledger", [1])
+            raise ZeroDivisionError
+        with transaction.atomic():
+            outbox.record("ledger", [2])
+        outbox.record("ledger", [3])
+    assert [each.args for each in broker.take()] == [("ledger",)]
+    assert sorted(Change.objects.values_list("object_id", flat=True)) == ["2", "3"]
+
+
 @pytest.mark.django_db
 def test_each_sink_has_a_window_of_its_own(ledger: type[Ledger], broker: Broker) -> None:
     for name in ("ledger", "user_profile", "ledger", "user_profile"):
@@ -291,6 +317,8 @@ class _Schedule:
             Ledger.source[object_id] = value
             outbox.record("ledger", [object_id])
         asking.extend(callbacks)
+        # As after a commit: the next one is another transaction's.
+        connection.run_on_commit.clear()
 
     def _ask(self, value: int, asking: list[Callable[[], Any]]) -> None:
         self.story.append(f"{value} asks")
