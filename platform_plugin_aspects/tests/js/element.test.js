@@ -366,6 +366,19 @@ test("with an AMD loader on the page, the SDK comes through it", async () => {
   assert.equal(window.supersetEmbeddedSdk, undefined);
 });
 
+test("an AMD loader on the page is not asked for the SDK in the bundle", async () => {
+  const calls = [];
+  const prepare = (window) => {
+    window.define = Object.assign(() => calls.push("define"), { amd: {} });
+    window.require = () => calls.push("require");
+  };
+  const { window, server } = await open([{ ...ONE, sdkUrl: "" }], { prepare });
+  // The SDK asks for the token.
+  await until(() => server.tokens);
+  assert.deepEqual(calls, []);
+  assert.equal(window.supersetEmbeddedSdk, undefined);
+});
+
 test("an SDK that cannot be loaded: a message, long before time is up", { timeout: 20_000 }, async () => {
   const { root } = await open([{ ...ONE, sdkUrl: "http://127.0.0.1:1/sdk.js" }], {
     prepare: (window) => (window.superset.haste = 0.001),
