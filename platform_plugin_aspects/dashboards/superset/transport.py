@@ -89,26 +89,12 @@ class _TimedResponse(HTTPResponse):
             self.fp = io.BufferedReader(_TimedFile(sock, self.fp.detach(), deadline))
 
 
-class _Timed:
-    """A connection whose answers come in time, and which waits as long for each request as for the first."""
-
+class _TimedHTTPConnection(HTTPConnection):
     response_class: Any = _TimedResponse
-    sock: Any
-
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        deadline = _running.get()
-        if self.sock is not None and deadline is not None:
-            # It still has what was left of the exchange before.
-            self.sock.settimeout(deadline.left())
-        super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
 
-class _TimedHTTPConnection(_Timed, HTTPConnection):
-    pass
-
-
-class _TimedHTTPSConnection(_Timed, HTTPSConnection):
-    pass
+class _TimedHTTPSConnection(HTTPSConnection):
+    response_class: Any = _TimedResponse
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):

@@ -92,7 +92,11 @@ def _switches() -> Iterator[tuple[str, Any]]:
     for name in ("ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"):
         listed = getattr(settings, name)
         # Of another shape, they are for W023 to report.
-        entries = listed.items() if isinstance(listed, dict) else enumerate(listed if isinstance(listed, list) else [])
+        entries = (
+            listed.items()
+            if isinstance(listed, dict)
+            else enumerate(listed if isinstance(listed, list | tuple) else [])
+        )
         for key, entry in entries:
             if isinstance(entry, dict) and "allow_translations" in entry:
                 yield f"{name}[{key!r}]['allow_translations']", entry["allow_translations"]
