@@ -163,7 +163,8 @@ def prepare(step: str, argument: str) -> None:
     from django.db import connection
 
     from benchmarks.seed import seed
-    from platform_plugin_aspects.clickhouse.client import Connection, get_client
+    from platform_plugin_aspects.clickhouse.client import get_client
+    from platform_plugin_aspects.clickhouse.connection import Connection
     from platform_plugin_aspects.clickhouse.schema import create_missing
     from platform_plugin_aspects.sinks.registry import tables
 

@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
 from platform_plugin_aspects import marks
-from platform_plugin_aspects.clickhouse.client import Connection, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Watcher

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Encoded
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
 from platform_plugin_aspects.sinks.registry import sinks

@@ -1,1 +1,1 @@
-"""The ClickHouse side: connections with typed errors (``client``), tables and their DDL (``schema``)."""
+"""The ClickHouse side: connections, errors in three words, tables with their DDL, and grants."""

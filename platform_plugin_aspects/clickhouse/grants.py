@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-from platform_plugin_aspects.clickhouse.client import Connection, quote
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import on_cluster
 
 

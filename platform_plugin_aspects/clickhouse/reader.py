@@ -13,7 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
-from platform_plugin_aspects.clickhouse.client import Misconfigured, quote
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import create_user_statement
 from platform_plugin_aspects.clickhouse.schema import on_cluster
 from platform_plugin_aspects.hidden import raises_without_frames

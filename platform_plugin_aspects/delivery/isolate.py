@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.client import Failure, Misconfigured, Unavailable, Unclear
+from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable, Unclear
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.sinks.base_sink import Batch, Written
 

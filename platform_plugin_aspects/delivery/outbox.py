@@ -25,7 +25,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import marks
-from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.isolate import Outcome, write_what_can_be
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
 from platform_plugin_aspects.models import Change, SinkState

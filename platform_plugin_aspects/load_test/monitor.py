@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure, Misconfigured, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
+from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import Backend, BackendError
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Unavailable
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.load_test.records import BadRow, excerpt, read_end, read_sample, read_start
 
 log = logging.getLogger(__name__)

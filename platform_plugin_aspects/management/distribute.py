@@ -9,7 +9,8 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from platform_plugin_aspects import tasks
-from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.ranges import Status, kept
 from platform_plugin_aspects.management.progress import Progress

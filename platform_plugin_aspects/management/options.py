@@ -9,7 +9,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 
 CONNECTION_OPTIONS: Mapping[str, tuple[type, str]] = {

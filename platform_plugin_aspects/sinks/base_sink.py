@@ -23,7 +23,10 @@ from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import databases, edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Rejected, encode, get_client, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.driver import encode
+from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.formats import stamp_text

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Misconfigured
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.settings import common
 
 SETTING = "EVENT_SINK_CLICKHOUSE_PII_MODELS"

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import Connection
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.loading import CannotLoad, load, shown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.client import Unavailable
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, Selection, Written
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
 

@@ -12,7 +12,8 @@ from edx_django_utils.cache import RequestCache
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
 from platform_plugin_aspects.sinks import registry

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from platform_plugin_aspects.apps import PlatformPluginAspectsConfig
-from platform_plugin_aspects.clickhouse.client import Connection
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.settings import common, production
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.clickhouse.errors import Failure
 from test_utils.demo import site
 from test_utils.demo.paper import Paper
 

@@ -23,7 +23,8 @@ from django.test import override_settings
 from django.utils import timezone
 from xmodule.modulestore.django import modulestore
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks

@@ -11,7 +11,8 @@ from typing import Any
 
 from celery import shared_task
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 
 COLUMNS = (("event_id", "UUID"), ("emission_time", "DateTime64(6)"), ("event", "String"))
 

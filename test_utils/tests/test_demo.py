@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import close_clients, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.delivery.outbox import take_stamp
 from platform_plugin_aspects.sinks import Selection, TaxonomySink

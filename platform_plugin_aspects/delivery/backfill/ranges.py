@@ -16,7 +16,8 @@ from django.db import connections, models, router, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.backfill.walk import KEPT_ERRORS, Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink

@@ -21,7 +21,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.clickhouse.client import Rejected, Unavailable
+from platform_plugin_aspects.clickhouse.errors import Rejected, Unavailable
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.isolate import NOT_THE_OBJECT, Outcome, write_what_can_be
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.client import Failure
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.objects import (

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import grant_statements
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.clickhouse.schema import (

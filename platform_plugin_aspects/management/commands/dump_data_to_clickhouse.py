@@ -12,7 +12,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
-from platform_plugin_aspects.clickhouse.client import Connection, Failure
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Summary
 from platform_plugin_aspects.errors import PLATFORM_FAULTS

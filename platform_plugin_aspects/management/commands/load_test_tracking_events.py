@@ -11,7 +11,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN, SHORT, Course, make_course
 from platform_plugin_aspects.load_test.traffic import Traffic

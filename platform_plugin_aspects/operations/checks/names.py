@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from platform_plugin_aspects.clickhouse.client import Connection
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.operations.checks.spelling import closest, suggestion

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.operations.checks.spelling import closest, suggestion
 from platform_plugin_aspects.operations.checks.tag import TAG

@@ -7,16 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from platform_plugin_aspects.clickhouse.client import (
-    REMEDIES,
-    ClickHouse,
-    Connection,
-    EngineInUse,
-    Failure,
-    Misconfigured,
-    Unavailable,
-    quote,
-)
+from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import REMEDIES, EngineInUse, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.operations.doctor import reader
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage

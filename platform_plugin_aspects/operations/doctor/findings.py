@@ -8,7 +8,9 @@ from functools import cached_property
 
 from django.conf import settings
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Failure, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.sinks.registry import relations_of_boards
 

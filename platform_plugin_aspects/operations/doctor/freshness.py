@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db.models import IntegerField
 
-from platform_plugin_aspects.clickhouse.client import Failure, Unavailable, quote
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.clickhouse.errors import Failure, Unavailable
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import Misconfigured
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
 from platform_plugin_aspects.sinks.personal_data import personal_tables

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Misconfigured, close_clients, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import grant_statements
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint

@@ -16,19 +16,16 @@ from typing import Any
 import pytest
 
 from platform_plugin_aspects.clickhouse import client as client_module
-from platform_plugin_aspects.clickhouse.client import (
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import (
     PASSING,
     ROW_FAULTS,
-    ClickHouse,
-    Connection,
     Failure,
     Misconfigured,
     Rejected,
     Unavailable,
     Unclear,
-    close_clients,
-    get_client,
-    quote,
 )
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.sinks.registry import tables
@@ -449,7 +446,8 @@ FORK = """
 import os, sys, threading
 import django
 django.setup()
-from platform_plugin_aspects.clickhouse.client import Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import close_clients, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 
 connection = Connection(url=sys.argv[1], password="password", database=sys.argv[2])
 parent = get_client(connection)

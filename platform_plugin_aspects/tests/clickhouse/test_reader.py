@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Failure, Misconfigured, close_clients
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.sinks.registry import relations_of_boards
 from platform_plugin_aspects.tests.operations.test_aspects_check import Site, check, marked, site  # noqa: F401

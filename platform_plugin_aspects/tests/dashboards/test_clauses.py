@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from sqlglot.errors import ParseError
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Failure
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, clauses_for, parse_filter
 from platform_plugin_aspects.operations.checks.superset import check_extra_filters
 from test_utils.properties import examples

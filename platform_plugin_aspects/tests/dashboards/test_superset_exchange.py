@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.clickhouse.client import Connection, Misconfigured
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.dashboards.superset import client, transport
 from platform_plugin_aspects.dashboards.superset.client import get_guest_token

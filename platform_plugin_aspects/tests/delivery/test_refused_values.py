@@ -12,17 +12,9 @@ from common.djangoapps.student.models import UserProfile
 from django.core.management import CommandError, call_command
 
 from platform_plugin_aspects import tasks
-from platform_plugin_aspects.clickhouse.client import (
-    PASSING,
-    QUOTABLE,
-    REMEDIES,
-    ROW_FAULTS,
-    ClickHouse,
-    Connection,
-    Misconfigured,
-    Unclear,
-    get_client,
-)
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import PASSING, QUOTABLE, REMEDIES, ROW_FAULTS, Misconfigured, Unclear
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.isolate import PROBES, write_what_can_be

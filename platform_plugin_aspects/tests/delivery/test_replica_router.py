@@ -20,7 +20,8 @@ from openedx_events.learning.signals import (
 )
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill

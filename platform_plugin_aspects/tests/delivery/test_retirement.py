@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Unavailable
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import (

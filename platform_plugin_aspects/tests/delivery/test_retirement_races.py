@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Misconfigured
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, repair

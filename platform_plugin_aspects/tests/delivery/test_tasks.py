@@ -15,7 +15,8 @@ from common.djangoapps.student.models import UserProfile
 from django.core.cache import cache
 
 from platform_plugin_aspects import tasks
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import Change, SinkState

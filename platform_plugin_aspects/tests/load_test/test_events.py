@@ -25,7 +25,9 @@ from openedx_events.learning.signals import COURSE_ENROLLMENT_CHANGED
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Unavailable, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.people import make_course
 from platform_plugin_aspects.tests.conftest import rows

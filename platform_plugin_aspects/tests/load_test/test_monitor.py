@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Misconfigured, Unavailable, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.load_test.monitor import LOOK_SECS, Monitor, TooLate, arrived, line

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, Misconfigured, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.sinks.registry import tables

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.clickhouse.client import Connection, Failure, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.dashboards.superset.session import ServiceSession

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, close_clients, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks

@@ -16,7 +16,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill.ranges import Status
 from platform_plugin_aspects.management import distribute
 from platform_plugin_aspects.models import BackfillRange

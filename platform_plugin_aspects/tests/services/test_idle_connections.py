@@ -13,7 +13,8 @@ from common.djangoapps.student.models import UserProfile
 from django.core.management import call_command
 from django.db import connection
 
-from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.sinks.registry import sinks
 
 from .conftest import Site

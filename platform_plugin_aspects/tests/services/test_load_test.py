@@ -15,7 +15,8 @@ from cms.celery import APP
 from django.core.management import call_command
 from openedx_events.learning.signals import COURSE_ENROLLMENT_CHANGED
 
-from platform_plugin_aspects.clickhouse.client import Connection, get_client
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.load_test import runs
 from test_utils.processes import ADMIN, Process, until
 from test_utils.services import tracking

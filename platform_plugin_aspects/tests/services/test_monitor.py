@@ -15,7 +15,8 @@ import redis
 from cms.celery import APP
 from confluent_kafka import Consumer, Producer
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection, get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import BackendError
 from platform_plugin_aspects.load_test.backends.celery_queues import Celery

@@ -17,7 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Rejected
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.sinks import (
     Batch,

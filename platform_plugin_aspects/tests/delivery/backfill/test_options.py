@@ -25,7 +25,8 @@ from django.utils import timezone
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from xmodule.modulestore.django import modulestore
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import BEAT_SECS, REPLICA_LAG, Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.management.progress import LINE_SECS, Progress, expected

@@ -16,7 +16,8 @@ from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.db import OperationalError, connection
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.ranges import Status
 from platform_plugin_aspects.delivery.backfill.walk import Watcher

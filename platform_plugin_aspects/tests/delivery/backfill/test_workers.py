@@ -16,7 +16,8 @@ from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
 from platform_plugin_aspects import tasks
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Connection
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.ranges import Status

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, Unavailable
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.clickhouse.schema import Column, create_missing
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
