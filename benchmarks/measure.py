@@ -109,7 +109,7 @@ def compare(name: str) -> Callable[[], int]:
             raise SystemExit(f"{found.opened} of {found.ranges} ranges of {name} differ")
         return found.objects
 
-    compare.compare(sink, upto=sink.bounds()[0])
+    compare.compare(sink, upto=sink.key_range()[0])
     return run
 
 
@@ -143,7 +143,7 @@ def warm_up(name: str) -> None:
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
-    sink.bring(sink.read(Selection(limit=1)), take_stamp(name))
+    sink.write_and_clean_up(sink.read(Selection(limit=1)), take_stamp(name))
     sink.clickhouse.command(f"TRUNCATE TABLE {sink.clickhouse.qualified(name)}")
 
 

@@ -150,9 +150,9 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
 
         def bring(keys: Sequence[Any]) -> Written:
             asked = Selection(keys=keys)
-            return sink.bring(sink.read(asked), stamp, asked)
+            return sink.write_and_clean_up(sink.read(asked), stamp, asked)
 
-        outcome = write_what_can_be([key, *sink.affected([key])], bring)
+        outcome = write_what_can_be([key, *sink.dependents([key])], bring)
     except PASSING_FAULTS as error:
         if task.request.is_eager:
             # A retry would run at once, in this very call, and so for ever.

@@ -296,7 +296,7 @@ def _write(
             keys[sink.parse_key(object_id)] = object_id
         except ValueError as error:
             bad[object_id] = str(error)
-    wanted = list(dict.fromkeys([*keys, *sink.affected(list(keys))]))
+    wanted = list(dict.fromkeys([*keys, *sink.dependents(list(keys))]))
     stamp = _next_stamp(state)
     found: set[Any] = set()
 
@@ -304,7 +304,7 @@ def _write(
         asked = Selection(keys=some)
         batch = sink.read(asked)
         found.update(batch.keys)
-        return sink.bring(batch, stamp, asked)
+        return sink.write_and_clean_up(batch, stamp, asked)
 
     outcome = write_what_can_be(wanted, read_and_write)
     outcome.rejected |= bad
@@ -312,7 +312,7 @@ def _write(
     gone = sink.gone(unread) if sink.deletes and unread else []
     if gone:
         sink.delete(gone)
-    for other, others in sink.affected_elsewhere(wanted).items():
+    for other, others in sink.dependents_elsewhere(wanted).items():
         if is_on(sinks()[other]):
             record(other, others)
     good = len(found - outcome.rejected.keys())

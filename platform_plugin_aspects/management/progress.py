@@ -64,7 +64,7 @@ class Progress(Stoppable, Watcher):
         self.name, self.ranges = sink.name, ranges
         databases.check_before_use()
         # Only to guess how much there is to do.
-        self.bounds = sink.bounds() if self.with_bar or self.with_lines else None
+        self.bounds = sink.key_range() if self.with_bar or self.with_lines else None
         self.began = self.said = self.now()
         self.done_before = done_in(ranges)
         if self.with_bar:

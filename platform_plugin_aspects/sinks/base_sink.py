@@ -93,7 +93,7 @@ class BaseSink:
     batch_size: ClassVar[int] = 10_000
     #: Objects in one insert of a backfill, at most, where that is more than are read at once; for sinks that pack.
     insert_size: ClassVar[int] = 0
-    #: Whether the sink has ``pack``, ``send`` and ``traces``, which do in steps what ``write`` does.
+    #: Whether the sink has ``encode``, ``insert_encoded`` and ``keys_and_learners``, which are the steps of ``write``.
     packs: ClassVar[bool] = False
     #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
     has_objects: ClassVar[bool] = True
@@ -160,11 +160,11 @@ class BaseSink:
         """The selected objects as they are now, in the order of their keys."""
         raise NotImplementedError
 
-    def bounds(self, after: Any = None) -> tuple[int, int] | None:
+    def key_range(self, after: Any = None) -> tuple[int, int] | None:
         """The least and the greatest key above ``after``, where keys are whole numbers and there are any; else None."""
         return None
 
-    def cuts(self, pieces: int, after: Any = None) -> list[Any]:
+    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
         """Keys, in order, that cut those above ``after`` into at most so many pieces of about the same size."""
         return []
 
@@ -179,26 +179,26 @@ class BaseSink:
         """What ``write`` would do. Sends nothing; raises Rejected where it is plain that ``write`` would."""
         return Written({self.tables[0].name: len(batch)})
 
-    def pack(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
+    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
         """A batch as it travels, in a fraction of its memory; raises Rejected when an object cannot be written."""
         raise NotImplementedError
 
-    def send(self, packs: Sequence[bytes]) -> None:
+    def insert_encoded(self, packs: Sequence[bytes]) -> None:
         """Bring batches that were packed to ClickHouse, in one insert. Raises as ``write`` does."""
         raise NotImplementedError
 
-    def traces(self, batch: Batch) -> Batch:
-        """What ``settle`` needs of a batch that was packed."""
+    def keys_and_learners(self, batch: Batch) -> Batch:
+        """What ``clean_up`` needs of a batch that was packed."""
         raise NotImplementedError
 
-    def bring(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
-        """Write a batch and settle it; ``asked``: see ``settle``."""
+    def write_and_clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
+        """Write a batch and clean up; ``asked``: see ``clean_up``."""
         written = self.write(batch, stamp)
         databases.check_before_use()
-        self.settle(batch, stamp, asked)
+        self.clean_up(batch, stamp, asked)
         return written
 
-    def settle(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
+    def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
         """After ``write``: take out of ClickHouse what must not be there, because the source changed after ``read``.
 
         ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. What
@@ -213,15 +213,15 @@ class BaseSink:
         """Those of the keys, which were not read, that are gone from the source; for ``delete``."""
         return keys
 
-    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+    def dependents(self, keys: Sequence[Any]) -> Sequence[Any]:
         """Further objects of this sink whose rows change when these objects do."""
         return ()
 
-    def affected_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    def dependents_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
         """Objects of other sinks whose rows change when these objects do, by sink name."""
         return {}
 
-    def due(self, batch: Batch) -> list[str | None]:
+    def skip_reasons(self, batch: Batch) -> list[str | None]:
         """Per object, why a backfill without ``--force`` leaves it out; None where it is to be written."""
         return [None] * len(batch)
 
@@ -252,8 +252,8 @@ class ModelBaseSink(BaseSink):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A sink that writes or settles in a way of its own is given every batch as it was read.
-        cls.packs = all(getattr(cls, name) is getattr(ModelBaseSink, name) for name in ("write", "insert", "settle"))
+        # A sink that writes or cleans up in a way of its own is given every batch as it was read.
+        cls.packs = all(getattr(cls, name) is getattr(ModelBaseSink, name) for name in ("write", "insert", "clean_up"))
         if cls.columns:
             cls.table = Table(
                 cls.table_name or cls.name,
@@ -356,16 +356,16 @@ class ModelBaseSink(BaseSink):
                 looked_at.update(column.sources)
         return looked_at
 
-    def bounds(self, after: Any = None) -> tuple[int, int] | None:
+    def key_range(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""
         low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
         return (low, high) if isinstance(low, int) and isinstance(high, int) else None
 
-    def cuts(self, pieces: int, after: Any = None) -> list[Any]:
+    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
         """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""
         if pieces < 2:
             return []
-        bounds = self.bounds(after)
+        bounds = self.key_range(after)
         if bounds is not None:
             low, high = bounds
             return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
@@ -387,7 +387,7 @@ class ModelBaseSink(BaseSink):
         """See BaseSink. The rows are converted and encoded; what ClickHouse would say of them is not known."""
         if not len(batch):
             return Written()
-        self.pack(batch, timezone.now(), uuid.uuid4())
+        self.encode(batch, timezone.now(), uuid.uuid4())
         return Written({self.table.name: len(batch)})
 
     def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
@@ -398,15 +398,15 @@ class ModelBaseSink(BaseSink):
         """What is inserted: one sequence of ClickHouse's values per column of the table."""
         return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
 
-    def pack(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
+    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
         """See BaseSink."""
         return encode(self.connection, self.table.types, self.prepared(batch, stamp, dump_id))
 
-    def send(self, packs: Sequence[bytes]) -> None:
+    def insert_encoded(self, packs: Sequence[bytes]) -> None:
         """See BaseSink."""
         self.clickhouse.send(self.table.name, self.table.types, packs)
 
-    def traces(self, batch: Batch) -> Batch:
+    def keys_and_learners(self, batch: Batch) -> Batch:
         """See BaseSink. The keys, the learners and what tells rows."""
         paths = dict.fromkeys(filter(None, [self.learner, self._row_path]))
         return Batch(batch.keys, {path: batch.columns[path] for path in paths})
@@ -457,7 +457,7 @@ class ModelBaseSink(BaseSink):
                 f"A value of {self.table.name}.{column.name} cannot be converted ({type(error).__name__})"
             ) from None
 
-    def settle(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
+    def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
         """See BaseSink. Takes out retired learners, and objects that are gone."""
         asked = asked or Selection(keys=batch.keys)
         if self._keeps_out_retired:

@@ -122,11 +122,11 @@ class CourseOverviewSink(ModelBaseSink):
             tags_of_courses.append(tags.get(str(course_key), []))
         return Batch(batch.keys, {**batch.columns, "tags": tags_of_courses}), block_sink.batch(blocks), warnings
 
-    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+    def dependents(self, keys: Sequence[Any]) -> Sequence[Any]:
         """The custom courses (CCX) made from these."""
         return edx_platform.ccx_keys(keys)
 
-    def due(self, batch: Batch) -> list[str | None]:
+    def skip_reasons(self, batch: Batch) -> list[str | None]:
         """Courses are due when they were published since their last dump, or never dumped."""
         reasons: list[str | None] = []
         for course_key, modified in zip(batch.keys, batch.columns["modified"], strict=True):

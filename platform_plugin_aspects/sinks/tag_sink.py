@@ -59,7 +59,7 @@ class TagSink(ModelBaseSink):
     )
     deletes = True
 
-    def affected(self, keys: Sequence[Any]) -> Sequence[Any]:
+    def dependents(self, keys: Sequence[Any]) -> Sequence[Any]:
         """The tags below: their lineage names these."""
         below: dict[Any, None] = {}
         level = list(keys)
@@ -69,7 +69,7 @@ class TagSink(ModelBaseSink):
             below.update(dict.fromkeys(level))
         return list(below)
 
-    def affected_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    def dependents_elsewhere(self, keys: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
         """The tags on content: their lineage names these."""
         object_tag: Any = edx_platform.get_model("object_tag")
         if object_tag is None:

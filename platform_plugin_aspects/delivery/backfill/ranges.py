@@ -38,7 +38,7 @@ def plan(sink: BaseSink, options: Mapping[str, Any], after: Any = None, pieces: 
 
     ``options``: see ``walk_of``.
     """
-    bounds = [after, *sink.cuts(pieces, after), None]
+    bounds = [after, *sink.split_keys(pieces, after), None]
     return [
         BackfillRange(sink=sink.name, after=_text(low), upto=_text(high), options=dict(options))
         for low, high in pairwise(bounds)

@@ -279,13 +279,13 @@ class _Backfill:
         """What was read at once, packed where it can be."""
         if self.sink.packs and not self.watcher.dry_run:
             try:
-                packed = self.sink.pack(batch, flight.stamp, flight.dump_id)
+                packed = self.sink.encode(batch, flight.stamp, flight.dump_id)
             except NOT_THE_OBJECT:
                 raise
             except Exception:
                 # Something in it cannot be written: it is found, and named, when the batch is.
                 return _Portion(flight.upto, batch)
-            return _Portion(flight.upto, self.sink.traces(batch), packed)
+            return _Portion(flight.upto, self.sink.keys_and_learners(batch), packed)
         return _Portion(flight.upto, batch)
 
     def _stops(self) -> bool:
@@ -316,7 +316,7 @@ class _Backfill:
         outcome = Outcome()
         packs = [portion.packed for portion in portions if portion.packed is not None]
         if packs:
-            self.sink.send(packs)
+            self.sink.insert_encoded(packs)
             outcome.writes = 1
         for portion in portions:
             if portion.packed is None:
@@ -377,7 +377,7 @@ class _Backfill:
         for batch, after, upto in zip(batches, cuts, [*cuts[1:], end], strict=True):
             databases.check_before_use()
             asked = Selection(keys=self.walk.keys, after=after, upto=upto)
-            self._patiently(partial(self.sink.settle, batch, flight.stamp, asked))
+            self._patiently(partial(self.sink.clean_up, batch, flight.stamp, asked))
 
     def _arrive(self, flight: _Flight) -> Outcome:
         """What became of a flight; asked again after a failure, it is written again."""
@@ -423,7 +423,7 @@ class _Backfill:
     def _due(self, batch: Batch) -> Batch:
         if self.walk.force:
             return batch
-        reasons = self._patiently(partial(self.sink.due, batch))
+        reasons = self._patiently(partial(self.sink.skip_reasons, batch))
         if not any(reasons):
             return batch
         for key, reason in zip(batch.keys, reasons, strict=True):

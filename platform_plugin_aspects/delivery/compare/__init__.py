@@ -68,7 +68,7 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
         def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
             databases.check_before_use()
             asked = Selection(keys=some)
-            return sink.bring(sink.read(asked), stamp, asked)
+            return sink.write_and_clean_up(sink.read(asked), stamp, asked)
 
         outcome.add(write_what_can_be(keys, bring))
     for keys in outbox.portions(found.extra if prune else [], DETAIL_SIZE):

@@ -133,11 +133,11 @@ def test_who_is_deleted_between_reading_and_writing_is_taken_out(
         factories.make_external_id(user)
 
     class Slow(sink_class):  # type: ignore[misc, valid-type]
-        def send(self, packs: Any) -> None:
+        def insert_encoded(self, packs: Any) -> None:
             if User.objects.filter(pk=leaving.pk).exists():
                 leaving.delete()
                 deliver_all()
-            super().send(packs)
+            super().insert_encoded(packs)
 
         writes_only_to_clickhouse = False
 

@@ -559,7 +559,7 @@ def test_what_was_read_before_and_written_after_a_retirement_began_is_taken_back
     batch = sink.read(Selection())
     retirement.retire(user)
     outbox.deliver("auth_user")
-    (sink.bring if settled else sink.write)(batch, stamp)
+    (sink.write_and_clean_up if settled else sink.write)(batch, stamp)
     # Without settling it is there: the test can tell.
     assert _of_learner(clickhouse, user.pk)["user_profile"] == (0 if settled else 1)
     assert len(rows(clickhouse, "user_profile", f"user_id = {other.pk}")) == 1

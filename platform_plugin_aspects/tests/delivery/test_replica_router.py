@@ -172,7 +172,7 @@ def test_custom_courses_follow_their_course(clickhouse: ClickHouse, settings: An
 
 def test_a_backfill_and_a_comparison_read_the_primary(clickhouse: ClickHouse) -> None:
     users = [factories.make_user() for _ in range(3)]
-    assert UserProfileSink().bounds() is not None
+    assert UserProfileSink().key_range() is not None
     summary = Summary()
     backfill(UserProfileSink(), Walk(), summary)
     assert summary.objects == 3

@@ -565,7 +565,7 @@ def test_a_ccx_model_that_is_not_there_means_no_custom_courses(clickhouse: Click
         **settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG,
         "custom_course_edx": {"module": "nowhere", "model": "CustomCourseForEdX"},
     }
-    assert list(CourseOverviewSink().affected([KEY])) == []
+    assert list(CourseOverviewSink().dependents([KEY])) == []
 
 
 # What is due
@@ -578,8 +578,8 @@ def test_courses_published_since_their_last_dump_are_due_in_one_query(clickhouse
     write(fresh, stamp=moment + timedelta(days=1))
     sink = CourseOverviewSink()
     clickhouse_http.clear()
-    reasons = sink.due(sink.read(Selection(keys=[stale, fresh, new])))
-    sink.due(sink.read(Selection(keys=[stale])))
+    reasons = sink.skip_reasons(sink.read(Selection(keys=[stale, fresh, new])))
+    sink.skip_reasons(sink.read(Selection(keys=[stale])))
     assert [reason is None for reason in reasons] == [True, False, True]
     assert reasons[1] is not None
     assert reasons[1].startswith("published 20")
@@ -593,12 +593,12 @@ def test_the_last_of_several_dumps_decides(clickhouse: ClickHouse) -> None:
     write(key, stamp=moment + timedelta(days=1))
     write(key, stamp=moment - timedelta(days=1))
     sink = CourseOverviewSink()
-    assert sink.due(sink.read(Selection(keys=[key]))) != [None]
+    assert sink.skip_reasons(sink.read(Selection(keys=[key]))) != [None]
     # Published in the very moment of the dump: its rows are there.
     CourseOverview.objects.filter(pk=key).update(modified=moment + timedelta(days=1))
-    assert sink.due(sink.read(Selection(keys=[key]))) != [None]
+    assert sink.skip_reasons(sink.read(Selection(keys=[key]))) != [None]
     CourseOverview.objects.filter(pk=key).update(modified=moment + timedelta(days=1, microseconds=1))
-    assert CourseOverviewSink().due(sink.read(Selection(keys=[key]))) == [None]
+    assert CourseOverviewSink().skip_reasons(sink.read(Selection(keys=[key]))) == [None]
 
 
 # What a publish costs

@@ -26,7 +26,7 @@ DEEPEST = ("one", "two", "three", "four", "five", "six", "seven")
 
 
 def write(sink: ModelBaseSink, *keys: Any) -> None:
-    sink.bring(sink.read(Selection(keys=keys)), utc(2026, 1, 1))
+    sink.write_and_clean_up(sink.read(Selection(keys=keys)), utc(2026, 1, 1))
 
 
 def test_lineage_of_the_deepest_tag(clickhouse: ClickHouse) -> None:
@@ -145,7 +145,7 @@ def test_a_release_without_tags_has_courses_without_tags(clickhouse: ClickHouse,
     make_object_tag(key, make_tag())
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {}
     assert tags_in_course(key) == {}
-    assert TagSink().affected_elsewhere([1]) == {}
+    assert TagSink().dependents_elsewhere([1]) == {}
 
 
 def test_tags_land_as_integers_of_a_json_list(clickhouse: ClickHouse) -> None:
@@ -170,9 +170,9 @@ def test_a_tag_concerns_all_tags_below_and_their_content() -> None:
     make_tag(taxonomy=root.taxonomy)
     on_leaf = make_object_tag(BLOCK, leaf)
     sink = TagSink()
-    assert sorted(sink.affected([root.pk])) == sorted([branch.pk, leaf.pk, twig.pk])
-    assert list(sink.affected([leaf.pk])) == []
-    assert {name: list(keys) for name, keys in sink.affected_elsewhere([root.pk, branch.pk, leaf.pk]).items()} == {
+    assert sorted(sink.dependents([root.pk])) == sorted([branch.pk, leaf.pk, twig.pk])
+    assert list(sink.dependents([leaf.pk])) == []
+    assert {name: list(keys) for name, keys in sink.dependents_elsewhere([root.pk, branch.pk, leaf.pk]).items()} == {
         "object_tag": [on_leaf.pk]
     }
 
@@ -188,7 +188,7 @@ def test_what_is_deleted_after_the_reading_is_taken_back(
     batch = sink.read(Selection(keys=[kept.pk, gone.pk]))
     kept_pk = kept.pk
     gone.delete()
-    sink.bring(batch, utc(2026, 1, 1))
+    sink.write_and_clean_up(batch, utc(2026, 1, 1))
     assert [row["id"] for row in rows(clickhouse, sink.name)] == [kept_pk]
 
 

@@ -150,7 +150,7 @@ def test_a_retirement_that_begins_after_the_reading_takes_its_rows_back(
     batch = sink.read(Selection())
     request_retirement(leaving)
     stamp = UserRetirementStatus.objects.get(user=leaving).created
-    written = sink.bring(batch, stamp)
+    written = sink.write_and_clean_up(batch, stamp)
     assert written.rows == {sink.name: 2}
     assert [row["user_id"] for row in rows(clickhouse, sink.name)] == [staying.pk]
 
@@ -160,7 +160,7 @@ def test_retirements_of_others_cost_no_delete(clickhouse_http: ClickHouseEndpoin
     user, leaving = make_user(), make_user()
     request_retirement(leaving)
     sink = UserProfileSink()
-    sink.bring(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
+    sink.write_and_clean_up(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
     assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]
 
 
@@ -180,5 +180,5 @@ def test_everyone_is_written_where_profiles_are_not_named_as_personal_data(
     retire(user)
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["external_id"]
     sink = UserProfileSink()
-    sink.bring(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
+    sink.write_and_clean_up(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
     assert len(rows(clickhouse, "user_profile")) == 1

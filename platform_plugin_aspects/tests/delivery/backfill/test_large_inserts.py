@@ -178,8 +178,8 @@ def test_learners_who_retire_meanwhile_are_taken_out_again(
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["user_profile"]
 
     class Retiring(Profiles):
-        def pack(self, batch: Batch, *args: Any) -> bytes:
-            packed = super().pack(batch, *args)
+        def encode(self, batch: Batch, *args: Any) -> bytes:
+            packed = super().encode(batch, *args)
             if learners[3].profile.pk in batch.keys:
                 retire(learners[3])
             return packed

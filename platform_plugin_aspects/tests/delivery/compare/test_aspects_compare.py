@@ -219,7 +219,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             if Meanwhile.reads == 1:
                 profile.update(name="Renamed")
                 now = sink.read(Selection(keys=[profile.get().pk]))
-                sink.bring(now, outbox.take_stamp(sink.name) if changed_again else begun_before)
+                sink.write_and_clean_up(now, outbox.take_stamp(sink.name) if changed_again else begun_before)
                 if changed_again:
                     profile.update(name="Renamed again")
             return batch

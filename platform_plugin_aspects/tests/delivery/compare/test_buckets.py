@@ -310,7 +310,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             Meanwhile.reads += 1
             if Meanwhile.reads == 1:
                 learner.update(username="renamed")
-                sink.bring(sink.read(Selection(keys=[external_id.pk])), outbox.take_stamp(sink.name))
+                sink.write_and_clean_up(sink.read(Selection(keys=[external_id.pk])), outbox.take_stamp(sink.name))
                 if changed_again:
                     learner.update(username="renamed again")
                 has_changed.set()
