@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -115,45 +115,50 @@ def typed_errors(
 def _typed(
     error: ClickHouseError, doing: str, connection: Connection, *, inserting: bool = False, silent: bool = False
 ) -> Failure:
-    """The typed failure for an exception of the driver. ``silent``: its text is not quoted, unless it is known to be
-    free of values."""
+    """The typed failure for an exception of the driver.
+
+    ``silent``: the error's text may quote values. It is then left out, unless its code is one of QUOTABLE.
+    """
     code: int | None = getattr(error, "code", None)
-    name = getattr(error, "name", None) or ""
-    text = str(error)
-    about = f"{doing} at {connection.place}"
-    if code in ROW_FAULTS:
-        # ClickHouse quotes the offending value, which may be a learner's.
-        return Rejected(f"ClickHouse refused rows while {about}: code {code} {name}".rstrip(), code)
-    if code in PASSING:
-        return Unavailable(f"ClickHouse is busy or not ready while {about}: code {code} {name}".rstrip(), code)
-    words = type(error).__name__ if silent and code not in QUOTABLE else _excerpt(text)
-    if code is not None:
-        refusal = f"ClickHouse refused {about}: code {code} {name}".rstrip()
-        if inserting and code not in REMEDIES and code not in QUOTABLE:
-            return Unclear(refusal, code)
-        return Misconfigured(f"{refusal}: {REMEDIES.get(code) or words}", code)
-    if isinstance(error, DataError):
-        return Rejected(f"A value cannot be encoded for ClickHouse ({type(error).__name__})")
-    status = _STATUS.search(text)
-    if status and int(status[1]) not in PASSING_STATUSES:
-        return Misconfigured(
-            f"{connection.place}{connection.proxy} answered HTTP {status[1]}, not as ClickHouse does: check the url "
-            "and proxies"
-        )
-    if connection.embedded_path is not None:
-        pid = holder(connection.embedded_path)
+    folder = connection.embedded_path
+    if folder is not None and code is None and not isinstance(error, DataError):
+        pid = holder(folder)
         if pid is not None and pid != os.getpid():
-            return EngineInUse(connection.embedded_path, pid)
-        what = words if silent else _excerpt(text.partition(", Stack trace")[0])
-        return Misconfigured(f"The embedded ClickHouse engine failed while {about}: {what}")
-    about += connection.proxy
-    if status:
-        return Unavailable(f"ClickHouse cannot be reached while {about}: HTTP {status[1]}")
-    if isinstance(error, OperationalError):
-        cause = cause_of(error)
-        kind = Misconfigured if isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED_TLS) else Unavailable
-        return kind(f"ClickHouse cannot be reached while {about}: {_excerpt(str(cause) or type(cause).__name__)}")
-    return Misconfigured(f"ClickHouse's driver failed while {about}: {words}")
+            return EngineInUse(folder, pid)
+    kind, cause = type(error).__name__, cause_of(error)
+    text = str(error)
+    words = kind if silent and code not in QUOTABLE else _excerpt(text.partition(", Stack trace")[0])
+    found = _STATUS.search(text)
+    status = int(found[1]) if found else None
+    answer = f"code {code} {getattr(error, 'name', None) or ''}".rstrip()
+    about = f"{doing} at {connection.place}"
+    refusal = f"ClickHouse refused {about}: {answer}"
+    unreachable = f"ClickHouse cannot be reached while {about}{connection.proxy}"
+    bad_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED_TLS)
+    # The first rule that applies. Texts about rows quote nothing, because a value may be a learner's.
+    rules: Sequence[tuple[bool, type[Failure], str]] = (
+        (code in ROW_FAULTS, Rejected, f"ClickHouse refused rows while {about}: {answer}"),
+        (code in PASSING, Unavailable, f"ClickHouse is busy or not ready while {about}: {answer}"),
+        (code in REMEDIES, Misconfigured, f"{refusal}: {REMEDIES.get(code or 0)}"),
+        (code is not None and inserting and code not in QUOTABLE, Unclear, refusal),
+        (code is not None, Misconfigured, f"{refusal}: {words}"),
+        (isinstance(error, DataError), Rejected, f"A value cannot be encoded for ClickHouse ({kind})"),
+        (folder is not None, Misconfigured, f"The embedded ClickHouse engine failed while {about}: {words}"),
+        (
+            status not in {None, *PASSING_STATUSES},
+            Misconfigured,
+            f"{connection.place}{connection.proxy} answered HTTP {status}, not as ClickHouse does: "
+            "check the url and proxies",
+        ),
+        (status is not None, Unavailable, f"{unreachable}: HTTP {status}"),
+        (
+            isinstance(error, OperationalError),
+            Misconfigured if bad_tls else Unavailable,
+            f"{unreachable}: {_excerpt(str(cause) or type(cause).__name__)}",
+        ),
+        (True, Misconfigured, f"ClickHouse's driver failed while {about}{connection.proxy}: {words}"),
+    )
+    return next(failure(message, code) for applies, failure, message in rules if applies)
 
 
 def _excerpt(text: str) -> str:
