@@ -32,7 +32,7 @@ USERS = {
     "ch_admin": ("admin-password", ALL),
     "ch_cms": ("password", {"event_sink*": READ_WRITE, "xapi*": READ_WRITE}),
 }
-#: As platform_plugin_aspects.superset.embedding has it, which cannot be imported before coverage begins.
+#: As platform_plugin_aspects.dashboards.pages.embedding has it, which cannot be imported before coverage begins.
 SCRIPT = "platform_plugin_aspects/dist/aspects-dashboards.js"
 
 

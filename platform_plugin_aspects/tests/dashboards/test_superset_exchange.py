@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -298,7 +300,11 @@ def interrupt_wait(superset: SupersetEndpoint, step: str) -> None:
 
     def interrupt() -> None:
         superset.wait_for_held()
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        waiter = threading.main_thread().ident or 0
+        # Superset has the request before its sender comes back from sending it.
+        while sys._current_frames()[waiter].f_code.co_name != "readinto":
+            time.sleep(0.001)
+        signal.pthread_kill(waiter, signal.SIGUSR1)
 
     threading.Thread(target=interrupt).start()
 
@@ -332,6 +338,7 @@ def test_no_secret_stands_in_the_frames_of_an_error(
         get_guest_token("ada", MANY[:1], CLAUSES)
     shown = frames_of(caught.value)
     superset.release()
+    superset.wait_until_idle()  # a request is listed when it is answered
     assert "get_guest_token.username='ada'" in shown  # frames are looked at
     assert PASSWORD not in shown
     for request in superset.requests:

@@ -15,7 +15,7 @@ from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.doctor.clickhouse import compare_clocks
-from platform_plugin_aspects.operations.doctor.findings import Mark
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.tests.operations.test_aspects_check import (
     Site,
@@ -36,6 +36,24 @@ from test_utils.superset_endpoint import EMBEDDED_API, Reply, SupersetEndpoint
 def of(said: dict[str, Any], title: str, *marks: str) -> list[str]:
     """The texts of a section's findings with these marks."""
     return [text for mark in marks for section, text, _remedy in marked(said, mark) if section == title]
+
+
+@pytest.mark.parametrize("earlier", [None, [], [Mark.OK], [Mark.NOTE, Mark.OK]])
+def test_a_section_that_did_not_see_the_cause_is_no_reason_to_skip(earlier: list[Mark] | None) -> None:
+    examination = Examination()
+    if earlier is not None:
+        examination.found["ClickHouse"] = [Finding(mark, "seen") for mark in earlier]
+    finding = examination.because_of("ClickHouse", "Not examined", "ClickHouse fails")
+    assert (finding.mark, finding.text) == (Mark.PROBLEM, "ClickHouse fails")
+    assert finding.remedy.endswith("aspects_check --only ClickHouse")
+
+
+@pytest.mark.parametrize("mark", [Mark.PROBLEM, Mark.SKIPPED, Mark.CRASHED])
+def test_what_a_section_reported_is_reported_once(mark: Mark) -> None:
+    examination = Examination()
+    examination.found["ClickHouse"] = [Finding(Mark.OK, "seen"), Finding(mark, "the cause")]
+    finding = examination.because_of("ClickHouse", "Not examined", "ClickHouse fails")
+    assert (finding.mark, finding.text) == (Mark.SKIPPED, "Not examined: see ClickHouse")
 
 
 # Freshness

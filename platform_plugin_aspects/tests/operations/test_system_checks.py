@@ -206,6 +206,12 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "ASPECTS_INSTRUCTOR_DASHBOARDS[0]['allow_translations'] is 'false', which counts as True",
         "Set it to True or False, without quotes",
     ),
+    "no as text for translations in a tuple": (
+        {"ASPECTS_INSTRUCTOR_DASHBOARDS": (BOARD, {**BOARD, "allow_translations": "false"})},
+        "W016",
+        "ASPECTS_INSTRUCTOR_DASHBOARDS[1]['allow_translations'] is 'false', which counts as True",
+        "Set it to True or False, without quotes",
+    ),
     "no as text for translations in Studio": (
         {"ASPECTS_IN_CONTEXT_DASHBOARDS": {"problem": {**BOARD, "allow_translations": "false"}}},
         "W016",
