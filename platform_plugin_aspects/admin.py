@@ -47,7 +47,7 @@ def _ask(names: set[str]) -> str:
     known = sinks()
     on = {name for name in names if name in known and is_on(known[name])}
     for name in on:
-        transaction.on_commit(partial(outbox.ask, name), robust=True)
+        transaction.on_commit(partial(outbox.request_delivery, name), robust=True)
     said = (("Delivery is asked for", on), ("Off in this service, and not asked for", names - on))
     return ". ".join(f"{what}: {', '.join(sorted(which))}" for what, which in said if which)
 
@@ -88,12 +88,12 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Change) -> None:
         """Give up an object, with all that is recorded of it."""
-        outbox.forget(obj.sink, obj.object_id)
+        outbox.discard(obj.sink, obj.object_id)
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
         """Give up objects, with all that is recorded of them."""
         for sink, object_id in queryset.order_by().values_list("sink", "object_id").distinct():
-            outbox.forget(sink, object_id)
+            outbox.discard(sink, object_id)
 
 
 @admin.register(SinkState)

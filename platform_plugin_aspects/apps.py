@@ -17,7 +17,7 @@ _URLS = {PluginURLs.NAMESPACE: "platform_plugin_aspects", PluginURLs.REGEX: "", 
 class PlatformPluginAspectsConfig(AppConfig):
     """The plugin's app, named by the entry points ``lms.djangoapp`` and ``cms.djangoapp``.
 
-    Receivers are connected in ``ready()`` from one table, ``triggers.CONCERNS``, and not through ``PluginSignals``:
+    Receivers are connected in ``ready()`` from one table, ``triggers.TRIGGERS``, and not through ``PluginSignals``:
     see docs/decisions/0002.
     """
 

@@ -13,13 +13,13 @@ from pymongo.errors import PyMongoError
 PLATFORM_FAULTS: tuple[type[Exception], ...] = (DatabaseError, PyMongoError)
 
 
-def place_of(error: Exception) -> str:
+def where_raised(error: Exception) -> str:
     """The exception's type and where it was raised; its message stays out, for it may hold a learner's data."""
     *_, last = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
 
 
-def cause_of(error: BaseException) -> BaseException:
+def root_cause(error: BaseException) -> BaseException:
     """The innermost reason of a failed request, e.g. a ConnectionRefusedError."""
     # urllib3 wraps its reason; a certificate error has a ``reason`` that is text.
     while True:

@@ -13,14 +13,14 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from edx_django_utils.monitoring import set_code_owner_attribute
 
-from platform_plugin_aspects import marks
+from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Watcher
 from platform_plugin_aspects.delivery.isolate import write_what_can_be
-from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
 from platform_plugin_aspects.sinks.registry import is_on, why_off
@@ -46,7 +46,7 @@ def deliver(sink: str) -> None:
         return
     wait = _deliver(sink)
     if wait is not None:
-        outbox.send(sink, wait)
+        outbox.enqueue(sink, wait)
 
 
 def _deliver_in_caller(sink: str) -> None:
@@ -67,7 +67,7 @@ def _deliver_in_caller(sink: str) -> None:
                 break
         if under_way[sink]:
             # Nobody comes for what it was to announce.
-            marks.remove(outbox.mark(sink))
+            optional_cache.delete(outbox.request_flag(sink))
     finally:
         del under_way[sink]
     if wait is not None:
@@ -97,7 +97,7 @@ def _deliver(sink: str) -> float | None:
 @set_code_owner_attribute
 def deliver_pending() -> None:
     """Ask for the delivery of everything that is pending: what a worker or a broker lost is found here."""
-    outbox.ask_for_pending()
+    outbox.request_pending()
 
 
 @shared_task(bind=True, max_retries=None, **KEPT)
@@ -156,7 +156,7 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
     except PASSING_FAULTS as error:
         if task.request.is_eager:
             # A retry would run at once, in this very call, and so for ever.
-            reason = str(error) if isinstance(error, Failure) else place_of(error)
+            reason = str(error) if isinstance(error, Failure) else where_raised(error)
             log.error("%s %s is not written: %s", sink_class.name, object_id, reason)
             return
         raise task.retry(exc=error, countdown=outbox.wait_after(task.request.retries + 1).total_seconds()) from None
@@ -205,7 +205,7 @@ def keep_asking(sender: Any, **_kwargs: Any) -> None:
     if not interval:
         return
     # A task that the broker has lost may have left its mark, which holds back askings for so long.
-    _ask_for_all(countdown=outbox.mark_secs())
+    _ask_for_all(countdown=outbox.request_flag_secs())
     earlier = getattr(sender, "aspects_timer", None)
     if earlier is not None:
         earlier.cancel()
@@ -231,6 +231,6 @@ def look_after_reconnecting(instance: Any, **_kwargs: Any) -> None:
 
 def _ask_for_all(countdown: float = 0) -> None:
     try:
-        deliver_pending.apply_async(countdown=countdown, **outbox.AT_ONCE)
+        deliver_pending.apply_async(countdown=countdown, **outbox.FAIL_FAST)
     except Exception as error:
         log.warning("Celery's broker does not answer (%s): pending changes are kept", type(error).__name__)

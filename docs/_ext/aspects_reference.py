@@ -138,10 +138,10 @@ def _sink(sink: type[BaseSink]) -> Iterator[str]:
         yield f"* Object (``--object``): ``{sink.name}``"
     yield f"* Turned on by: ``{sink.setting()}`` or the flag ``{sink.flag()}``"
     yield from ("* Listens to:", "")
-    for concern in triggers.CONCERNS:
-        if concern.sink == sink.name:
-            sender = f" of the model ``{concern.sender}``" if concern.sender else ""
-            yield f"  * ``{concern.signal}``{sender}"
+    for trigger in triggers.TRIGGERS:
+        if trigger.sink == sink.name:
+            sender = f" of the model ``{trigger.sender}``" if trigger.sender else ""
+            yield f"  * ``{trigger.signal}``{sender}"
     yield ""
     for table in sink.tables:
         yield from _table(table)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
 
 from platform_plugin_aspects.clickhouse.embedded import holder, in_use
-from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.errors import root_cause
 
 if TYPE_CHECKING:
     from platform_plugin_aspects.clickhouse.connection import Connection
@@ -125,7 +125,7 @@ def _typed(
         pid = holder(folder)
         if pid is not None and pid != os.getpid():
             return EngineInUse(folder, pid)
-    kind, cause = type(error).__name__, cause_of(error)
+    kind, cause = type(error).__name__, root_cause(error)
     text = str(error)
     words = kind if silent and code not in QUOTABLE else _excerpt(text.partition(", Stack trace")[0])
     found = _STATUS.search(text)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable, Unclear
-from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.sinks.base_sink import Batch, Written
 
 #: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's databases in trouble.
@@ -81,7 +81,7 @@ class _Writing:
                 self.unclear = error
             if len(part) == 1:
                 key = part.keys[0] if isinstance(part, Batch) else part[0]
-                self.outcome.rejected[key] = str(error) if isinstance(error, Failure) else place_of(error)
+                self.outcome.rejected[key] = str(error) if isinstance(error, Failure) else where_raised(error)
             return False
         self.outcome.rows.update(written.rows)
         self.outcome.warnings += written.warnings

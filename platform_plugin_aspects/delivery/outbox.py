@@ -4,7 +4,7 @@ Why no change can be lost between the asking and the delivering: a delivery is a
 Within a window only the first asking sends a task; the mark that holds back the others is taken away by the task
 *before* it reads what is pending. So an asking that was held back happened before the reading, and its change,
 committed earlier still, is read; any later asking finds no mark and sends a task of its own. What a broker or a
-worker loses is asked for again by ``ask_for_pending``, which every worker runs when it starts, when it finds its
+worker loses is asked for again by ``request_pending``, which every worker runs when it starts, when it finds its
 broker again, and regularly in between.
 """
 
@@ -24,10 +24,10 @@ from django.db import Error as DatabaseError
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from platform_plugin_aspects import marks
+from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.isolate import Outcome, write_what_can_be
-from platform_plugin_aspects.errors import PLATFORM_FAULTS, place_of
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Selection, Written
 from platform_plugin_aspects.sinks.registry import is_on, sinks
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 TASK = "platform_plugin_aspects.tasks.deliver"
 #: Options of sending a task: nobody waits for a broker that is gone. One retry, at once, finds a broker that was
 #: restarted; ``retry=False`` would not do, for kombu then waits, and tries to connect again, for six seconds.
-AT_ONCE: dict[str, Any] = {
+FAIL_FAST: dict[str, Any] = {
     "retry": True,
     "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
 }
@@ -100,10 +100,10 @@ def record(sink: str, object_ids: Iterable[Any]) -> None:
             sink,
         )
         return
-    _ask_after_commit(sink)
+    _request_after_commit(sink)
 
 
-class _Asking:
+class _Request:
     """Asks for the delivery of ``sink`` when it is called, after the commit."""
 
     def __init__(self, sink: str):
@@ -112,10 +112,10 @@ class _Asking:
 
     def __call__(self) -> None:
         self.done = True
-        ask(self.sink)
+        request_delivery(self.sink)
 
 
-def _ask_after_commit(sink: str) -> None:
+def _request_after_commit(sink: str) -> None:
     """Ask for delivery after the commit, once per transaction, because each asking costs round trips to the cache.
 
     An earlier asking is dropped only with a savepoint that is still active, which drops this change, too.
@@ -123,19 +123,19 @@ def _ask_after_commit(sink: str) -> None:
     # Others may have registered very many functions.
     for registered in connection.run_on_commit[-LOOKED_BACK:]:
         function = registered[1]
-        if isinstance(function, _Asking) and function.sink == sink and not function.done:
+        if isinstance(function, _Request) and function.sink == sink and not function.done:
             return
-    transaction.on_commit(_Asking(sink), robust=True)
+    transaction.on_commit(_Request(sink), robust=True)
 
 
-def ask(sink: str) -> None:
+def request_delivery(sink: str) -> None:
     """Ask Celery to deliver ``sink`` when the window is over, at most once per window. Never raises."""
     window = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
-    if window <= 0 or marks.is_first(mark(sink), mark_secs()):
-        send(sink, window)
+    if window <= 0 or optional_cache.add(request_flag(sink), request_flag_secs()):
+        enqueue(sink, window)
 
 
-def mark_secs() -> int:
+def request_flag_secs() -> int:
     """How long an asking holds back others when its task never comes."""
     # Caches take whole seconds; 0 would mean "for ever" to some.
     window: float = settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS
@@ -148,11 +148,11 @@ def busy_secs() -> float:
     return max(1, window)
 
 
-def send(sink: str, wait: float) -> None:
+def enqueue(sink: str, wait: float) -> None:
     """Send the task that delivers ``sink`` after ``wait`` seconds. Never raises: the changes are kept."""
     try:
         # By name, for tasks import this module.
-        current_app.tasks[TASK].apply_async((sink,), countdown=max(0, wait), **AT_ONCE)
+        current_app.tasks[TASK].apply_async((sink,), countdown=max(0, wait), **FAIL_FAST)
     except Exception as error:
         log.warning(
             "Celery's broker does not take the delivery of %s (%s): its changes are kept and asked for again "
@@ -162,7 +162,7 @@ def send(sink: str, wait: float) -> None:
         )
 
 
-def ask_for_pending() -> list[str]:
+def request_pending() -> list[str]:
     """Ask for the delivery of every sink that is on, has something pending and need not wait; returns their names."""
     now = timezone.now()
     waiting = SinkState.objects.filter(retry_at__gt=now).values("sink")
@@ -170,7 +170,7 @@ def ask_for_pending() -> list[str]:
     known = sinks()
     asked = [name for name in ready if name in known and is_on(known[name])]
     for name in asked:
-        ask(name)
+        request_delivery(name)
     return asked
 
 
@@ -181,7 +181,7 @@ def deliver(name: str) -> Delivery:
     for a name that is no sink, and PLATFORM_FAULTS.
     """
     delivery = Delivery(name)
-    marks.remove(mark(name))
+    optional_cache.delete(request_flag(name))
     sink_class = sinks().get(name)
     if sink_class is None:
         raise LookupError(f"{name!r} is no sink: there are {', '.join(sinks())}")
@@ -225,13 +225,13 @@ def retry(changes: models.QuerySet[Change]) -> int:
     # Their time has come, and they go on counting as failing until they are written.
     now = timezone.now()
     waiting = list(changes.filter(retry_at__gt=now).values_list("pk", flat=True))
-    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in portions(waiting))
+    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in chunks(waiting))
 
 
-def forget(sink: str, object_id: str) -> int:
+def discard(sink: str, object_id: str) -> int:
     """Delete what is recorded of an object, so that it is not delivered; returns how many changes that were."""
     changes = list(Change.objects.filter(sink=sink, object_id=object_id).values_list("pk", flat=True))
-    return _forget(changes)
+    return _delete(changes)
 
 
 def take_stamp(name: str) -> datetime:
@@ -261,7 +261,7 @@ def _deliver_some(sink_class: type[BaseSink], state: SinkState, now: datetime, d
         raise
     except Exception as error:
         # A sink of others may raise anything where it does not write objects; those are isolated.
-        reason = str(error) if isinstance(error, Failure) else f"The sink's own code failed: {place_of(error)}"
+        reason = str(error) if isinstance(error, Failure) else f"The sink's own code failed: {where_raised(error)}"
         state.failures += 1
         wait = wait_after(state.failures)
         # Not since the beginning: a ClickHouse that does not answer may have taken longer than the wait.
@@ -322,29 +322,29 @@ def _write(
     delivery.outcome.add(outcome)
     bad = {keys.get(key, str(key)): reason for key, reason in outcome.rejected.items()}
     written = {change.object_id for change in ready} - bad.keys()
-    _forget([change.pk for change in changes if change.object_id in written])
+    _delete([change.pk for change in changes if change.object_id in written])
     of_bad: dict[str, list[Change]] = {object_id: [] for object_id in bad}
     for change in changes:
         if change.object_id in of_bad:
             of_bad[change.object_id].append(change)
     for object_id, reason in bad.items():
-        _keep_bad(state.sink, object_id, reason, of_bad[object_id])
+        _postpone(state.sink, object_id, reason, of_bad[object_id])
 
 
-def _forget(changes: Sequence[int]) -> int:
+def _delete(changes: Sequence[int]) -> int:
     """Delete changes by primary key: any wider condition would wait for rows that others have not committed yet.
 
     Returns how many there were.
     """
-    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in portions(changes))
+    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in chunks(changes))
 
 
-def portions(keys: Sequence[Any], size: int = RECORD_SIZE) -> Iterator[Sequence[Any]]:
+def chunks(keys: Sequence[Any], size: int = RECORD_SIZE) -> Iterator[Sequence[Any]]:
     """The keys in order, so many at once: for one statement each."""
     return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
-def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
+def _postpone(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
     """Keep the oldest change of an object that cannot be written, with the error, for a later attempt."""
     # Without a change of its own, the object was written because another one changed.
     kept = min(changes, key=lambda change: change.pk, default=Change(sink=sink, object_id=object_id))
@@ -356,7 +356,7 @@ def _keep_bad(sink: str, object_id: str, error: str, changes: Sequence[Change]) 
         Change.objects.filter(pk=kept.pk).update(attempts=kept.attempts, error=error, retry_at=kept.retry_at)
     else:
         kept.save()
-    _forget([change.pk for change in changes if change is not kept])
+    _delete([change.pk for change in changes if change is not kept])
     log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
 
 
@@ -399,7 +399,7 @@ def wait_after(failures: int, first: timedelta = FIRST_WAIT, longest: timedelta 
     return full * random.uniform(0.5, 1)
 
 
-def mark(name: str) -> str:
-    """What holds back further askings for a sink within a window, as marks.is_first takes it."""
+def request_flag(name: str) -> str:
+    """What holds back further askings for a sink within a window, as optional_cache.add takes it."""
     # LMS and CMS may differ in what is enabled, and each sends its tasks to workers of its own.
     return f"platform_plugin_aspects.asked.{getattr(settings, 'SERVICE_VARIANT', '')}.{name}"

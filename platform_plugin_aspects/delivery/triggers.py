@@ -123,7 +123,7 @@ def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Concern:
+class Trigger:
     """``signal`` (dotted path), from the model named ``sender`` or from anyone, concerns the objects of ``sink`` that
     ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some
     releases that the plugin supports do not have the signal."""
@@ -157,90 +157,90 @@ class Concern:
         return f"{self.__module__}.{self.__name__}"
 
 
-CONCERNS = (
-    Concern("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
-    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
+TRIGGERS = (
+    Trigger("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
+    Trigger(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
     # Before Sumac only this one is sent; deprecated since.
-    Concern(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
+    Trigger(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
     # Importing tags, and clearing those of an object, sends neither.
-    Concern(POST_SAVE, "course_overviews", _course_of_object_tag, sender="object_tag"),
-    Concern(POST_DELETE, "course_overviews", _course_of_object_tag, sender="object_tag"),
-    Concern(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
-    Concern(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
-    Concern(
+    Trigger(POST_SAVE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Trigger(POST_DELETE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    Trigger(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
+    Trigger(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
+    Trigger(
         "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",
         "course_enrollment",
         _enrollment_of_signal,
     ),
-    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
-    Concern(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
-    Concern(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
+    Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
+    Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
+    Trigger(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
     # Administrators save enrollments without any event.
-    Concern(POST_SAVE, "course_enrollment", _instance, sender="course_enrollment"),
-    Concern(POST_DELETE, "course_enrollment", _instance, sender="course_enrollment"),
-    Concern(POST_SAVE, "user_profile", _instance, sender="user_profile"),
-    Concern(POST_DELETE, "user_profile", _instance, sender="user_profile"),
-    Concern(POST_SAVE, "external_id", _instance, sender="external_id"),
-    Concern(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
+    Trigger(POST_SAVE, "course_enrollment", _instance, sender="course_enrollment"),
+    Trigger(POST_DELETE, "course_enrollment", _instance, sender="course_enrollment"),
+    Trigger(POST_SAVE, "user_profile", _instance, sender="user_profile"),
+    Trigger(POST_DELETE, "user_profile", _instance, sender="user_profile"),
+    Trigger(POST_SAVE, "external_id", _instance, sender="external_id"),
+    Trigger(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
     # The username and the e-mail stand in all these.
-    Concern(POST_SAVE, "user_profile", partial(_of_account, "user_profile"), sender="auth_user"),
-    Concern(POST_SAVE, "external_id", partial(_of_account, "external_id"), sender="auth_user"),
-    Concern(POST_SAVE, "course_enrollment", partial(_of_account, "course_enrollment"), sender="auth_user"),
-    Concern(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
-    Concern(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
-    Concern(POST_SAVE, "tag", _instance, sender="tag"),
-    Concern(POST_DELETE, "tag", _instance, sender="tag"),
-    Concern(POST_SAVE, "object_tag", _instance, sender="object_tag"),
-    Concern(POST_DELETE, "object_tag", _instance, sender="object_tag"),
-    Concern(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
-    Concern(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
-    Concern(
+    Trigger(POST_SAVE, "user_profile", partial(_of_account, "user_profile"), sender="auth_user"),
+    Trigger(POST_SAVE, "external_id", partial(_of_account, "external_id"), sender="auth_user"),
+    Trigger(POST_SAVE, "course_enrollment", partial(_of_account, "course_enrollment"), sender="auth_user"),
+    Trigger(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
+    Trigger(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
+    Trigger(POST_SAVE, "tag", _instance, sender="tag"),
+    Trigger(POST_DELETE, "tag", _instance, sender="tag"),
+    Trigger(POST_SAVE, "object_tag", _instance, sender="object_tag"),
+    Trigger(POST_DELETE, "object_tag", _instance, sender="object_tag"),
+    Trigger(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
+    Trigger(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
+    Trigger(
         "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC",
         "auth_user",
         _user,
     ),
-    Concern(POST_DELETE, "auth_user", _instance, sender="auth_user"),
+    Trigger(POST_DELETE, "auth_user", _instance, sender="auth_user"),
 )
 
 
-def concerns() -> Iterator[Concern]:
+def all_triggers() -> Iterator[Trigger]:
     """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model, and
     the saving of the accounts that its rows name."""
-    yield from CONCERNS
+    yield from TRIGGERS
     built_in = {sink.name for sink in BUILT_IN}
     for name, sink in sinks().items():
         if name not in built_in and sink.has_objects:
-            yield Concern(POST_SAVE, name, _instance, sender=sink.model)
+            yield Trigger(POST_SAVE, name, _instance, sender=sink.model)
             if sink.deletes:
-                yield Concern(POST_DELETE, name, _instance, sender=sink.model)
+                yield Trigger(POST_DELETE, name, _instance, sender=sink.model)
             if issubclass(sink, ModelBaseSink) and sink.reads_account():
-                yield Concern(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
+                yield Trigger(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
 
 
 #: What was ever connected: signals do not keep it alive.
-_connected: dict[Concern, Concern] = {}
+_connected: dict[Trigger, Trigger] = {}
 
 
-def connect(wanted: Iterable[Concern] | None = None) -> None:
-    """Connect every concern (or those ``wanted``) whose signal and model this release of the platform has; checks
+def connect(wanted: Iterable[Trigger] | None = None) -> None:
+    """Connect every trigger (or those ``wanted``) whose signal and model this release of the platform has; checks
     report the others.
 
     Signals hold them weakly, for the platform's ``simulate_publish`` calls what stands in a signal as weak references;
     ``_connected`` keeps them alive.
     """
-    for each in concerns() if wanted is None else wanted:
-        concern = _connected.setdefault(each, each)
-        signal = edx_platform.get_signal(concern.signal)
+    for each in all_triggers() if wanted is None else wanted:
+        trigger = _connected.setdefault(each, each)
+        signal = edx_platform.get_signal(trigger.signal)
         if signal is None:
             continue
-        for sender in senders(concern):
-            signal.connect(concern, sender=sender, dispatch_uid=concern.uid)
+        for sender in senders(trigger):
+            signal.connect(trigger, sender=sender, dispatch_uid=trigger.uid)
 
 
-def senders(concern: Concern) -> list[Any]:
-    """Whose signals concern: a model and its proxies (openedx_tagging saves taxonomies as such); [None] for anyone's;
+def senders(trigger: Trigger) -> list[Any]:
+    """Whose signals it hears: a model and its proxies (openedx_tagging saves taxonomies as such); [None] for anyone's;
     [] when there is no such model."""
-    if not concern.sender:
+    if not trigger.sender:
         return [None]
-    model = edx_platform.get_model(concern.sender)
+    model = edx_platform.get_model(trigger.sender)
     return [each for each in apps.get_models() if model is not None and each._meta.concrete_model is model]

@@ -104,7 +104,7 @@ class _Distribution:
         ticket = uuid.uuid4().hex
         BackfillRange.objects.filter(pk=row.pk).update(status=Status.QUEUED, ticket=ticket, updated_at=timezone.now())
         try:
-            tasks.backfill_range.apply_async((row.pk, ticket), **outbox.AT_ONCE)
+            tasks.backfill_range.apply_async((row.pk, ticket), **outbox.FAIL_FAST)
         except Exception as error:
             raise CommandError(f"Celery's broker does not take the work ({type(error).__name__})") from None
 

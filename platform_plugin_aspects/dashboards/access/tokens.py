@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects import marks
+from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for, parse_filters
 from platform_plugin_aspects.dashboards.superset.client import get_guest_token
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
@@ -37,15 +37,15 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
     key = _key(user.pk, user.username, uuids, clauses, list(filters), astuple(config))
     deadline = time.monotonic() + config.timeout_secs
     asking = f"{key}.asking"
-    while (token := marks.recall(key)) is None:
+    while (token := optional_cache.get(key)) is None:
         # Expires, should this process die.
-        if marks.is_first(asking, config.timeout_secs):
+        if optional_cache.add(asking, config.timeout_secs):
             try:
                 # Another request may have got it, and removed its mark, since we looked.
-                token = marks.recall(key)
+                token = optional_cache.get(key)
                 return str(token or _new_token(key, user.username, uuids, [*clauses, *parse_filters(filters)]))
             finally:
-                marks.remove(asking)
+                optional_cache.delete(asking)
         if time.monotonic() > deadline:
             raise SupersetTimeout(f"Another request has been waiting for this token for {config.timeout_secs} s")
         time.sleep(LOOK_SECS)
@@ -54,7 +54,7 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
 
 def _new_token(key: str, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> str:
     fresh = get_guest_token(username, uuids, clauses)
-    marks.remember({key: fresh.token}, (fresh.expires_at - time.time()) / 2)
+    optional_cache.set_many({key: fresh.token}, (fresh.expires_at - time.time()) / 2)
     return fresh.token
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import jwt
 
-from platform_plugin_aspects import marks
+from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetMisconfigured,
@@ -115,7 +115,7 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
     known = _without_unknown(uuids)
     with suppress(UnknownDashboard):
         return ask(service, username, known, clauses, deadline)
-    if not marks.is_first(SEARCH, deadline.seconds):
+    if not optional_cache.add(SEARCH, deadline.seconds):
         _wait_for_search(deadline)
         return ask(service, username, _without_unknown(uuids), clauses, deadline)
     missing: list[str] = []
@@ -127,9 +127,9 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
         for uuid in _unknown_among(service, username, known, clauses, deadline):
             missing.append(uuid)
             # At once: what is found before the deadline needs not be found again.
-            marks.remember({unknown_key(uuid): True}, UNKNOWN_SECS)
+            optional_cache.set_many({unknown_key(uuid): True}, UNKNOWN_SECS)
     finally:
-        marks.remove(SEARCH)
+        optional_cache.delete(SEARCH)
         if missing:
             logger.error(
                 "Superset has no embedded dashboard %s: import it there and allow embedding, or correct its UUID in "
@@ -141,7 +141,7 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
 
 
 def _without_unknown(uuids: Sequence[str]) -> list[str]:
-    unknown = marks.recall_many([unknown_key(uuid) for uuid in uuids])
+    unknown = optional_cache.get_many([unknown_key(uuid) for uuid in uuids])
     return [uuid for uuid in uuids if unknown_key(uuid) not in unknown]
 
 
@@ -153,7 +153,7 @@ def unknown_key(uuid: str) -> str:
 def _wait_for_search(deadline: Deadline) -> None:
     """Wait a moment for another request that finds out which dashboards are unknown. Raises SupersetUnavailable."""
     end = time.monotonic() + min(SEARCH_WAIT_SECS, deadline.left_or(0))
-    while marks.recall(SEARCH):
+    while optional_cache.get(SEARCH):
         if time.monotonic() > end:
             raise SupersetUnavailable("Another request is finding out which dashboards Superset does not know")
         time.sleep(LOOK_SECS)

@@ -25,7 +25,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetUnavailable,
 )
 from platform_plugin_aspects.dashboards.superset.transport import MOST_BYTES, Deadline, TooLarge, new_session, request
-from platform_plugin_aspects.errors import cause_of
+from platform_plugin_aspects.errors import root_cause
 from platform_plugin_aspects.hidden import Hidden, HiddenBytes
 from platform_plugin_aspects.proxies import requests_proxy
 
@@ -141,7 +141,7 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
         ) from None
     # ValueError: the environment names a proxy with an invalid address.
     except (requests.RequestException, ValueError) as error:
-        raise SupersetUnavailable(f"{asked} failed: {cause_of(error)}") from None
+        raise SupersetUnavailable(f"{asked} failed: {root_cause(error)}") from None
     if response.status_code in UNAVAILABLE:
         raise SupersetUnavailable(exchange(response))
     if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:

@@ -61,7 +61,7 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     """Write what is missing or stale, through the sink; delete what is extra when ``prune``."""
     outcome = Outcome()
     primary_keys = [*found.missing.values(), *found.stale.values()]
-    for keys in outbox.portions(primary_keys, sink.batch_size):
+    for keys in outbox.chunks(primary_keys, sink.batch_size):
         databases.check_before_use()
         stamp = outbox.take_stamp(sink.name)
 
@@ -71,7 +71,7 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
             return sink.write_and_clean_up(sink.read(asked), stamp, asked)
 
         outcome.add(write_what_can_be(keys, bring))
-    for keys in outbox.portions(found.extra if prune else [], DETAIL_SIZE):
+    for keys in outbox.chunks(found.extra if prune else [], DETAIL_SIZE):
         sink.delete(keys)
     return outcome
 
@@ -81,7 +81,7 @@ def _look_again(sides: Sides, found: Comparison, started: str) -> None:
     known = {**found.missing, **found.stale}
     different = list(dict.fromkeys([*known, *found.extra]))
     found.missing, found.stale, found.extra = {}, {}, []
-    for keys in outbox.portions(different, DETAIL_SIZE):
+    for keys in outbox.chunks(different, DETAIL_SIZE):
         there = sides.now(keys)
         here = sides.source_of(keys).by_key()
         ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}

@@ -10,7 +10,7 @@ from typing import Any
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, expression, fingerprints, total, uuid_text
-from platform_plugin_aspects.delivery.outbox import portions
+from platform_plugin_aspects.delivery.outbox import chunks
 from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
 
 #: Keys of which details are asked, or which are deleted, at once.
@@ -140,7 +140,7 @@ class UnorderedSides(Sides):
             return []
         extra: list[Any] = []
         keys = [row[0] for row in self.sink.clickhouse.select(f"SELECT DISTINCT {key} FROM {table}")]
-        for some in portions(keys, DETAIL_SIZE):
+        for some in chunks(keys, DETAIL_SIZE):
             here = set(self.source_of(some).keys)
             extra += [each for each in some if each not in here]
         return extra

@@ -124,7 +124,7 @@ class Command(AspectsCommand):
                 )
             raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
         self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
-        self.stdout.write(f"{outbox.forget(name, object_id)} changes deleted")
+        self.stdout.write(f"{outbox.discard(name, object_id)} changes deleted")
 
 
 def _what_happened(result: Delivery) -> str:

@@ -59,13 +59,13 @@ def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     for sink in known.values():
         if sink.is_set_on() and edx_platform.get_model(sink.model) is None:
             missing.setdefault(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]", []).append(sink.name)
-    for concern in triggers.concerns():
-        if not known[concern.sink].is_set_on():
+    for trigger in triggers.all_triggers():
+        if not known[trigger.sink].is_set_on():
             continue
-        if edx_platform.get_signal(concern.signal) is None and not concern.optional:
-            missing.setdefault(concern.signal, []).append(concern.sink)
-        if concern.sender and edx_platform.get_model(concern.sender) is None:
-            missing.setdefault(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{concern.sender!r}]", []).append(concern.sink)
+        if edx_platform.get_signal(trigger.signal) is None and not trigger.optional:
+            missing.setdefault(trigger.signal, []).append(trigger.sink)
+        if trigger.sender and edx_platform.get_model(trigger.sender) is None:
+            missing.setdefault(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{trigger.sender!r}]", []).append(trigger.sink)
     return [
         Warning(
             f"{path} does not exist: changes that it announces do not reach {', '.join(dict.fromkeys(names))}.",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from django.db import Error as DatabaseError
 
-from platform_plugin_aspects.errors import place_of
+from platform_plugin_aspects.errors import where_raised
 from platform_plugin_aspects.operations.doctor import (
     clickhouse,
     delivery,
@@ -54,7 +54,7 @@ def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[t
 
 def _crashed(error: Exception, examination: Examination) -> Finding:
     """Where a section ended. When settings or the database are in disorder, anything may follow from that."""
-    place = place_of(error)
+    place = where_raised(error)
     for cause in (SETTINGS, PLATFORM):
         if examination.has_problem(cause):
             return Finding(Mark.SKIPPED, f"This cannot be looked at ({place}): see {cause} first")

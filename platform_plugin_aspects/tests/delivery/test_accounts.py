@@ -221,7 +221,7 @@ def test_a_third_partys_rows_that_name_the_learner_follow_a_rename(
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     user = factories.make_user()
     preference = UserPreference.objects.create(user=user, key="pref-lang", value="sw")
-    added = [concern for concern in triggers.concerns() if concern.sink == "preference"]
+    added = [trigger for trigger in triggers.all_triggers() if trigger.sink == "preference"]
     triggers.connect(added)
     try:
         user.save()

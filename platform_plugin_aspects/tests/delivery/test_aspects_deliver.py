@@ -239,7 +239,7 @@ class GivenUp(Interrupted):
     name = "given_up"
 
     def read(self, selection: Selection) -> Batch:
-        assert outbox.forget(self.name, "a") == 1
+        assert outbox.discard(self.name, "a") == 1
         raise ValueError("about somebody")
 
 

@@ -189,7 +189,7 @@ def test_an_earlier_asking_does_not_shorten_the_wait(
     clickhouse_http.fail("503", match="INSERT")
     outbox.deliver("user_profile")
     clickhouse_http.clear()
-    outbox.ask("user_profile")
+    outbox.request_delivery("user_profile")
     broker.work()
     assert clickhouse_http.requests == []
     assert broker.take() == []

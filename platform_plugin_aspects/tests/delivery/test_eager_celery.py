@@ -80,7 +80,7 @@ def test_a_busy_sink_is_tried_once_and_its_changes_are_kept(
     try:
         with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            outbox.send("user_profile", 0)
+            outbox.enqueue("user_profile", 0)
             other.execute("ROLLBACK")
     finally:
         connection.close()
@@ -91,7 +91,7 @@ def test_a_busy_sink_is_tried_once_and_its_changes_are_kept(
         "the next delivery"
     )
     assert Change.objects.count() == 1
-    assert outbox.ask_for_pending() == ["user_profile"]
+    assert outbox.request_pending() == ["user_profile"]
     assert not Change.objects.exists()
     assert set(latest(clickhouse, "user_profile")) == {user.profile.pk}
 
@@ -124,7 +124,7 @@ def test_a_sink_that_never_rests_is_left_at_last(restless: type[Restless]) -> No
     assert Change.objects.count() == 1
     # It is not held back afterwards.
     restless.again = 0
-    assert outbox.ask_for_pending() == ["restless"]
+    assert outbox.request_pending() == ["restless"]
     assert not Change.objects.exists()
 
 

@@ -17,7 +17,7 @@ from opaque_keys.edx.keys import CourseKey
 from waffle.models import Flag
 from waffle.testutils import override_flag
 
-from platform_plugin_aspects import marks
+from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.models import Change, SinkState
@@ -169,7 +169,7 @@ def test_within_a_window_a_sink_is_asked_for_once(
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = window
     for _ in range(5):
-        outbox.ask("ledger")
+        outbox.request_delivery("ledger")
     sent = broker.take()
     assert [each.args for each in sent] == [("ledger",)] * tasks
     assert all(window - 10 < each.wait <= window for each in sent)
@@ -204,7 +204,7 @@ def test_an_asking_that_is_rolled_back_holds_back_no_other(ledger: type[Ledger],
 @pytest.mark.django_db
 def test_each_sink_has_a_window_of_its_own(ledger: type[Ledger], broker: Broker) -> None:
     for name in ("ledger", "user_profile", "ledger", "user_profile"):
-        outbox.ask(name)
+        outbox.request_delivery(name)
     assert broker.asked() == ["ledger", "user_profile"]
 
 
@@ -213,15 +213,15 @@ def test_each_service_has_windows_of_its_own(ledger: type[Ledger], broker: Broke
     """LMS and CMS share the cache, not the workers."""
     for variant in ("cms", "lms", "cms"):
         settings.SERVICE_VARIANT = variant
-        outbox.ask("ledger")
+        outbox.request_delivery("ledger")
     assert broker.asked() == ["ledger", "ledger"]
 
 
 @pytest.mark.django_db
 def test_a_delivery_ends_the_window(ledger: type[Ledger], broker: Broker) -> None:
-    outbox.ask("ledger")
+    outbox.request_delivery("ledger")
     outbox.deliver("ledger")
-    outbox.ask("ledger")
+    outbox.request_delivery("ledger")
     assert broker.asked() == ["ledger", "ledger"]
 
 
@@ -239,7 +239,7 @@ def test_a_cache_that_is_down_holds_back_no_asking(
 
     # Nor the sweep.
     Change.objects.create(sink="ledger", object_id="a")
-    assert outbox.ask_for_pending() == ["ledger"]
+    assert outbox.request_pending() == ["ledger"]
     assert broker.asked() == ["ledger"]
 
 
@@ -267,13 +267,13 @@ def test_what_is_pending_is_asked_for_unless_off_unknown_or_waiting(
     ):
         Change.objects.create(sink=sink, object_id="1", retry_at=retry_at)
     SinkState.objects.create(sink="taxonomy", retry_at=now + timedelta(minutes=1))
-    assert outbox.ask_for_pending() == ["ledger"]
+    assert outbox.request_pending() == ["ledger"]
     assert broker.asked() == ["ledger"]
 
     # Their time has come.
     SinkState.objects.update(retry_at=now)
     Change.objects.filter(sink="external_id").update(retry_at=now)
-    assert outbox.ask_for_pending() == ["external_id", "ledger", "taxonomy"]
+    assert outbox.request_pending() == ["external_id", "ledger", "taxonomy"]
     assert broker.asked() == ["external_id", "taxonomy"]
 
 
@@ -337,8 +337,8 @@ class _Schedule:
         self.story.append("a worker finds it busy")
         self.busy_once = True
         self.queue.pop(0)
-        marks.remove(outbox.mark("ledger"))
-        outbox.send("ledger", WINDOW)
+        optional_cache.delete(outbox.request_flag("ledger"))
+        outbox.enqueue("ledger", WINDOW)
 
     def turn(self, point: str) -> None:
         """Let others take their steps, until it is the turn of the one who asks."""
@@ -424,7 +424,7 @@ def test_a_change_that_nobody_asked_for_is_found_by_the_next_look(ledger: type[L
     """The process died between the commit and the asking, or the broker lost the task."""
     ledger.source["a"] = 1
     Change.objects.create(sink="ledger", object_id="a")
-    assert outbox.ask_for_pending() == ["ledger"]
+    assert outbox.request_pending() == ["ledger"]
     broker.work()
     assert ledger.latest() == {"a": 1}
 

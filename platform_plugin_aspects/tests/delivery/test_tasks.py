@@ -285,7 +285,7 @@ def test_a_broker_that_goes_while_clickhouse_is_away_costs_no_change(
         tasks.deliver(*sent.args)
     assert Change.objects.count() == 1
     SinkState.objects.update(retry_at=None)
-    assert outbox.ask_for_pending() == ["user_profile"]
+    assert outbox.request_pending() == ["user_profile"]
     broker.work()
     assert set(latest(clickhouse, "user_profile")) == {profile.pk}
 

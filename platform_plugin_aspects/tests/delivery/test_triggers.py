@@ -27,7 +27,7 @@ from xmodule.modulestore.django import modulestore
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox, triggers
-from platform_plugin_aspects.delivery.triggers import CONCERNS, Concern
+from platform_plugin_aspects.delivery.triggers import TRIGGERS, Trigger
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, TaxonomySink
 from platform_plugin_aspects.sinks.registry import sinks
@@ -62,15 +62,15 @@ def backfill() -> None:
 
 
 @contextmanager
-def only(concern: Concern | None) -> Iterator[None]:
+def only(trigger: Trigger | None) -> Iterator[None]:
     """Connect one line of the table and no other."""
-    senders = [(each, edx_platform.get_signal(each.signal)) for each in CONCERNS]
+    senders = [(each, edx_platform.get_signal(each.signal)) for each in TRIGGERS]
     for each, signal in senders:
         for sender in triggers.senders(each):
             assert signal.disconnect(sender=sender, dispatch_uid=each.uid)
     try:
-        if concern is not None:
-            triggers.connect([concern])
+        if trigger is not None:
+            triggers.connect([trigger])
         yield
     finally:
         triggers.connect()
@@ -424,7 +424,7 @@ def retires() -> Iterator[Seen | None]:
     yield Seen("user_profile", profile, None)
 
 
-# One entry per line of CONCERNS, by the last part of the signal's name, the sink, and the sender.
+# One entry per line of TRIGGERS, by the last part of the signal's name, the sink, and the sender.
 CASES: dict[tuple[str, str, str], tuple[Case, ...]] = {
     ("COURSE_PUBLISHED", "course_overviews", ""): (publishes,),
     ("CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", ""): (tags_course, tags_block, untags_course),
@@ -463,8 +463,8 @@ CASES: dict[tuple[str, str, str], tuple[Case, ...]] = {
 }
 
 
-def line(concern: Concern) -> tuple[str, str, str]:
-    return concern.signal.rsplit(".", 1)[-1], concern.sink, concern.sender
+def line(trigger: Trigger) -> tuple[str, str, str]:
+    return trigger.signal.rsplit(".", 1)[-1], trigger.sink, trigger.sender
 
 
 def _matches(found: Any, expected: Any) -> bool:
@@ -472,29 +472,29 @@ def _matches(found: Any, expected: Any) -> bool:
 
 
 def test_every_line_of_the_table_has_its_cases() -> None:
-    assert set(CASES) == {line(concern) for concern in CONCERNS}
-    assert len(CONCERNS) == len(CASES)
+    assert set(CASES) == {line(trigger) for trigger in TRIGGERS}
+    assert len(TRIGGERS) == len(CASES)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("concern", "case"),
+    ("trigger", "case"),
     [
-        pytest.param(concern, case, id="-".join(filter(None, [*line(concern), case.__name__])))
-        for concern in CONCERNS
-        for case in CASES.get(line(concern), ())
+        pytest.param(trigger, case, id="-".join(filter(None, [*line(trigger), case.__name__])))
+        for trigger in TRIGGERS
+        for case in CASES.get(line(trigger), ())
     ],
 )
-def test_what_happens_arrives(all_on: None, clickhouse: ClickHouse, concern: Concern, case: Case) -> None:
+def test_what_happens_arrives(all_on: None, clickhouse: ClickHouse, trigger: Trigger, case: Case) -> None:
     """By that line of the table alone."""
     steps = case()
     with only(None):
         next(steps)
         backfill()
-    with only(concern):
+    with only(trigger):
         seen = next(steps)
     assert seen is not None
-    assert {sink for sink, _object_id in changes()} == {concern.sink}
+    assert {sink for sink, _object_id in changes()} == {trigger.sink}
     deliver_all()
     row = latest(clickhouse, seen.table, seen.key_column).get(seen.key)
     if seen.values is None:
@@ -554,7 +554,7 @@ def test_a_tag_that_stays_where_it_is_makes_no_course_be_written(all_on: None) -
     ["lib:Org:lib1", "lb:Org:lib1:html:block1", "library-v1:Org+lib1", "lib-collection:Org:lib1:c1", "nonsense", ""],
 )
 def test_content_that_is_in_no_course_is_ignored(all_on: None, object_id: str) -> None:
-    with only(next(c for c in CONCERNS if c.signal.endswith("CONTENT_OBJECT_ASSOCIATIONS_CHANGED"))):
+    with only(next(c for c in TRIGGERS if c.signal.endswith("CONTENT_OBJECT_ASSOCIATIONS_CHANGED"))):
         CONTENT_OBJECT_ASSOCIATIONS_CHANGED.send_event(
             content_object=ContentObjectChangedData(object_id=object_id, changes=["tags"])
         )
@@ -593,7 +593,7 @@ class BrokenSink(PreferenceSink):
 def extra(settings: Any, sink: type[ModelBaseSink]) -> Iterator[None]:
     """List a third party's sink in the settings and connect it, as at the start of the site."""
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.{sink.__name__}"]
-    added = [concern for concern in triggers.concerns() if concern not in CONCERNS]
+    added = [trigger for trigger in triggers.all_triggers() if trigger not in TRIGGERS]
     triggers.connect(added)
     try:
         yield

@@ -14,7 +14,7 @@ from openedx_events.learning.signals import COURSE_ENROLLMENT_CREATED
 from xmodule.modulestore.django import COURSE_PUBLISHED
 
 from platform_plugin_aspects.delivery import triggers
-from platform_plugin_aspects.delivery.triggers import CONCERNS, Concern
+from platform_plugin_aspects.delivery.triggers import TRIGGERS, Trigger
 from platform_plugin_aspects.models import Change
 from test_utils import factories
 
@@ -63,8 +63,8 @@ def test_simulate_publish_lists_and_chooses_the_receiver_by_name(courses: list[s
 )
 def test_each_entry_of_a_signal_is_a_weak_reference(signal: Any, path: str) -> None:
     assert all(isinstance(entry[1], ReferenceType) for entry in signal.receivers)
-    ours = [entry[1]() for entry in signal.receivers if isinstance(entry[1](), Concern)]
-    assert ours == [concern for concern in CONCERNS if concern.signal == path]
+    ours = [entry[1]() for entry in signal.receivers if isinstance(entry[1](), Trigger)]
+    assert ours == [trigger for trigger in TRIGGERS if trigger.signal == path]
 
 
 @pytest.mark.django_db
@@ -77,10 +77,10 @@ def test_a_receiver_that_nobody_else_holds_stays_connected(settings: Any) -> Non
         return []
 
     key = CourseKey.from_string("course-v1:Org+Course+Kept")
-    uid = Concern(PUBLISHED, "taxonomy", note).uid
+    uid = Trigger(PUBLISHED, "taxonomy", note).uid
     for _ in range(2):
         # Twice is the same as once.
-        triggers.connect([Concern(PUBLISHED, "taxonomy", note)])
+        triggers.connect([Trigger(PUBLISHED, "taxonomy", note)])
         gc.collect()
     settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = True
     COURSE_PUBLISHED.send_robust(sender=None, course_key=key)

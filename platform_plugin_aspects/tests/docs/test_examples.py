@@ -104,11 +104,11 @@ def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Ite
             setattr(settings, name, value)
     triggers.connect()
     yield
-    for concern in triggers.concerns():
-        if concern.sink == "user_preference":
-            signal = post_save if concern.signal == triggers.POST_SAVE else post_delete
-            for sender in triggers.senders(concern):
-                assert signal.disconnect(sender=sender, dispatch_uid=concern.uid)
+    for trigger in triggers.all_triggers():
+        if trigger.sink == "user_preference":
+            signal = post_save if trigger.signal == triggers.POST_SAVE else post_delete
+            for sender in triggers.senders(trigger):
+                assert signal.disconnect(sender=sender, dispatch_uid=trigger.uid)
 
 
 @pytest.mark.django_db

@@ -25,7 +25,7 @@ from aspects_reference import (
 from django.core.checks.registry import registry
 
 import platform_plugin_aspects
-from platform_plugin_aspects.delivery.triggers import CONCERNS
+from platform_plugin_aspects.delivery.triggers import TRIGGERS
 from platform_plugin_aspects.operations import checks
 from platform_plugin_aspects.operations.metrics import exposition
 from platform_plugin_aspects.settings.common import defaults
@@ -106,7 +106,7 @@ def test_every_sink_has_a_section(sink: Any) -> None:
     section = tables().split(f"{sink.__name__}\n----")[1].split("\n----")[0]
     assert f"* Turned on by: ``{sink.setting()}`` or the flag ``{sink.flag()}``" in section
     assert (f"* Object (``--object``): ``{sink.name}``" in section) == sink.has_objects
-    heard = {concern.signal for concern in CONCERNS if concern.sink == sink.name}
+    heard = {trigger.signal for trigger in TRIGGERS if trigger.sink == sink.name}
     assert set(re.findall(r"^  \* ``(\S+)``", section, re.MULTILINE)) == heard
 
 

@@ -208,7 +208,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "tables": lambda: run("aspects_create_tables", "--dry-run"),
     "check": lambda: run("check"),
     "statuses": sink_statuses,
-    "concerns": lambda: list(triggers.concerns()),
+    "all_triggers": lambda: list(triggers.all_triggers()),
 }
 
 
@@ -221,7 +221,7 @@ def test_it_is_asked_for_with_the_others(failing: type[BaseSink], broker: Broker
     for name in ("user_profile", failing.name):
         Change.objects.create(sink=name, object_id="1")
     # One that does not say whether it is on is off.
-    assert outbox.ask_for_pending() == (["user_profile"] if failing is Undecided else ["broken", "user_profile"])
+    assert outbox.request_pending() == (["user_profile"] if failing is Undecided else ["broken", "user_profile"])
 
 
 def test_its_delivery_fails_waits_and_says_where(

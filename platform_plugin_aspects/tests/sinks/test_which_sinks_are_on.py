@@ -165,8 +165,8 @@ def test_off_nothing_is_recorded_and_nothing_queried() -> None:
     saving = len(captured)
     assert [query["sql"].split()[0] for query in captured] == ["UPDATE"]
     with CaptureQueriesContext(connection) as captured:
-        for concern in triggers.CONCERNS:
-            concern(user=user, course_id=key, course_key=key, instance=enrollment)
+        for trigger in triggers.TRIGGERS:
+            trigger(user=user, course_id=key, course_key=key, instance=enrollment)
     assert (saving, len(captured)) == (1, 0)
     assert outbox.deliver("user_profile").status == "off"
     assert not Change.objects.exists()
@@ -192,12 +192,12 @@ def preferences(settings: Any) -> Iterator[None]:
     """PreferenceSink is listed, on, and connected as when the platform starts."""
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [PREFERENCES]
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
-    theirs = [concern for concern in triggers.concerns() if concern.sink == "preferences"]
+    theirs = [trigger for trigger in triggers.all_triggers() if trigger.sink == "preferences"]
     triggers.connect(theirs)
     yield
-    for concern in theirs:
-        for sender in triggers.senders(concern):
-            assert edx_platform.get_signal(concern.signal).disconnect(sender=sender, dispatch_uid=concern.uid)
+    for trigger in theirs:
+        for sender in triggers.senders(trigger):
+            assert edx_platform.get_signal(trigger.signal).disconnect(sender=sender, dispatch_uid=trigger.uid)
 
 
 def preference(user: User | None = None, **columns: Any) -> UserPreference:

@@ -482,4 +482,4 @@ def test_who_goes_on_without_workers_is_not_disturbed_by_a_late_one(
 def test_the_task_is_kept_by_its_worker() -> None:
     task = current_app.tasks[TASK]
     assert (task.acks_late, task.reject_on_worker_lost) == (True, True)
-    assert outbox.AT_ONCE["retry_policy"]["max_retries"] == 1
+    assert outbox.FAIL_FAST["retry_policy"]["max_retries"] == 1

@@ -15,7 +15,7 @@ from django.core.cache import cache
 log = logging.getLogger(__name__)
 
 
-def is_first(mark: str, secs: float) -> bool:
+def add(mark: str, secs: float) -> bool:
     """Whether nobody has set this mark within its time; it is then set, for ``secs``.
 
     Also True while the cache is down: it is better to do something twice than never. So what the mark protects may
@@ -29,7 +29,7 @@ def is_first(mark: str, secs: float) -> bool:
         return True
 
 
-def remove(mark: str) -> None:
+def delete(mark: str) -> None:
     """Remove a mark, or a remembered value."""
     try:
         cache.delete(mark)
@@ -37,12 +37,12 @@ def remove(mark: str) -> None:
         _warn(error)
 
 
-def recall(key: str) -> Any:
+def get(key: str) -> Any:
     """What was remembered under the key; None when there is nothing, or no cache."""
-    return recall_many([key]).get(key)
+    return get_many([key]).get(key)
 
 
-def recall_many(keys: Iterable[str]) -> dict[str, Any]:
+def get_many(keys: Iterable[str]) -> dict[str, Any]:
     """What was remembered under the keys, as far as there is something."""
     try:
         return cache.get_many(keys) or {}
@@ -51,7 +51,7 @@ def recall_many(keys: Iterable[str]) -> dict[str, Any]:
         return {}
 
 
-def remember(values: Mapping[str, Any], secs: float) -> None:
+def set_many(values: Mapping[str, Any], secs: float) -> None:
     """Remember values by key, for ``secs``, if there is a cache."""
     try:
         cache.set_many(dict(values), secs)
