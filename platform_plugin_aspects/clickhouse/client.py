@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.driver import encode, open_client
 from platform_plugin_aspects.clickhouse.errors import typed_errors
+
+#: How long the text of one parameter may be, so that the request's address, in which it travels, stays below 64 KiB.
+#: ClickHouse refuses parameters above 128 KiB (http_max_field_value_size).
+PARAMETER_BYTES = 40_000
 
 
 class ClickHouse:
@@ -55,11 +59,12 @@ class ClickHouse:
 
         Returns when the rows are gone from every replica's disk, not only hidden.
         """
-        self.command(
-            f"ALTER TABLE {self.qualified(table)} DELETE "
-            f"WHERE {quote(column)} IN {{values:Array({type_})}} SETTINGS mutations_sync = 2",
-            {"values": list(values)},
-        )
+        for some in in_parameters(values):
+            self.command(
+                f"ALTER TABLE {self.qualified(table)} DELETE "
+                f"WHERE {quote(column)} IN {{values:Array({type_})}} SETTINGS mutations_sync = 2",
+                {"values": some},
+            )
 
     def qualified(self, table: str) -> str:
         """`` `database`.`table` ``, quoted."""
@@ -84,6 +89,22 @@ def quote(identifier: str) -> str:
     """A ClickHouse identifier in backticks."""
     escaped = identifier.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"
+
+
+def in_parameters(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values in lists that are short enough for one array parameter each."""
+    some: list[Any] = []
+    size = 0
+    for value in values:
+        # With quotes, comma and space.
+        length = len(str(value).encode()) + 4
+        if some and size + length > PARAMETER_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(value)
+        size += length
+    if some:
+        yield some
 
 
 def get_client(connection: Connection) -> ClickHouse:

@@ -23,7 +23,7 @@ from opaque_keys import InvalidKeyError
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import databases, edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, in_parameters, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.driver import encode
 from platform_plugin_aspects.clickhouse.errors import Rejected
@@ -32,9 +32,6 @@ from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.personal_data import is_personal
 from platform_plugin_aspects.sinks.reading import read_columns
-
-#: Keys named in one query, at most: they travel in the address of the request.
-KEYS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -436,8 +433,7 @@ class ModelBaseSink(BaseSink):
         table = self.clickhouse.qualified(self.table.name)
         query = f"SELECT DISTINCT {quote(column)} FROM {table} WHERE {quote(column)} IN {{values:Array({type_})}}"
         there: list[Any] = []
-        for start in range(0, len(values), KEYS_AT_ONCE):
-            some = list(values[start : start + KEYS_AT_ONCE])
+        for some in in_parameters(values):
             there += [value for (value,) in self.clickhouse.select(query, {"values": some})]
         if there:
             self.clickhouse.delete(self.table.name, column, type_, there)

@@ -22,6 +22,7 @@ from platform_plugin_aspects.sinks import ExternalIdSink, ModelBaseSink, Selecti
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories, retirement
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("all_on")]
 
@@ -162,6 +163,17 @@ def test_an_external_id_that_is_there_again_stays(clickhouse: ClickHouse) -> Non
     again.save()
     deliver_all()
     assert list(latest(clickhouse, "external_id", "external_user_id")) == [str(again.external_user_id)]
+
+
+def test_the_rows_of_thousands_go_over_http(clickhouse: ClickHouse, clickhouse_http: ClickHouseEndpoint) -> None:
+    """ClickHouse takes 128 KiB of text per parameter, which is 3,276 UUIDs; its endpoint here half of that."""
+    table = clickhouse.qualified("external_id")
+    clickhouse.command(
+        f"INSERT INTO {table} SELECT generateUUIDv4(), 'xapi', '', 1, generateUUIDv4(), '' FROM numbers(5000)"
+    )
+    keys = [key for (key,) in clickhouse.select(f"SELECT external_user_id FROM {table} ORDER BY external_user_id")]
+    ExternalIdSink().delete(keys[1:])
+    assert list(clickhouse.select(f"SELECT external_user_id FROM {table}")) == [(keys[0],)]
 
 
 def test_keys_of_external_ids() -> None:
