@@ -105,8 +105,8 @@ def compare(name: str) -> Callable[[], int]:
 
     def run() -> int:
         found = compare.compare(sink)
-        if found.opened:
-            raise SystemExit(f"{found.opened} of {found.ranges} ranges of {name} differ")
+        if found.inspected:
+            raise SystemExit(f"{found.inspected} of {found.ranges} ranges of {name} differ")
         return found.objects
 
     compare.compare(sink, upto=sink.key_range()[0])

@@ -1,25 +1,31 @@
-"""Comparing the source with ClickHouse, and mending what differs.
+"""Compares the source with ClickHouse, and repairs what differs.
 
 The source is read in ranges of keys, as the backfill reads it. For each range ClickHouse answers with a count and one
-number, the sum of the fingerprints of the latest row per key, while the next range is being read; only where these
-differ from the source's are keys and fingerprints fetched and compared one by one. Where ClickHouse's key is not the
-source's, slices of the fingerprints stand for ranges of keys. No content of a row leaves ClickHouse.
+number, the sum of the fingerprints of the latest row per key, while the next range is being read. Keys and fingerprints
+are compared one by one only in ranges whose count or sum differs. If ClickHouse's key is not the source's, buckets of
+fingerprints replace ranges of keys. No content of a row leaves ClickHouse.
 
-The source need not stand still: what differs is looked at again, and left out when a change of it is still to be
-delivered or when it was written after the comparison began.
+The source may change during a comparison. So each difference is checked again, and left out if its change is still to
+be delivered or was written after the comparison began.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.compare.buckets import by_buckets
+from platform_plugin_aspects.delivery.compare.comparators import (
+    DETAIL_SIZE,
+    Comparator,
+    KeyListComparator,
+    comparator_of,
+)
 from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
-from platform_plugin_aspects.delivery.compare.ranges import compare_ranges
-from platform_plugin_aspects.delivery.compare.sides import DETAIL_SIZE, Sides, UnorderedSides, sides_of
-from platform_plugin_aspects.delivery.compare.slices import compare_slices
+from platform_plugin_aspects.delivery.compare.ranges import by_ranges
 from platform_plugin_aspects.delivery.isolate import Outcome, write_what_can_be
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, Written
@@ -27,7 +33,7 @@ from platform_plugin_aspects.sinks.formats import stamp_text
 
 __all__ = ["Comparison", "compare", "repair"]
 
-#: Objects in one range, at most: keys that are unordered are all named in the query.
+#: Objects in one range, at most, because KeyListComparator names all keys of a range in its query.
 LARGEST_RANGE = 50_000
 
 
@@ -41,20 +47,21 @@ def compare(
 ) -> Comparison:
     """Compare the objects with primary keys above ``after`` and not above ``upto``.
 
-    ``sample``: the share of the ranges to look at, chosen at random. Raises Unavailable and Misconfigured.
+    ``sample``: the share of the ranges to compare, chosen at random. Raises Unavailable and Misconfigured.
     """
-    found = Comparison(sink.name)
     databases.check_before_use()
-    sides = sides_of(sink)
+    comparator = comparator_of(sink)
     started = stamp_text(outbox.take_stamp(sink.name))
     size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
     everything = after is None and upto is None and sample >= 1
-    if not (everything and isinstance(sides, UnorderedSides) and compare_slices(sides, size, found, progress)):
-        compare_ranges(sides, after, upto, size, sample, found, progress)
+    found = None
+    if everything and isinstance(comparator, KeyListComparator):
+        found = by_buckets(comparator, size, progress)
+    if found is None:
+        found = by_ranges(comparator, Selection(after=after, upto=upto), size, sample, progress)
         if everything:
-            found.extra += sides.extra_anywhere(found.objects - len(found.missing))
-    _look_again(sides, found, started)
-    return found
+            found.extra += comparator.extra_anywhere(found.objects - len(found.missing))
+    return recheck(comparator, found, started)
 
 
 def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outcome:
@@ -76,17 +83,22 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     return outcome
 
 
-def _look_again(sides: Sides, found: Comparison, started: str) -> None:
-    """Name anew what differs, by what both sides have now; leave out what a change of its own explains."""
+def recheck(comparator: Comparator, found: Comparison, started: str) -> Comparison:
+    """The comparison with its differences as both sides are now, without those that a pending or later write explains.
+
+    ``started``: the time_last_dumped since which writes are later than the comparison.
+    """
     known = {**found.missing, **found.stale}
     different = list(dict.fromkeys([*known, *found.extra]))
-    found.missing, found.stale, found.extra = {}, {}, []
+    found = replace(found, missing={}, stale={}, extra=[])
     for keys in outbox.chunks(different, DETAIL_SIZE):
-        there = sides.now(keys)
-        here = sides.source_of(keys).by_key()
+        there = comparator.now(keys)
+        here = comparator.source_of(keys).by_key()
         ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}
         pending = set(
-            Change.objects.filter(sink=sides.sink.name, object_id__in=ids.values()).values_list("object_id", flat=True)
+            Change.objects.filter(sink=comparator.sink.name, object_id__in=ids.values()).values_list(
+                "object_id", flat=True
+            )
         )
         written = {key for key, (_fingerprint, time) in there.items() if time >= started}
         unexplained = [key for key in keys if key not in written and ids[key] not in pending]
@@ -94,3 +106,4 @@ def _look_again(sides: Sides, found: Comparison, started: str) -> None:
             {key: here[key] for key in unexplained if key in here},
             {key: there[key][0] for key in unexplained if key in there},
         )
+    return found

@@ -12,15 +12,15 @@ class Comparison:
     """What a comparison found.
 
     ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
-    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or slices of
-    fingerprints, there are; ``compared``: those that were looked at; ``opened``: those in which something differed.
+    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or buckets of
+    fingerprints, there are; ``compared``: those that were looked at; ``inspected``: those in which something differed.
     """
 
     sink: str
     objects: int = 0
     ranges: int = 0
     compared: int = 0
-    opened: int = 0
+    inspected: int = 0
     missing: dict[Any, Any] = field(default_factory=dict)
     stale: dict[Any, Any] = field(default_factory=dict)
     extra: list[Any] = field(default_factory=list)

@@ -1,76 +1,58 @@
-"""Comparing range by range of the source's primary keys, the next of which is read while ClickHouse is asked."""
+"""Compares range by range of the source's primary keys; ClickHouse answers while the next range is being read."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterator
+from itertools import cycle
 
-from platform_plugin_aspects import databases
+from platform_plugin_aspects.delivery.compare.comparators import Comparator, Range, Source
 from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
 from platform_plugin_aspects.delivery.compare.fingerprint import total
-from platform_plugin_aspects.delivery.compare.sides import Range, Sides, Source
+from platform_plugin_aspects.delivery.walk import ahead, walk
 from platform_plugin_aspects.sinks import Selection
 
 
-def compare_ranges(
-    sides: Sides, after: Any, upto: Any, size: int, sample: float, found: Comparison, progress: Progress
-) -> None:
-    """Add to ``found`` what differs in ranges of so many objects, or in a sample of these ranges."""
-    ranges = _ranges(sides, after, upto, size, sample, found)
-    for range_, totals in _with_totals(sides, ranges):
-        _compare_range(sides, range_, totals, found)
+def by_ranges(comparator: Comparator, selection: Selection, size: int, sample: float, progress: Progress) -> Comparison:
+    """The differences in ranges of ``size`` objects each, or in a random share of these ranges."""
+    found = Comparison(comparator.sink.name)
+
+    def sampled() -> Iterator[Range]:
+        for range_ in _ranges(comparator, selection, size, sample):
+            found.ranges += 1
+            if range_ is not None:
+                yield range_
+
+    for range_, totals in ahead(sampled(), comparator.totals):
+        source = range_.source
+        found.objects += len(source.keys)
+        found.compared += 1
+        if totals.result() != (len(source.keys), total(source.fingerprints)):
+            found.inspected += 1
+            found.add(source.by_key(), comparator.entries(range_))
         progress(found)
+    return found
 
 
-def _ranges(sides: Sides, after: Any, upto: Any, size: int, sample: float, found: Comparison) -> Iterator[Range]:
-    """The source in ranges of so many objects, in order; a sample of them, but ``found`` counts all.
+def _ranges(comparator: Comparator, selection: Selection, size: int, sample: float) -> Iterator[Range | None]:
+    """The source in ranges of ``size`` objects, in order; None for a range that is not in the sample.
 
-    Objects are read as many at once as the sink says; of the rest of a range only keys and fingerprints are kept.
+    The sink's batch size limits each read. Of earlier batches of a range only keys and fingerprints are kept.
     """
-    low = after
-    last = False
-    while not last:
-        chosen = sample >= 1 or random.random() < sample
-        sources: list[Source] = []
-        high, seen = low, 0
-        while seen < size and not last:
-            limit = min(sides.sink.batch_size, size - seen)
-            databases.check_before_use()
-            batch = sides.sink.read(Selection(after=high, upto=upto, limit=limit))
-            last = len(batch) < limit
-            seen += len(batch)
-            if len(batch):
-                high = batch.keys[-1]
-            if chosen:
-                sources.append(sides.source(batch))
-        found.ranges += 1
+
+    def is_chosen() -> bool:
+        return sample >= 1 or random.random() < sample
+
+    at_once = comparator.sink.batch_size
+    sizes = [min(at_once, size - start) for start in range(0, size, at_once)]
+    low, seen, chosen = selection.after, 0, is_chosen()
+    sources: list[Source] = []
+    for batch, last in walk(comparator.sink.read, selection, cycle(sizes)):
+        seen += len(batch)
         if chosen:
-            # The last range reaches as far as was asked: what is extra may be above the source's last key.
-            yield Range(Source.joined(sources), low, upto if last else high)
-        low = high
-
-
-def _with_totals(sides: Sides, ranges: Iterable[Range]) -> Iterator[tuple[Range, tuple[int, int]]]:
-    """The ranges with what ClickHouse says of them, which it is asked while the next range is being read."""
-    with ThreadPoolExecutor(1, "aspects-asker") as asker:
-        before: tuple[Range, Future[tuple[int, int]]] | None = None
-        for range_ in ranges:
-            asked = range_, asker.submit(sides.totals, range_)
-            if before is not None:
-                yield before[0], before[1].result()
-            before = asked
-        if before is not None:
-            yield before[0], before[1].result()
-
-
-def _compare_range(sides: Sides, range_: Range, totals: tuple[int, int], found: Comparison) -> None:
-    """Compare one range of keys; open it when its totals differ."""
-    source = range_.source
-    found.objects += len(source.keys)
-    found.compared += 1
-    if totals == (len(source.keys), total(source.fingerprints)):
-        return
-    found.opened += 1
-    found.add(source.by_key(), sides.entries(range_))
+            sources.append(comparator.source(batch))
+        if last or seen == size:
+            # The last range reaches the requested end, because extra rows may be above the source's last key.
+            high = selection.upto if last else batch.keys[-1]
+            yield Range(Source.joined(sources), low, high) if chosen else None
+            low, seen, chosen, sources = high, 0, is_chosen(), []

@@ -177,7 +177,7 @@ def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
         "objects": found.objects,
         "ranges": found.ranges,
         "ranges_compared": found.compared,
-        "ranges_opened": found.opened,
+        "ranges_opened": found.inspected,
         "equal": found.equal,
         "seconds": round(seconds, 3),
         **keys,

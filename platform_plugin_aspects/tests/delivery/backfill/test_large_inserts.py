@@ -192,11 +192,11 @@ def test_learners_who_retire_meanwhile_are_taken_out_again(
 def test_a_range_of_a_comparison_is_read_bit_by_bit_too(learners: list[Any], clickhouse: ClickHouse) -> None:
     run(Profiles())
     found = compare(Profiles(), batch_size=3)
-    assert (found.equal, found.objects, found.ranges, found.opened) == (True, 8, 3, 0)
+    assert (found.equal, found.objects, found.ranges, found.inspected) == (True, 8, 3, 0)
     gone = learners[4].profile.pk
     clickhouse.delete("user_profile", "id", "Int32", [gone])
     found = compare(Profiles(), batch_size=3)
-    assert (found.missing, found.stale, found.extra, found.opened) == ({gone: gone}, {}, [], 1)
+    assert (found.missing, found.stale, found.extra, found.inspected) == ({gone: gone}, {}, [], 1)
 
 
 def test_a_sink_with_a_write_of_its_own_is_given_what_was_read(learners: list[Any], clickhouse: ClickHouse) -> None:

@@ -94,8 +94,8 @@ def test_what_was_just_written_is_equal(sink_class: type[ModelBaseSink], clickho
     sink = _fill(sink_class)
     found = compare(sink, batch_size=3)
     assert found.equal
-    assert (found.opened, found.objects) == (0, sink.manager.count())
-    # External ids are compared by slices of the fingerprint: two of the eight may share one.
+    assert (found.inspected, found.objects) == (0, sink.manager.count())
+    # External ids are compared by buckets of the fingerprint: two of the eight may share one.
     assert found.ranges == found.objects // 3 + 1 or (sink_class is ExternalIdSink and found.ranges <= 8)
 
 
@@ -225,7 +225,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             return batch
 
     found = compare(Meanwhile())
-    assert (found.opened, found.equal) == (1, True)
+    assert (found.inspected, found.equal) == (1, True)
 
 
 def test_the_next_range_is_read_while_clickhouse_is_asked(clickhouse: ClickHouse) -> None:

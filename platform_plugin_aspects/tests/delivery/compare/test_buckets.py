@@ -1,4 +1,4 @@
-"""Comparing by slices of the fingerprint: no keys while all is equal, and every difference by its name."""
+"""Comparing by buckets of the fingerprint: no keys while all is equal, and every difference by its name."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ both_sinks = pytest.mark.parametrize("sink_class", SOURCES, ids=[sink.name for s
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the tables of these tests ClickHouse is asked in several parts."""
-    monkeypatch.setattr("platform_plugin_aspects.delivery.compare.slices.PART_SIZE", 7)
+    monkeypatch.setattr("platform_plugin_aspects.delivery.compare.buckets.PART_SIZE", 7)
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
-    """Set constants of the slices."""
+    """Set constants of the buckets."""
     for name, value in limits.items():
-        monkeypatch.setattr(f"platform_plugin_aspects.delivery.compare.slices.{name}", value)
+        monkeypatch.setattr(f"platform_plugin_aspects.delivery.compare.buckets.{name}", value)
 
 
 def filled(
@@ -98,13 +98,13 @@ def test_what_is_equal_is_compared_without_a_key(
     told: list[int] = []
     found = compare(sink, batch_size=8, progress=lambda comparison: told.append(comparison.objects))
     assert found.equal
-    assert (found.objects, found.opened) == (30, 0)
+    assert (found.objects, found.inspected) == (30, 0)
     assert 1 < found.ranges <= 30
     assert told == [8, 16, 24, 30]
     asked = [each for each in clickhouse_http.requests if f"`{sink.table.name}`" in each.statement]
     assert [each.statement.split(" FROM ")[0] for each in asked] == [
         "SELECT count()",
-        *["SELECT fingerprint % 16384 AS slice, count(), sum(fingerprint)"] * 5,
+        *["SELECT fingerprint % 16384 AS bucket, count(), sum(fingerprint)"] * 5,
     ]
     assert not any(each.params for each in asked)
     assert not [key for key in keys for each in asked if key in each.statement]
@@ -116,10 +116,10 @@ def test_each_row_is_in_one_part(sink_class: type[ModelBaseSink], clickhouse: Cl
     backfill(sink, Walk(force=True), Summary())
     assert len(rows(clickhouse, sink.table.name)) == 16
     found = compare(sink)
-    assert (found.equal, found.opened, found.objects) == (True, 0, 8)
+    assert (found.equal, found.inspected, found.objects) == (True, 0, 8)
 
 
-@pytest.mark.parametrize("limits", [{}, {"SLICES": 1}, {"MOST_OPENED": 0}], ids=["slices", "one slice", "ranges"])
+@pytest.mark.parametrize("limits", [{}, {"BUCKETS": 1}, {"MOST_INSPECTED": 0}], ids=["buckets", "one bucket", "ranges"])
 @both_sinks
 def test_exactly_what_was_deleted_altered_and_added_by_hand_is_named_and_mended(
     sink_class: type[ModelBaseSink], limits: dict[str, int], clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
@@ -137,20 +137,20 @@ def test_exactly_what_was_deleted_altered_and_added_by_hand_is_named_and_mended(
     assert sorted(found.stale) == sorted(keys[3:5])
     assert found.extra == [added]
     assert found.objects == 30
-    assert 1 <= found.opened <= found.ranges
+    assert 1 <= found.inspected <= found.ranges
 
     assert not repair(sink, found, prune=True).rejected
     again = compare(sink)
-    assert (again.equal, again.opened, again.objects) == (True, 0, 30)
+    assert (again.equal, again.inspected, again.objects) == (True, 0, 30)
 
 
 def test_an_altered_row_alone_differs(clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit(monkeypatch, SLICES=1)
+    limit(monkeypatch, BUCKETS=1)
     sink, keys = filled(clickhouse, ExternalIdSink, number=8)
     alter(sink, keys[0], "username", "altered")
     found = compare(sink)
     assert (list(found.stale), found.missing, found.extra) == ([keys[0]], {}, [])
-    assert (found.ranges, found.opened) == (1, 1)
+    assert (found.ranges, found.inspected) == (1, 1)
 
 
 def test_few_rows_leave_clickhouse_where_few_differ(
@@ -169,7 +169,7 @@ def test_few_rows_leave_clickhouse_where_few_differ(
 def test_where_too_much_differs_ranges_are_compared(
     side: str, most: int, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, MOST_OPENED=most)
+    limit(monkeypatch, MOST_INSPECTED=most)
     sink, keys = filled(clickhouse, ExternalIdSink, number=8)
     if side == "source":
         sink.manager.all().delete()
@@ -180,8 +180,8 @@ def test_where_too_much_differs_ranges_are_compared(
     assert sorted(found.missing if side == "ClickHouse" else found.extra) == sorted(keys)
     assert len(found.missing) + len(found.stale) + len(found.extra) == 8
     assert found.objects == sink.manager.count()
-    by_slices = found.ranges == found.opened
-    assert by_slices == (most == 8)
+    by_buckets = found.ranges == found.inspected
+    assert by_buckets == (most == 8)
 
 
 def test_a_part_of_the_keys_is_compared_by_ranges(clickhouse: ClickHouse) -> None:
@@ -217,47 +217,47 @@ class Changing(ExternalIdSink):
         return super().read(selection)
 
 
-def slice_of(pk: int) -> int:
-    """The slice of an external id, of four."""
+def bucket_of(pk: int) -> int:
+    """The bucket of an external id, of four."""
     sink = ExternalIdSink()
     (number,) = fingerprints(sink.columns, sink.converted(sink.read(Selection(keys=[pk]))))
     return number % 4
 
 
 def rename(external_id: Any, wanted: Callable[[int], bool]) -> None:
-    """Rename the learner, without a signal, until the row is in a slice that is wanted."""
+    """Rename the learner, without a signal, until the row is in a bucket that is wanted."""
     learner = User.objects.filter(pk=external_id.user_id)
     for number in range(1000):
         learner.update(username=f"renamed {external_id.pk} {number}")
-        if wanted(slice_of(external_id.pk)):
+        if wanted(bucket_of(external_id.pk)):
             return
-    raise AssertionError("no name is in the slice")
+    raise AssertionError("no name is in the bucket")
 
 
 @pytest.mark.parametrize("looks", ["missing", "extra"])
 def test_what_only_looks_missing_or_extra_is_stale(
     looks: str, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, SLICES=4)
+    limit(monkeypatch, BUCKETS=4)
     moved, gone = factories.make_external_id(), factories.make_external_id()
-    opened = slice_of(gone.pk)
+    inspected = bucket_of(gone.pk)
 
-    def is_opened(slice_: int) -> bool:
-        return slice_ == opened
+    def is_inspected(bucket: int) -> bool:
+        return bucket == inspected
 
-    def is_closed(slice_: int) -> bool:
-        return slice_ != opened
+    def is_not_inspected(bucket: int) -> bool:
+        return bucket != inspected
 
-    # The slice of the one that is gone is all that is opened. The other row is equal to begin with, and then moves into
-    # that slice, where ClickHouse does not have it, or out of it, where ClickHouse has it still.
-    rename(moved, is_closed if looks == "missing" else is_opened)
+    # Only the bucket of the deleted row is inspected. The other row is equal at first. Then it moves into that bucket,
+    # where ClickHouse does not have it, or out of it, where ClickHouse still has it.
+    rename(moved, is_not_inspected if looks == "missing" else is_inspected)
     sink, _keys = written(clickhouse, Changing())
     drop(sink, [str(gone.external_user_id)])
     sink.reads = 0
-    sink.before_second_read = lambda: rename(moved, is_opened if looks == "missing" else is_closed)
+    sink.before_second_read = lambda: rename(moved, is_inspected if looks == "missing" else is_not_inspected)
 
     found = compare(sink)
-    assert (found.opened, sink.reads > 2) == (1, True)
+    assert (found.inspected, sink.reads > 2) == (1, True)
     assert found.stale == {str(moved.external_user_id): moved.pk}
     assert found.missing == {str(gone.external_user_id): gone.pk}
     assert found.extra == []
@@ -317,7 +317,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             return batch
 
     found = compare(Meanwhile())
-    assert 1 <= found.opened <= 2
+    assert 1 <= found.inspected <= 2
     assert found.equal
 
 

@@ -1,4 +1,4 @@
-"""The two sides of a sink's comparison: what the source has, and what ClickHouse says of its latest rows."""
+"""What the source has, and what ClickHouse reports about its latest rows: one comparator per kind of key."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Range:
     high: Any
 
 
-class Sides:
-    """The two sides of a sink's comparison. ClickHouse's key is the primary key, and sorts like it."""
+class Comparator:
+    """What the source has, and what ClickHouse reports about its latest rows: one comparator per kind of key."""
 
     def __init__(self, sink: ModelBaseSink):
         self.sink = sink
@@ -109,14 +109,14 @@ class Sides:
         return f"{quote(self.key.name)} IN {{keys:Array({self.key.type})}}", {"keys": list(keys)}
 
 
-class UnorderedSides(Sides):
+class KeyListComparator(Comparator):
     """ClickHouse's key is not the primary key: a range of the source is named key by key.
 
     Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
     """
 
     def source_of(self, keys: Sequence[Any]) -> Source:
-        """See Sides."""
+        """See Comparator."""
         databases.check_before_use()
         path = self.key.sources[0]
         primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
@@ -132,7 +132,7 @@ class UnorderedSides(Sides):
         return f"reinterpretAsUInt128({quote(self.key.name)}) IN {{keys:Array(UInt128)}}", {"keys": numbers}
 
     def extra_anywhere(self, found: int) -> list[Any]:
-        """See Sides."""
+        """See Comparator."""
         key = quote(self.key.name)
         table = self.sink.clickhouse.qualified(self.sink.table.name)
         there = int(self.sink.clickhouse.select(f"SELECT uniqExact({key}) FROM {table}")[0][0])
@@ -146,13 +146,13 @@ class UnorderedSides(Sides):
         return extra
 
 
-class CourseSides(Sides):
+class CourseComparator(Comparator):
     """Courses: an entry is a course with all its blocks, as of its latest dump."""
 
     sink: CourseOverviewSink
 
     def source(self, batch: Batch) -> Source:
-        """See Sides."""
+        """See Comparator."""
         courses, blocks, _warnings = self.sink.with_content(batch)
         of_course: dict[str, list[int]] = {}
         if len(blocks):
@@ -168,21 +168,21 @@ class CourseSides(Sides):
         return replace(source, fingerprints=prints)
 
     def totals(self, range_: Range) -> tuple[int, int]:
-        """See Sides. Courses of which there are only blocks count, too."""
+        """See Comparator. Courses of which there are only blocks count, too."""
         count, sum_ = super().totals(range_)
         return count + len(self._without_row(*self._where(range_))), sum_
 
     def entries(self, range_: Range) -> dict[Any, int | None]:
-        """See Sides."""
+        """See Comparator."""
         return {**super().entries(range_), **dict.fromkeys(self._without_row(*self._where(range_)))}
 
     def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
-        """See Sides."""
+        """See Comparator."""
         without_row = self._without_row(*self._among(keys))
         return {**super().now(keys), **{key: (None, time) for key, time in without_row.items()}}
 
     def latest(self, where: str) -> str:
-        """See Sides."""
+        """See Comparator."""
         return (
             f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
             f"FROM ({super().latest(where)}) AS c LEFT JOIN ("
@@ -206,10 +206,10 @@ class CourseSides(Sides):
         return self.sink.clickhouse.qualified(XBlockSink.table.name)
 
 
-def sides_of(sink: ModelBaseSink) -> Sides:
-    """The sides of a sink's comparison."""
+def comparator_of(sink: ModelBaseSink) -> Comparator:
+    """The comparator that suits a sink's keys."""
     if isinstance(sink, CourseOverviewSink):
-        return CourseSides(sink)
+        return CourseComparator(sink)
     meta = sink.manager.model._meta
     key_source = sink.key().sources[0]
-    return Sides(sink) if key_source in ("pk", meta.pk.name) else UnorderedSides(sink)
+    return Comparator(sink) if key_source in ("pk", meta.pk.name) else KeyListComparator(sink)
