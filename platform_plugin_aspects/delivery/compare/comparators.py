@@ -90,10 +90,12 @@ class Comparator:
 
     def latest(self, where: str) -> str:
         """The query for key, fingerprint and time of the latest row per key."""
+        # ClickHouse takes an alias for a column of the same name: a column may be named key, fingerprint or time.
         return (
-            f"SELECT {quote(self.key.name)} AS key, "
-            f"argMax({expression(self.sink.columns)}, time_last_dumped) AS fingerprint, max(time_last_dumped) AS time "
-            f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY key"
+            f"SELECT aspects_key AS key, aspects_fingerprint AS fingerprint, aspects_time AS time FROM ("
+            f"SELECT {quote(self.key.name)} AS aspects_key, argMax({expression(self.sink.columns)}, time_last_dumped) "
+            "AS aspects_fingerprint, max(time_last_dumped) AS aspects_time "
+            f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY aspects_key)"
         )
 
     def _where(self, range_: Range) -> tuple[str, dict[str, Any]]:

@@ -147,6 +147,8 @@ def test_the_sink_of_the_how_to_is_an_object_of_the_backfill(
     call_command("dump_data_to_clickhouse", "--object", "user_preference")
     assert len(rows(clickhouse, "user_preference")) == 3
     assert "user_preference: 3 objects written (3 rows in user_preference)" in capsys.readouterr().out
+    call_command("aspects_compare", "--object", "user_preference")
+    assert capsys.readouterr().out.splitlines()[-1] == "equal"
 
 
 @pytest.mark.django_db

@@ -110,6 +110,30 @@ def test_what_is_equal_is_compared_without_a_key(
     assert not [key for key in keys for each in asked if key in each.statement]
 
 
+class QueryWordsSink(ModelBaseSink):
+    """A third party's sink whose columns are named as the parts of the comparison's queries."""
+
+    name = "query_words"
+    model = "user_profile"
+    columns = (
+        Column("id", "Int32"),
+        Column("key", "String", source="name"),
+        Column("fingerprint", "String", source="country"),
+        Column("time", "String", source="gender"),
+        Column("slice", "String", source="city"),
+    )
+
+
+def test_columns_may_be_named_as_the_parts_of_the_query(clickhouse: ClickHouse) -> None:
+    profile = factories.make_user().profile
+    create_missing(clickhouse, QueryWordsSink.tables)
+    sink, _keys = written(clickhouse, QueryWordsSink())
+    assert compare(sink).equal
+    alter(sink, str(profile.pk), "time", "later")
+    assert list(compare(sink).stale) == [profile.pk]
+    assert list(compare(sink, after=0).stale) == [profile.pk]
+
+
 @both_sinks
 def test_each_row_is_in_one_part(sink_class: type[ModelBaseSink], clickhouse: ClickHouse) -> None:
     sink, _keys = filled(clickhouse, sink_class, number=8)
