@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from platform_plugin_aspects.clickhouse.errors import Failure
-from test_utils.demo import site
+from test_utils.demo import command, site
 from test_utils.demo.paper import Paper
 
 
@@ -25,10 +25,12 @@ def main() -> int:
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         site.wipe(folder)
+        # At once: whoever uses it while the day goes on reads that a demo is running.
+        script = command.write(folder)
         site.start(folder)
         from test_utils.demo.day import Day
 
-        Day(folder, Paper()).live()
+        Day(folder, Paper(), script).live()
     except (site.DemoFailed, Failure) as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1

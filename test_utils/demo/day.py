@@ -30,7 +30,6 @@ from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.comparison import compare, key_column
-from test_utils.demo import command
 from test_utils.demo.paper import Paper, shown
 from test_utils.demo.site import DemoFailed, Log, Worker, env_tokens
 from test_utils.demo_data import Demo, load_demo
@@ -62,9 +61,10 @@ class _RequestFailed(Exception):
 class Day:
     """One day on the site in ``folder``, told on ``paper``."""
 
-    def __init__(self, folder: Path, paper: Paper):
+    def __init__(self, folder: Path, paper: Paper, script: Path):
         self.folder = folder
         self.paper = paper
+        self.script = script
         self.log = Log()
         self.started = time.monotonic()
         self.worker = Worker(APP)
@@ -364,7 +364,7 @@ class Day:
         self.paper.say(f"All as it should be, in {time.monotonic() - self.started:.1f} s.")
         self.paper.line()
         self.paper.say("To look around, or to run a command of the plugin on this site, in any shell:")
-        script = shlex.quote(str(command.write(self.folder)))
+        script = shlex.quote(str(self.script))
         self.paper.line(f"  {script} cms aspects_status")
         self.paper.line(f"  {script} cms dump_data_to_clickhouse --object taxonomy")
 
