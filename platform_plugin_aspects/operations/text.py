@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -23,13 +24,18 @@ class Verbatim(str):
 COMMAND_LINE = "python manage.py "
 
 
+#: What a line begins with when its text stands in a column of its own: "  problem  No worker answers".
+MARK = re.compile(r" +[a-z]+ {2,}(?=\S)")
+
+
 def fit(text: str, width: int) -> Iterator[str]:
     """Text with its lines broken between words, so that none but command lines is wider; the rest is indented."""
     for line in text.split("\n"):
         if len(line) < width:
             yield line
             continue
-        indent = line[: len(line) - len(line.lstrip())] + "  "
+        mark = MARK.match(line)
+        indent = " " * mark.end() if mark else line[: len(line) - len(line.lstrip())] + "  "
         before, command, after = line.partition(COMMAND_LINE)
         # The terminal's last column is left free: some begin a new line there.
         yield from textwrap.wrap(

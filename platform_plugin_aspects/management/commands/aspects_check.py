@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -87,9 +88,14 @@ class Command(AspectsCommand):
         for finding in findings:
             mark = finding.mark.ljust(WIDTH)
             styled = styles[finding.mark](mark) if finding.mark in styles else mark
-            self.stdout.write(f"  {styled}  {printable(finding.text)}")
+            # Coloured after the line is broken: what sets colours takes no room on the terminal.
+            self.stdout.write(f"  {mark}  {printable(finding.text)}", partial(_with_style, mark, styled))
             if finding.remedy:
                 self.stdout.write(f"  {'':{WIDTH}}  -> {printable(finding.remedy)}")
+
+
+def _with_style(mark: str, styled: str, line: str) -> str:
+    return line.replace(mark, styled, 1)
 
 
 def _summary(marks: Counter[Mark]) -> str:

@@ -22,5 +22,5 @@ def examine() -> Iterator[Finding]:
         yield Finding(
             Mark.PROBLEM if found.state == "failed" else Mark.NOTE,
             f"{found.sink}: the last backfill {'failed' if found.state == 'failed' else 'ended early'} ({heard}){why}",
-            f"Resume it with {manage(found.resume)}, or begin another one without --resume",
+            f"Begin another one without --resume, or resume it with {manage(found.resume)}",
         )

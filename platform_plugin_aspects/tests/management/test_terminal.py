@@ -25,6 +25,7 @@ import platform_plugin_aspects
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.ranges import Status
 from platform_plugin_aspects.management.command import quiet_drivers
+from platform_plugin_aspects.management.commands.aspects_check import Command as CheckCommand
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange, Change
 from platform_plugin_aspects.operations.doctor import diagnose
@@ -49,6 +50,7 @@ def test_long_lines_are_broken_between_words() -> None:
     assert list(fit("one two three four", 10)) == ["one two", "  three", "  four"]
     assert list(fit("  indented lines stay\nshort\n\n", 12)) == ["  indented", "    lines", "    stay", "short", "", ""]
     assert list(fit("one two  three", 20)) == ["one two  three"]
+    assert list(fit("  ok       one two three", 20)) == ["  ok       one two", "           three"]
 
 
 def test_command_lines_stay_whole_to_be_copied() -> None:
@@ -113,21 +115,40 @@ def test_wide_tables_end_where_they_end() -> None:
     assert list(table([("a", "b"), ("long", "1")], right=[1])) == ["a     b", "long  1"]
 
 
+class Screen(StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.django_db
+def test_colours_take_no_room(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "71")
+    settings.EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED = True
+    screens = [Screen(), Screen()]
+    call_command(CheckCommand(stdout=screens[0], force_color=True), "--only", "Sinks", force_color=True)
+    call_command(CheckCommand(stdout=screens[1], no_color=True), "--only", "Sinks", no_color=True)
+    coloured, plain = (screen.getvalue() for screen in screens)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+    assert (
+        "  ok       course_enrollment: on, by\n           EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED\n"
+    ) in plain
+
+
 @pytest.mark.django_db
 def test_watching_shows_what_the_terminal_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(60):
         Change.objects.create(sink="tag", object_id=str(number), attempts=1, retry_at=timezone.now(), error="bad " * 50)
 
-    class Screen(StringIO):
-        def isatty(self) -> bool:
-            return True
-
+    class Watched(Screen):
         def flush(self) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
-    screen = Screen()
+    screen = Watched()
     call_command("aspects_status", "--watch", "--show", 60, stdout=screen)
     lines = screen.getvalue().replace("\x1b[H", "").replace("\x1b[J", "").replace("\x1b[K", "").splitlines()
     assert len(lines) == 23
@@ -218,8 +239,8 @@ def test_unfinished_backfills_show_in_the_status_and_the_check(all_on: None, cli
     ((_title, findings),) = diagnose(Examination(), ["Delivery"])
     told = [(finding.mark, finding.text, finding.remedy) for finding in findings if "backfill" in finding.text]
     remedy = (
-        "Resume it with python manage.py cms dump_data_to_clickhouse --object {} --resume, or begin another one "
-        "without --resume"
+        "Begin another one without --resume, or resume it with "
+        "python manage.py cms dump_data_to_clickhouse --object {} --resume"
     )
     so_far = "objects so far, last heard of"
     assert told == [
