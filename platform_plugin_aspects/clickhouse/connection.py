@@ -8,29 +8,56 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
-
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.hidden import raises_without_frames
+from platform_plugin_aspects.mapping_settings import WrongValue, is_http, kind, read_mapping, seconds, text
 from platform_plugin_aspects.proxies import driver_proxy
 
 #: The method that compresses requests to a server.
 COMPRESSION = "lz4"
 
 
+SETTING = "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"
+#: URLs of the embedded engine go on with its folder.
+EMBEDDED = "chdb://"
+
+
+def _place(url: str) -> str:
+    # Up to the last "@", because passwords are not always quoted as they should be.
+    scheme, slashes, rest = url.partition("//")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+
+
+def _url(value: Any) -> str:
+    url = text(value)
+    if not url.startswith(f"{EMBEDDED}/") and not is_http(url):
+        fault = (
+            "holds white space" if any(map(str.isspace, url)) else "is neither http(s)://host:port nor chdb:///folder"
+        )
+        raise Misconfigured(f"The ClickHouse url {_place(url)!r} {fault}")
+    return url
+
+
+def _database(value: Any) -> str:
+    if "\x00" in text(value):
+        raise WrongValue(f"is {value!r}, which is not a name that a ClickHouse database can have")
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Connection:
     """One ClickHouse, as EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG describes it, with defaults for what it leaves out."""
 
-    url: str = field(default="http://clickhouse:8123", repr=False)  # may hold credentials
+    # The URL may hold credentials.
+    url: str = field(default="http://clickhouse:8123", repr=False, metadata=kind(_url))
     username: str = "ch_cms"
     password: str = field(default="", repr=False)
-    database: str = "event_sink"
-    timeout_secs: float = 5
+    database: str = field(default="event_sink", metadata=kind(_database))
+    timeout_secs: float = field(default=5.0, metadata=kind(seconds(0, threading.TIMEOUT_MAX)))
     xapi_database: str = "xapi"
     xapi_table: str = "xapi_events_all"
     runs_table: str = "load_test_runs"
@@ -41,50 +68,14 @@ class Connection:
     def from_settings(cls, overrides: Mapping[str, Any] | None = None) -> Connection:
         """The configured connection; ``overrides`` (same keys, None means "as configured") win.
 
-        Raises Misconfigured for a value that cannot be meant.
+        Raises Misconfigured for an invalid value.
         """
-        known = {f.name for f in fields(cls)}
-        configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG", None) or {}
-        if not isinstance(configured, Mapping):
-            raise Misconfigured(
-                "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG must be a mapping with url, username, password, ..."
-            )
-        config = dict(configured)
-        config.update({key: value for key, value in (overrides or {}).items() if value is not None})
-        connection = cls(**{key: value for key, value in config.items() if key in known and value not in (None, "")})
-        connection.check()
-        try:
-            timeout = float(connection.timeout_secs)
-        except (TypeError, ValueError):
-            timeout = 0
-        if not 0 < timeout <= threading.TIMEOUT_MAX:
-            raise Misconfigured(
-                f"timeout_secs is {connection.timeout_secs!r}: it must be a number of seconds above 0 and at most "
-                f"{threading.TIMEOUT_MAX:,.0f}"
-            )
-        return replace(connection, timeout_secs=timeout)
-
-    def check(self) -> None:
-        """Raise Misconfigured when the URL is of no known kind or the database has no usable name."""
-        for setting in fields(self):
-            if setting.name != "timeout_secs" and not isinstance(getattr(self, setting.name), str):
-                raise Misconfigured(f"{setting.name} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG must be text")
-        try:
-            parts = urlsplit(self.url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if any(map(str.isspace, self.url)) and not self.embedded_path:
-            raise Misconfigured(f"The ClickHouse url {self.place!r} holds white space")
-        if not usable and not self.embedded_path:
-            raise Misconfigured(f"The ClickHouse url {self.place!r} is neither http(s)://host:port nor chdb:///folder")
-        if not self.database or "\x00" in self.database:
-            raise Misconfigured(f"{self.database!r} cannot be the name of a ClickHouse database")
+        return cls(**read_mapping(cls, SETTING, Misconfigured, overrides))
 
     @property
     def embedded_path(self) -> str | None:
         """The folder of the embedded engine, or None when ClickHouse is a server."""
-        return self.url.removeprefix("chdb://") if self.url.startswith("chdb:///") else None
+        return self.url.removeprefix(EMBEDDED) if self.url.startswith(f"{EMBEDDED}/") else None
 
     @property
     def compression(self) -> str | None:
@@ -100,9 +91,7 @@ class Connection:
     @property
     def place(self) -> str:
         """The URL without credentials, for messages."""
-        # Up to the last "@": passwords are not always quoted as they should be.
-        scheme, slashes, rest = self.url.partition("//")
-        return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+        return _place(self.url)
 
     @property
     def proxy(self) -> str:

@@ -7,17 +7,16 @@ rights of this user, so its rights are the protection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
-
-from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import create_user_statement
 from platform_plugin_aspects.clickhouse.schema import on_cluster
 from platform_plugin_aspects.hidden import raises_without_frames
+from platform_plugin_aspects.mapping_settings import WrongValue, kind, read_mapping
 
 SETTING = "ASPECTS_SUPERSET_READER"
 #: Limits of each query. ``readonly`` forbids the user to change them.
@@ -36,13 +35,25 @@ _PLACE = re.compile(rf"{_NAME}(?:\.{_NAME})? TO ")
 _PRIVILEGE = re.compile(r"([A-Za-z][A-Za-z ]*)(?:\([^()]*\))?")
 
 
+def _relations(listed: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(listed, list | tuple):
+        listed = [listed]
+    found = []
+    for name in listed:
+        database, _dot, relation = name.partition(".") if isinstance(name, str) else ("", "", "")
+        if not (database and relation) or "*" in name or "\x00" in name:
+            raise WrongValue(f"has {name!r}: list tables and views as 'database.table', one by one")
+        found.append((database, relation))
+    return tuple(dict.fromkeys(found))
+
+
 @dataclass(frozen=True)
 class Reader:
     """The user, its password where it is known, and the (database, table or view) pairs that the boards read."""
 
     username: str = "ch_report"
     password: str = field(default="", repr=False)
-    relations: tuple[tuple[str, str], ...] = ()
+    relations: tuple[tuple[str, str], ...] = field(default=(), metadata=kind(_relations))
 
     @classmethod
     @raises_without_frames(Misconfigured)
@@ -51,17 +62,8 @@ class Reader:
 
         ``default``: the relations while the setting names none. Raises Misconfigured for an invalid value.
         """
-        configured = getattr(settings, SETTING, None) or {}
-        if not isinstance(configured, Mapping):
-            raise Misconfigured(f"{SETTING} must be a mapping with username, password and relations")
-        known = {each.name for each in fields(cls)}
-        given = {key: value for key, value in configured.items() if key in known and value not in (None, "")}
-        given |= {key: value for key, value in overrides.items() if value is not None}
-        for name in ("username", "password"):
-            if not isinstance(given.get(name, ""), str):
-                raise Misconfigured(f"{name} in {SETTING} must be text")
-        listed = given.pop("relations", None)
-        return cls(**given, relations=tuple(default) if listed is None else _relations(listed))
+        values = read_mapping(cls, SETTING, Misconfigured, overrides)
+        return cls(**{"relations": tuple(default)} | values)
 
     def statements(self, cluster: str = "") -> list[str]:
         """What makes the user, with limits and with no other rights than to read the relations.
@@ -102,20 +104,6 @@ class Reader:
                 if not allowed:
                     found.append(f"{name} ON {'.'.join(place)}")
         return found
-
-
-def _relations(listed: Any) -> tuple[tuple[str, str], ...]:
-    if not isinstance(listed, list | tuple):
-        listed = [listed]
-    found = []
-    for name in listed:
-        database, _dot, relation = name.partition(".") if isinstance(name, str) else ("", "", "")
-        if not (database and relation) or "*" in name or "\x00" in name:
-            raise Misconfigured(
-                f"relations in {SETTING} has {name!r}: list tables and views as 'database.table', one by one"
-            )
-        found.append((database, relation))
-    return tuple(dict.fromkeys(found))
 
 
 def _unquoted(name: str) -> str:
