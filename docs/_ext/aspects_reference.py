@@ -12,6 +12,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from aspects_house import house
 from code_annotations.contrib.config import FEATURE_TOGGLE_ANNOTATIONS_CONFIG_PATH, SETTING_ANNOTATIONS_CONFIG_PATH
 from code_annotations.contrib.sphinx.extensions.base import find_annotations
 from django.core.checks.registry import registry
@@ -40,7 +41,7 @@ ANNOTATIONS = (
 
 @cache
 def annotated() -> dict[str, dict[str, Any]]:
-    """What is annotated: {name: {"default": ..., "description": ..., ...}}, the settings in the order of the code."""
+    """The annotations of settings and flags: {name: {"default": ..., "description": ..., ...}}, the settings in the order of the code."""
     found: dict[str, dict[str, Any]] = {}
     for kind, config in ANNOTATIONS:
         annotations = find_annotations(str(FOLDER), config, f".. {kind}_name:")
@@ -209,7 +210,7 @@ def _title(text: str, underline: str) -> Iterable[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that is no reStructuredText."""
+    """Text with the characters escaped that reStructuredText interprets."""
     return re.sub(r"([\\`*|_])", r"\\\1", text)
 
 
@@ -223,4 +224,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "tables": tables,
     "system-checks": system_checks,
     "metrics": metrics,
+    "house": house,
 }
