@@ -41,7 +41,7 @@ ANNOTATIONS = (
 
 @cache
 def annotated() -> dict[str, dict[str, Any]]:
-    """The annotations of settings and flags: {name: {"default": ..., "description": ..., ...}}, the settings in the order of the code."""
+    """Settings and flags by their names, with their annotations: {name: {"default": ..., "description": ..., ...}}."""
     found: dict[str, dict[str, Any]] = {}
     for kind, config in ANNOTATIONS:
         annotations = find_annotations(str(FOLDER), config, f".. {kind}_name:")
