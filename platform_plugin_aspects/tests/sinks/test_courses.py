@@ -351,6 +351,13 @@ def test_a_block_with_two_parents_is_written_at_its_first_place(
     ]
 
 
+def test_blocks_of_different_types_may_share_an_id(clickhouse: ClickHouse) -> None:
+    """Courses imported from XML have such."""
+    publish(block("chapter", "week1", block("sequential", "week1", block("vertical", "week1"))))
+    assert not write(KEY).warnings
+    assert ids(blocks(clickhouse)) == ["course", "week1", "week1", "week1"]
+
+
 @pytest.mark.parametrize("child", [("course", "course"), ("chapter", "c1"), ("vertical", "v1")])
 def test_a_tree_with_a_cycle_comes_to_an_end(
     child: tuple[str, str], clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture
