@@ -11,7 +11,7 @@ from typing import Any
 
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable, Unclear
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
-from platform_plugin_aspects.sinks.base_sink import Batch, Written
+from platform_plugin_aspects.sinks.batch import Batch, Written
 
 #: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's databases in trouble.
 NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, *PLATFORM_FAULTS)

@@ -3,10 +3,12 @@
 ``registry`` finds them; engineers who add a sink of their own subclass ``ModelBaseSink``.
 """
 
-from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, ModelBaseSink, Selection, Written
+from platform_plugin_aspects.sinks.base_sink import BaseSink
+from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
 from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.tag_sink import ObjectTagSink, TagSink, TaxonomySink
 from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
 from platform_plugin_aspects.sinks.user_retire_sink import UserRetirementSink

@@ -1,104 +1,45 @@
-"""The life of a sink: select -> read -> write. What a subclass declares, and the little it may override.
+"""BaseSink: the promise that delivery, the backfill and the commands rely on.
 
-A sink knows what a row is. It knows nothing of Celery, commands or the outbox, which all hand their batches to
-``write``.
+A sink knows what a row is. It does not know Celery, the commands or the outbox. The life of a write is ``read``,
+``write``, ``clean_up``. The backfill replaces ``write`` by ``encode`` and ``insert_encoded`` where it can.
 """
 
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from itertools import compress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
-from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.db.models import BinaryField, Field, IntegerField, Max, Min, TextField
-from django.db.models.constants import LOOKUP_SEP
 from django.utils import timezone
-from opaque_keys import InvalidKeyError
-from waffle import get_waffle_flag_model
 
-from platform_plugin_aspects import databases, edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, in_parameters, quote
+from platform_plugin_aspects import databases
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.driver import encode
-from platform_plugin_aspects.clickhouse.errors import Rejected
-from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
-from platform_plugin_aspects.errors import PLATFORM_FAULTS
-from platform_plugin_aspects.sinks.formats import stamp_text
-from platform_plugin_aspects.sinks.personal_data import is_personal
-from platform_plugin_aspects.sinks.reading import read_columns
+from platform_plugin_aspects.clickhouse.schema import Table
+from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
+from platform_plugin_aspects.sinks.switch import Switch
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which objects: those with one of ``keys`` (None: all), not one of ``skip``, with keys above ``after`` and not
-    above ``upto``, changed at ``since`` or later, at most ``limit``.
-    """
+class BaseSink(Switch, ABC):
+    """A sink must write the three abstract methods. It may write the others: each has a default.
 
-    keys: Sequence[Any] | None = None
-    skip: Sequence[Any] = ()
-    after: Any = None
-    upto: Any = None
-    since: datetime | None = None
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Objects as read from the source, column by column: their ``keys``, and per source path one value per object."""
-
-    keys: Sequence[Any]
-    columns: Mapping[str, Sequence[Any]]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, part: slice) -> Batch:
-        return Batch(self.keys[part], {path: values[part] for path, values in self.columns.items()})
-
-    def only(self, keep: Sequence[bool]) -> Batch:
-        """The objects for which ``keep`` is true."""
-        columns = {path: list(compress(values, keep)) for path, values in self.columns.items()}
-        return Batch(list(compress(self.keys, keep)), columns)
-
-
-@dataclass
-class Written:
-    """What a write did: rows per ClickHouse table, and what was left out of it, as warnings."""
-
-    rows: dict[str, int] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-
-class BaseSink:
-    """What delivery, backfill and commands know of every sink.
-
-    ``name`` stands in the outbox and after ``--object``; ``model`` is the name in EVENT_SINK_CLICKHOUSE_MODEL_CONFIG,
-    in the waffle flag and in the setting that turn the sink on.
+    ``name`` stands in the outbox and after ``--object``. ``model``: see Switch.
     """
 
     name: ClassVar[str] = ""
-    model: ClassVar[str] = ""
-    #: The sink's tables, all that it writes.
+    #: All tables that the sink writes.
     tables: ClassVar[tuple[Table, ...]] = ()
     #: Objects read at once, and written at once.
     batch_size: ClassVar[int] = 10_000
-    #: Objects in one insert of a backfill, at most, where that is more than are read at once; for sinks that pack.
+    #: Objects in one insert of a backfill, at most, if more than ``batch_size``; only for sinks that ``encode``.
     insert_size: ClassVar[int] = 0
-    #: Whether the sink has ``encode``, ``insert_encoded`` and ``keys_and_learners``, which are the steps of ``write``.
-    packs: ClassVar[bool] = False
     #: Whether there are objects to walk, so that the backfill offers the sink as an ``--object``.
     has_objects: ClassVar[bool] = True
-    #: Whether the sink is off while its model cannot be imported.
-    needs_model: ClassVar[bool] = True
-    #: Whether ``write`` leaves the platform's database and modulestore alone, so that a thread of its own may do it.
+    #: Whether ``write`` leaves the platform's database and modulestore alone, so that another thread may call it.
     writes_only_to_clickhouse: ClassVar[bool] = False
-    #: Path of the date by which ``Selection.since`` goes; empty where the source has none.
+    #: Path of the date that ``Selection.since`` compares; empty if the source has no date.
     date: ClassVar[str] = ""
     #: Whether rows leave ClickHouse when their object is gone from the source.
     deletes: ClassVar[bool] = False
@@ -113,97 +54,66 @@ class BaseSink:
         """The connection, opened at its first use."""
         return get_client(self.connection)
 
-    @classmethod
-    def is_enabled(cls) -> bool:
-        """Whether operators turned the sink on: by EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or by its waffle flag.
+    # A sink must write these.
 
-        The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model
-        cannot be imported is off.
-        """
-        if not cls.is_set_on() and not _is_on_for_everyone(cls.flag()):
-            return False
-        if cls.needs_model and edx_platform.get_model(cls.model) is None:
-            edx_platform.warn_of_missing_model(cls.model)
-            return False
-        return True
-
-    @classmethod
-    def is_set_on(cls) -> bool:
-        """Whether EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED is True; needs no database."""
-        return getattr(settings, cls.setting(), False) is True
-
-    @classmethod
-    def setting(cls) -> str:
-        """The name of the setting that turns the sink on."""
-        return f"EVENT_SINK_CLICKHOUSE_{cls.model.upper()}_ENABLED"
-
-    @classmethod
-    def flag(cls) -> str:
-        """The name of the waffle flag that turns the sink on."""
-        # .. toggle_name: event_sink_clickhouse.<model>.enabled
-        # .. toggle_implementation: WaffleFlag
-        # .. toggle_default: False
-        # .. toggle_description: Turns the sink of that model on, at once and without a restart, when it is on for
-        #   everyone. On for some users, groups or a percentage counts as off.
-        # .. toggle_use_cases: opt_in
-        # .. toggle_creation_date: 2026-11-20
-        return f"event_sink_clickhouse.{cls.model}.enabled"
-
+    @abstractmethod
     def parse_key(self, text: str) -> Any:
-        """The primary key that ``text`` stands for; ValueError when it can be none."""
-        raise NotImplementedError
+        """The primary key that ``text`` stands for; ValueError if it is not a key."""
 
+    @abstractmethod
     def read(self, selection: Selection) -> Batch:
         """The selected objects as they are now, in the order of their keys."""
-        raise NotImplementedError
 
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """The least and the greatest key above ``after``, where keys are whole numbers and there are any; else None."""
-        return None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """Keys, in order, that cut those above ``after`` into at most so many pieces of about the same size."""
-        return []
-
+    @abstractmethod
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Bring what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
+        """Write what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
 
         Raises Unavailable, Misconfigured, or Rejected when an object of the batch cannot be written.
         """
-        raise NotImplementedError
 
-    def rehearse(self, batch: Batch) -> Written:
-        """What ``write`` would do. Sends nothing; raises Rejected where it is plain that ``write`` would."""
-        return Written({self.tables[0].name: len(batch)})
+    # A sink may write these, to be faster.
 
-    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
-        """A batch as it travels, in a fraction of its memory; raises Rejected when an object cannot be written."""
-        raise NotImplementedError
+    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes | None:
+        """A batch as it travels, in a fraction of its memory; None: ``write`` must get the batch as it was read.
 
-    def insert_encoded(self, packs: Sequence[bytes]) -> None:
-        """Bring batches that were packed to ClickHouse, in one insert. Raises as ``write`` does."""
+        Raises Rejected when an object cannot be written.
+        """
+        return None
+
+    def insert_encoded(self, encoded: Sequence[bytes]) -> None:
+        """Write the results of ``encode`` to ClickHouse in one insert. Raises as ``write`` does."""
         raise NotImplementedError
 
     def keys_and_learners(self, batch: Batch) -> Batch:
-        """What ``clean_up`` needs of a batch that was packed."""
-        raise NotImplementedError
+        """The part of a batch that ``clean_up`` needs after ``insert_encoded``."""
+        return batch
 
-    def write_and_clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
-        """Write a batch and clean up; ``asked``: see ``clean_up``."""
-        written = self.write(batch, stamp)
-        databases.check_before_use()
-        self.clean_up(batch, stamp, asked)
-        return written
+    def rehearse(self, batch: Batch) -> Written:
+        """The result of ``write``, with nothing sent; raises Rejected if ``encode`` does."""
+        if not len(batch):
+            return Written()
+        self.encode(batch, timezone.now(), uuid.uuid4())
+        return Written({self.tables[0].name: len(batch)})
+
+    def key_range(self, after: Any = None) -> tuple[int, int] | None:
+        """The least and the greatest key above ``after``; None if there are none or keys are not whole numbers."""
+        return None
+
+    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
+        """Keys, in order, that split those above ``after`` into at most so many pieces of about the same size."""
+        return []
+
+    # A sink may write these, where its rows depend on more than their object.
 
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
-        """After ``write``: take out of ClickHouse what must not be there, because the source changed after ``read``.
+        """After ``write``: delete rows that must not be in ClickHouse, because the source changed after ``read``.
 
-        ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. What
-        an earlier attempt wrote of the others may be there too.
+        ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. An
+        earlier attempt may have written rows of the others.
         """
 
     def delete(self, keys: Sequence[Any]) -> None:
-        """Take the rows of objects that are gone from the source out of ClickHouse."""
+        """Delete the rows of objects that are gone from the source; called only if ``deletes``, or to prune."""
         raise NotImplementedError
 
     def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
@@ -219,267 +129,13 @@ class BaseSink:
         return {}
 
     def skip_reasons(self, batch: Batch) -> list[str | None]:
-        """Per object, why a backfill without ``--force`` leaves it out; None where it is to be written."""
+        """Per object, why a backfill without ``--force`` skips it; None: the backfill writes it."""
         return [None] * len(batch)
 
-
-class ModelBaseSink(BaseSink):
-    """A table with one row per object of a Django model, each value from a field or from fields joined to it.
-
-    A subclass declares ``name``, ``model``, ``columns`` and what the table needs; dump_id and time_last_dumped are
-    added. See docs/how-tos/add_a_sink.rst.
-    """
-
-    writes_only_to_clickhouse = True
-    columns: ClassVar[tuple[Column, ...]] = ()
-    #: Sources that are no fields of the model: ``write`` and ``rehearse`` add their values to the batch.
-    computed: ClassVar[tuple[str, ...]] = ()
-    #: Columns of the sorting key and, where there are, of the primary key and the partition, as in ``Table``.
-    order_by: ClassVar[tuple[str, ...]] = ("id", "time_last_dumped")
-    primary_key: ClassVar[tuple[str, ...]] = ()
-    partition_by: ClassVar[str] = ""
-    #: Name of the ClickHouse table where it is not ``name``.
-    table_name: ClassVar[str] = ""
-    #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
-    key_column: ClassVar[str] = "id"
-    #: The path of the learner's id, where rows are about one: learners who are being retired, or were, are then left
-    #: out of tables with personal data. These have a column ``user_id``.
-    learner: ClassVar[str] = ""
-    table: ClassVar[Table]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        # A sink that writes or cleans up in a way of its own is given every batch as it was read.
-        cls.packs = all(getattr(cls, name) is getattr(ModelBaseSink, name) for name in ("write", "insert", "clean_up"))
-        if cls.columns:
-            cls.table = Table(
-                cls.table_name or cls.name,
-                (*cls.columns, *DUMP_COLUMNS),
-                order_by=cls.order_by,
-                primary_key=cls.primary_key,
-                partition_by=cls.partition_by,
-            )
-            cls.tables = (cls.table,)
-
-    @classmethod
-    def paths(cls) -> tuple[str, ...]:
-        """The paths of all model fields that rows are made of, each once."""
-        found = [path for column in cls.columns for path in column.sources if path not in cls.computed]
-        return tuple(dict.fromkeys([*found, *filter(None, [cls.learner])]))
-
-    @classmethod
-    def key(cls) -> Column:
-        """The column that ``key_column`` names; StopIteration where it is none of the columns."""
-        return next(column for column in cls.columns if column.name == cls.key_column)
-
-    @classmethod
-    def reads_account(cls) -> bool:
-        """Whether rows name the learner otherwise than by the id, so that they change when the account does."""
-        model = edx_platform.get_model(cls.model) if cls.learner else None
-        account = edx_platform.account_path(model, cls.learner) if model is not None else ""
-        return bool(account) and any(path.startswith(account + LOOKUP_SEP) for path in cls.paths())
-
-    @property
-    def manager(self) -> Any:
-        """The default manager of the model, on the database to which it is written.
-
-        LookupError, naming the setting, when the model cannot be imported.
-        """
-        model = edx_platform.get_model(self.model)
-        if model is None:
-            raise LookupError(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{self.model!r}] names no model that can be imported")
-        return edx_platform.primary(model)
-
-    def parse_key(self, text: str) -> Any:
-        """See BaseSink."""
-        try:
-            key = self.manager.model._meta.pk.to_python(text)
-        except (ValidationError, InvalidKeyError, ValueError):
-            key = None
-        # Fields of opaque keys take empty text for null. Drivers refuse greater numbers with errors of their own.
-        if key is None or (isinstance(key, int) and not -(2**63) <= key < 2**63):
-            raise ValueError(f"{text!r} is no key of {self.name}")
-        return key
-
-    def queryset(self) -> Any:
-        """All objects of the model that are to be written."""
-        queryset = self.manager.all()
-        if self._keeps_out_retired:
-            queryset = edx_platform.without_retired(queryset, self.learner)
-        return queryset
-
-    def read(self, selection: Selection) -> Batch:
-        """See BaseSink. One query, joins included; no model instances."""
-        queryset = self.queryset()
-        if self.database is not None:
-            queryset = queryset.using(self.database)
-        queryset = self.within(queryset, selection)
-        if selection.skip:
-            queryset = queryset.exclude(pk__in=selection.skip)
-        if selection.since is not None:
-            queryset = queryset.filter(**{f"{self.date}__gte": selection.since})
-        queryset = queryset.order_by("pk")[: selection.limit]
-        key = queryset.model._meta.pk.attname
-        paths = tuple(dict.fromkeys([key, *self.paths()]))
-        columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
-        return Batch(columns[key], {path: columns[path] for path in self.paths()})
-
-    def within(self, queryset: Any, selection: Selection) -> Any:
-        """The objects with the selected keys, or in the selected range of keys."""
-        if selection.keys is not None:
-            queryset = queryset.filter(pk__in=selection.keys)
-        if selection.after is not None:
-            queryset = queryset.filter(pk__gt=selection.after)
-        if selection.upto is not None:
-            queryset = queryset.filter(pk__lte=selection.upto)
-        return queryset
-
-    def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
-        """As what the database may give a path's values; the key's are the field's own."""
-        casts: dict[str, Field[Any, Any]] = {}
-        for column in self.columns:
-            if column.as_text or column.as_number:
-                casts |= dict.fromkeys(column.sources, TextField() if column.as_text else IntegerField())
-        for path in casts.keys() - self._looked_at():
-            casts[path] = BinaryField()
-        casts.pop(key, None)
-        return casts
-
-    def _looked_at(self) -> set[str]:
-        """The paths whose values anything in Python looks at."""
-        looked_at = {self.learner}
-        for column in self.columns:
-            if not column.as_text or column.convert or column.convert_all or column.name == self.key_column:
-                looked_at.update(column.sources)
-        return looked_at
-
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """See BaseSink."""
-        low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
-        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""
-        if pieces < 2:
-            return []
-        bounds = self.key_range(after)
-        if bounds is not None:
-            low, high = bounds
-            return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
-        keys = list(self._above(after).order_by("pk").values_list("pk", flat=True))
-        return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
-
-    def _above(self, after: Any) -> Any:
-        objects = self.manager.all() if self.database is None else self.manager.using(self.database)
-        return objects if after is None else objects.filter(pk__gt=after)
-
-    def write(self, batch: Batch, stamp: datetime) -> Written:
-        """See BaseSink. One insert."""
-        if not len(batch):
-            return Written()
-        self.insert(batch, stamp, uuid.uuid4())
-        return Written({self.table.name: len(batch)})
-
-    def rehearse(self, batch: Batch) -> Written:
-        """See BaseSink. The rows are converted and encoded; what ClickHouse would say of them is not known."""
-        if not len(batch):
-            return Written()
-        self.encode(batch, timezone.now(), uuid.uuid4())
-        return Written({self.table.name: len(batch)})
-
-    def insert(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
-        """Insert the batch (with values of ``paths()`` and ``computed``) under the given dump_id and time."""
-        self.clickhouse.insert(self.table.name, self.table.types, self.prepared(batch, stamp, dump_id))
-
-    def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
-        """What is inserted: one sequence of ClickHouse's values per column of the table."""
-        return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
-
-    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes:
-        """See BaseSink."""
-        return encode(self.connection, self.table.types, self.prepared(batch, stamp, dump_id))
-
-    def insert_encoded(self, packs: Sequence[bytes]) -> None:
-        """See BaseSink."""
-        self.clickhouse.send(self.table.name, self.table.types, packs)
-
-    def keys_and_learners(self, batch: Batch) -> Batch:
-        """See BaseSink. The keys, the learners and what tells rows."""
-        paths = dict.fromkeys(filter(None, [self.learner, self._row_path]))
-        return Batch(batch.keys, {path: batch.columns[path] for path in paths})
-
-    @property
-    def _row_path(self) -> str:
-        """The path of what tells the rows of an object, where rows leave with it; empty where that is the key."""
-        path = self.key().sources[0] if self.deletes else ""
-        return "" if path in ("pk", self.manager.model._meta.pk.name) else path
-
-    def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """See BaseSink."""
-        there = self._there(Selection(keys=keys))
-        return [key for key in keys if key not in there]
-
-    def _there(self, selection: Selection) -> set[Any]:
-        """Which of the selected keys the source has, retired learners included."""
-        return set(self.within(self.manager.all(), selection).order_by().values_list("pk", flat=True))
-
-    def delete(self, keys: Sequence[Any]) -> None:
-        """See BaseSink."""
-        column = self.key()
-        self._take_out(column.name, column.type, column.values(keys))
-
-    def _take_out(self, column: str, type_: str, values: Sequence[Any]) -> None:
-        """Delete the rows whose column is one of the values; where there are none, ClickHouse rewrites nothing."""
-        table = self.clickhouse.qualified(self.table.name)
-        query = f"SELECT DISTINCT {quote(column)} FROM {table} WHERE {quote(column)} IN {{values:Array({type_})}}"
-        there: list[Any] = []
-        for some in in_parameters(values):
-            there += [value for (value,) in self.clickhouse.select(query, {"values": some})]
-        if there:
-            self.clickhouse.delete(self.table.name, column, type_, there)
-
-    def converted(self, batch: Batch) -> list[Sequence[Any]]:
-        """The batch as ClickHouse's values, one sequence per column."""
-        return [self._values(column, batch.columns) for column in self.columns]
-
-    def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
-        try:
-            return column.values(*map(columns.__getitem__, column.sources))
-        except PLATFORM_FAULTS:
-            raise
-        except Exception as error:
-            # The value stays out of the message: it may be a learner's.
-            raise Rejected(
-                f"A value of {self.table.name}.{column.name} cannot be converted ({type(error).__name__})"
-            ) from None
-
-    def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
-        """See BaseSink. Takes out retired learners, and objects that are gone."""
-        asked = asked or Selection(keys=batch.keys)
-        if self._keeps_out_retired:
-            retired = edx_platform.retired_among(self.within(self.manager.all(), asked), self.learner)
-            # What was written before a retirement that may still be cancelled stays.
-            written_before = retired.difference(batch.columns.get(self.learner, ()))
-            if written_before:
-                retired -= edx_platform.pending_among(written_before)
-            self._take_out("user_id", "Int32", sorted(retired))
-            databases.check_before_use()
-        if self.deletes and len(batch):
-            there = self._there(asked)
-            rows = batch.columns[self._row_path] if self._row_path else batch.keys
-            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in there]
-            if gone:
-                self.delete(gone)
-
-    @cached_property
-    def _keeps_out_retired(self) -> bool:
-        return bool(self.learner) and is_personal(self.table.name, lambda: self.clickhouse)
-
-
-def _is_on_for_everyone(flag: str) -> bool:
-    model = get_waffle_flag_model()
-    try:
-        return model.get(flag).everyone is True
-    except Exception:
-        # Waffle asks the cache first. A cache that is gone must not turn sinks off.
-        return model.objects.filter(name=flag, everyone=True).exists()
+    @final
+    def write_and_clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
+        """``write``, then ``clean_up``."""
+        written = self.write(batch, stamp)
+        databases.check_before_use()
+        self.clean_up(batch, stamp, asked)
+        return written

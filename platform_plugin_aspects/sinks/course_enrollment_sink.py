@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.formats import all_iso_utc
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 
 class CourseEnrollmentSink(ModelBaseSink):

@@ -10,10 +10,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from django.utils import timezone
+
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Written
+from platform_plugin_aspects.sinks.batch import Batch, Written
 from platform_plugin_aspects.sinks.formats import iso_utc, iso_with_offset, json_text, stamp_text
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
 
@@ -94,10 +97,14 @@ class CourseOverviewSink(ModelBaseSink):
         return Written({self.table.name: len(courses), XBlockSink.table.name: len(blocks)}, warnings)
 
     def rehearse(self, batch: Batch) -> Written:
-        """See BaseSink. The content of the courses is read as it is for writing."""
+        """See BaseSink. Reads the content of the courses, as ``write`` does."""
         courses, blocks, warnings = self.with_content(batch)
-        rows = {**super().rehearse(courses).rows, **XBlockSink(self.connection).rehearse(blocks).rows}
-        return Written(rows, warnings)
+        super().encode(courses, timezone.now(), uuid.uuid4())
+        return Written({self.table.name: len(courses), **XBlockSink(self.connection).rehearse(blocks).rows}, warnings)
+
+    def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
+        """See BaseSink. None: ``write`` reads the content of the courses."""
+        return None
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink. The blocks first: until they are gone, the course's row says that there is something left."""

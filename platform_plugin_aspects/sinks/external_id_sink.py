@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.batch import Selection
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 
 class ExternalIdSink(ModelBaseSink):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -124,8 +125,13 @@ def _fault_of(found: Any, taken: Collection[str]) -> str:
     if issubclass(found, ModelBaseSink):
         if not found.columns:
             return "it has no columns"
+        own_write = (found.write, found.insert) != (ModelBaseSink.write, ModelBaseSink.insert)
+        if own_write and found.encode is ModelBaseSink.encode:
+            return "it overrides write or insert: it must override encode, too, and return None there"
         if found.deletes and found.key_column not in {column.name for column in found.columns}:
             return f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
+    if inspect.isabstract(found):
+        return f"it does not override {', '.join(sorted(found.__abstractmethods__))}"
     return ""
 
 

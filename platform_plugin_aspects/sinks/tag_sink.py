@@ -10,8 +10,8 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.formats import json_list, or_zero
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 #: How many ancestors a tag can have: openedx_tagging's trees are at most so deep, with one to spare.
 MAX_ANCESTORS = 6

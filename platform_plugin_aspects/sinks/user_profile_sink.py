@@ -9,8 +9,8 @@ from typing import Any
 
 from platform_plugin_aspects.clickhouse.schema import Column, convert_each
 from platform_plugin_aspects.clickhouse.text import whole_json
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.formats import all_iso_utc
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 _SESSION = "session_id"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")

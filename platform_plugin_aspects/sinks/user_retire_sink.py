@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.sinks.base_sink import BaseSink, Batch, Selection, Written
+from platform_plugin_aspects.sinks.base_sink import BaseSink
+from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
-from platform_plugin_aspects.sinks.base_sink import Batch, ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.batch import Batch, Selection
 from platform_plugin_aspects.sinks.formats import json_text
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 #: Block types that are counted, outermost first, and what the count is called.
 COUNTED = {"chapter": "section", "sequential": "subsection", "vertical": "unit"}

@@ -233,8 +233,6 @@ class _Backfill:
         """How many objects are written together, and how many of them are read at once."""
         sink = self.sink
         together = self.walk.batch_size or sink.batch_size
-        if not sink.packs:
-            return together, together
         at_once = min(together, sink.batch_size)
         if self.watcher.dry_run:
             return at_once, at_once
@@ -277,16 +275,16 @@ class _Backfill:
 
     def _portion(self, flight: _Flight, batch: Batch) -> _Portion:
         """What was read at once, packed where it can be."""
-        if self.sink.packs and not self.watcher.dry_run:
-            try:
-                packed = self.sink.encode(batch, flight.stamp, flight.dump_id)
-            except NOT_THE_OBJECT:
-                raise
-            except Exception:
-                # Something in it cannot be written: it is found, and named, when the batch is.
-                return _Portion(flight.upto, batch)
-            return _Portion(flight.upto, self.sink.keys_and_learners(batch), packed)
-        return _Portion(flight.upto, batch)
+        if self.watcher.dry_run:
+            return _Portion(flight.upto, batch)
+        try:
+            packed = self.sink.encode(batch, flight.stamp, flight.dump_id)
+        except NOT_THE_OBJECT:
+            raise
+        except Exception:
+            # Something in it cannot be written: it is found, and named, when the batch is.
+            packed = None
+        return _Portion(flight.upto, batch if packed is None else self.sink.keys_and_learners(batch), packed)
 
     def _stops(self) -> bool:
         """Whether to go no further."""
@@ -309,7 +307,7 @@ class _Backfill:
         self.taken += len(flight)
 
     def _write(self, portions: Sequence[_Portion], stamp: datetime) -> Outcome:
-        """Write portions: those that are packed in one insert, the others each on its own.
+        """Write portions: those that are packed in one insert, the others in one ``write``.
 
         Raises Rejected when ClickHouse refuses what is packed.
         """
@@ -318,11 +316,12 @@ class _Backfill:
         if packs:
             self.sink.insert_encoded(packs)
             outcome.writes = 1
-        for portion in portions:
-            if portion.packed is None:
-                outcome.add(self._write_batch(portion.batch, stamp))
-            else:
-                outcome.rows[self.sink.tables[0].name] += len(portion.batch)
+            outcome.rows[self.sink.tables[0].name] = sum(
+                len(each.batch) for each in portions if each.packed is not None
+            )
+        as_read = [portion.batch for portion in portions if portion.packed is None]
+        if as_read:
+            outcome.add(self._write_batch(Batch.joined(as_read), stamp))
         return outcome
 
     def _write_batch(self, batch: Batch, stamp: datetime) -> Outcome:

@@ -15,7 +15,7 @@ from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import CourseEnrollmentSink, ExternalIdSink, TaxonomySink, UserProfileSink
-from platform_plugin_aspects.sinks.base_sink import Selection
+from platform_plugin_aspects.sinks.batch import Selection
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories, retirement
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint

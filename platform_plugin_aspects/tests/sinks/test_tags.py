@@ -13,7 +13,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.sinks import CourseOverviewSink, ObjectTagSink, Selection, TagSink, TaxonomySink
-from platform_plugin_aspects.sinks.base_sink import ModelBaseSink
+from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course, make_object_tag, make_tag, make_tag_branch, make_taxonomy, utc

@@ -11,8 +11,7 @@ from django.db import connection
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.delivery.compare import compare
-from platform_plugin_aspects.sinks import BaseSink, Batch, ExternalIdSink, ModelBaseSink, UserProfileSink
-from platform_plugin_aspects.sinks.registry import BUILT_IN
+from platform_plugin_aspects.sinks import BaseSink, Batch, ExternalIdSink, UserProfileSink
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -178,7 +177,7 @@ def test_learners_who_retire_meanwhile_are_taken_out_again(
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["user_profile"]
 
     class Retiring(Profiles):
-        def encode(self, batch: Batch, *args: Any) -> bytes:
+        def encode(self, batch: Batch, *args: Any) -> bytes | None:
             packed = super().encode(batch, *args)
             if learners[3].profile.pk in batch.keys:
                 retire(learners[3])
@@ -203,8 +202,12 @@ def test_a_sink_with_a_write_of_its_own_is_given_what_was_read(learners: list[An
     class Own(Profiles):
         def write(self, batch: Batch, *args: Any, **kwargs: Any) -> Any:
             assert "name" in batch.columns
+            written.append(len(batch))
             return super().write(batch, *args, **kwargs)
 
-    assert [sink.packs for sink in (ModelBaseSink, Profiles, Own)] == [False, True, False]
+        def encode(self, *args: Any) -> None:
+            return None
+
+    written: list[int] = []
     assert run(Own()).objects == 8
-    assert {sink.name for sink in BUILT_IN if sink.has_objects and not sink.packs} == {"course_overviews"}
+    assert sum(written) == 8
