@@ -8,7 +8,7 @@ from typing import Any
 
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.load_test import platform
 
 ORG, NUMBER = "AspectsLoadTest", "Enrollments"
 #: Nobody gets mail there.
@@ -28,18 +28,16 @@ class Course:
 def make_course(run_id: str, prefix: str, num_users: int) -> Course:
     """Make the course of a run, its instructor and its learners, none of whom is enrolled yet.
 
-    Their usernames are ``<prefix><beginning of run_id>_<number>``. Raises edx_platform.AccountRefused.
+    Their usernames are ``<prefix><beginning of run_id>_<number>``. Raises platform.AccountRefused.
     """
     short = run_id[:SHORT]
 
     def account(name: str, **options: bool) -> Any:
         username = f"{prefix}{short}_{name}"
-        return edx_platform.create_account(
-            username, f"{username}@{EMAIL_DOMAIN}", f"Load test {short} {name}", **options
-        )
+        return platform.create_account(username, f"{username}@{EMAIL_DOMAIN}", f"Load test {short} {name}", **options)
 
     # Who makes a course must be active.
     instructor = account("instructor", is_active=True)
     # Before the learners: making them takes time, in which the event of the instructor's enrollment arrives.
-    key = edx_platform.create_course(instructor, ORG, NUMBER, short, f"Load test {short}")
+    key = platform.create_course(instructor, ORG, NUMBER, short, f"Load test {short}")
     return Course(key, [account(str(number)) for number in range(1, num_users + 1)])

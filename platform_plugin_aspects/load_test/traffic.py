@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.load_test import platform
 from platform_plugin_aspects.load_test.people import Course
 
 
@@ -23,8 +23,8 @@ class Traffic:
         """Make one event happen; what edx-platform raises is raised, and the event does not count."""
         learner = random.choice(self.course.learners)
         if learner.pk in self._enrolled:
-            edx_platform.unenroll(learner, self.course.key)
+            platform.unenroll(learner, self.course.key)
         else:
-            edx_platform.enroll(learner, self.course.key)
+            platform.enroll(learner, self.course.key)
         self._enrolled ^= {learner.pk}
         self.sent += 1

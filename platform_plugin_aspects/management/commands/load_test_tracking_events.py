@@ -10,10 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.load_test import runs
+from platform_plugin_aspects.load_test import platform, runs
 from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN, SHORT, Course, make_course
 from platform_plugin_aspects.load_test.traffic import Traffic
 from platform_plugin_aspects.management.command import AspectsCommand
@@ -133,7 +132,7 @@ class Command(AspectsCommand):
 
 def _refuse(options: Mapping[str, Any]) -> None:
     """Raise CommandError where there is no load test to be had, or for options that cannot be meant."""
-    if not edx_platform.is_studio():
+    if not platform.is_studio():
         raise CommandError(
             "The load test makes a course: run it in edx-platform's Studio, `manage.py cms load_test_tracking_events`"
         )
@@ -148,7 +147,7 @@ def _refuse(options: Mapping[str, Any]) -> None:
 def _make_course(run_id: str, options: Mapping[str, Any]) -> Course:
     try:
         return make_course(run_id, options["username_prefix"], options["num_users"])
-    except edx_platform.AccountRefused as refused:
+    except platform.AccountRefused as refused:
         # The first of them: email addresses are made of usernames.
         remedies = [remedy for field, remedy in REMEDIES.items() if field in refused.fields] or [ALLOW]
         raise CommandError(f"{refused}: {remedies[0]}") from None

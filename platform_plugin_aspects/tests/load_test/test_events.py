@@ -24,11 +24,10 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from openedx_events.learning.signals import COURSE_ENROLLMENT_CHANGED
 from xmodule.modulestore.django import modulestore
 
-from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.load_test import runs
+from platform_plugin_aspects.load_test import platform, runs
 from platform_plugin_aspects.load_test.people import make_course
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -217,10 +216,10 @@ def test_without_yes_it_says_what_stays(clickhouse: ClickHouse) -> None:
 
 def test_a_username_that_is_taken(clickhouse: ClickHouse) -> None:
     make_course("0123456789", "lt_", 1)
-    with pytest.raises(edx_platform.AccountRefused, match="email"):
+    with pytest.raises(platform.AccountRefused, match="email"):
         make_course("0123456789", "lt_", 1)
     User.objects.update(email="other@example.invalid")
-    with pytest.raises(edx_platform.AccountRefused, match="username"):
+    with pytest.raises(platform.AccountRefused, match="username"):
         make_course("0123456789", "lt_", 1)
 
 
@@ -237,7 +236,7 @@ def test_any_prefix_is_used_or_refused(db: None, prefix: str) -> None:
     modulestore().clear()
     try:
         made = make_course("0123456789", prefix, 1)
-    except edx_platform.AccountRefused as refused:
+    except platform.AccountRefused as refused:
         refused_fields, usernames = refused.fields, []
     else:
         refused_fields, usernames = [], [learner.username for learner in made.learners]
