@@ -28,6 +28,8 @@ SOURCES := $(shell find $(PACKAGE) -type f -not -name '*.pyc' -not -path '*/test
 STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
+# Add a path when its prose is clean.
+PROSE := README.rst CONTRIBUTING.rst docs/_ext docs/concepts docs/index.rst docs/quickstart.rst
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
 
 .PHONY: help
@@ -65,7 +67,7 @@ benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (A
 	@$(RUN) benchmarks/guest_token.py $(ARGS)
 
 .PHONY: quality
-quality: lint types imports migrations texts annotations pins wheel ## Check style, types, imports, migrations, texts, annotations, pins and the wheel
+quality: lint types imports words migrations texts annotations pins wheel ## Check style, types, imports, prose, migrations, texts, annotations, pins and the wheel
 
 .PHONY: lint
 lint: $(VENV)/.dev $(NPM) ## Run ruff, eslint and prettier (lint and format)
@@ -81,6 +83,10 @@ types: $(VENV)/.dev ## Run mypy on the package
 imports: $(VENV)/.dev ## Check that rooms import each other from the top down only
 	@$(BIN)/lint-imports >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
+.PHONY: words
+words: $(VENV)/.dev ## Check prose for phrases that make it hard to read
+	@$(RUN) test_utils/checks/words.py $(PROSE)
+
 .PHONY: migrations
 migrations: $(VENV)/.dev ## Check that no migration is missing
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; \
@@ -89,8 +95,8 @@ migrations: $(VENV)/.dev ## Check that no migration is missing
 	done
 
 .PHONY: texts
-texts: $(VENV)/.dev ## Check that README and changelog parse without Sphinx, as registries and repositories show them
-	@for text in README.rst CHANGELOG.rst; do $(BIN)/docutils --strict --quiet "$$text" >/dev/null; done
+texts: $(VENV)/.dev ## Check that READMEs, CONTRIBUTING and changelog parse without Sphinx, as registries and repositories show them
+	@for text in README.rst CONTRIBUTING.rst CHANGELOG.rst test_utils/README.rst; do $(BIN)/docutils --strict --quiet "$$text" >/dev/null; done
 
 .PHONY: annotations
 annotations: $(VENV)/.dev ## Check the annotations of models (personal data), settings and flags

@@ -62,6 +62,11 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert ["(before)", "1", "2", "1"] in words
     assert ["complete", "0", "0", "0"] in words
     assert "Nothing is pending, nothing failed, and every latest row equals the source." in lines
+    readme = (ROOT / "README.rst").read_text(encoding="utf-8").partition("$ make demo\n")[2].partition("\n\n")[0]
+    promised = [line.strip() for line in readme.splitlines() if line.strip() != "..."]
+    assert len(promised) >= 6
+    told = iter([line.strip() for line in lines])
+    assert [line for line in promised if line not in told] == []
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
     # What it says to type works, in a shell that knows nothing.
     suggested = [line for line in lines if str(folder) in line]

@@ -50,3 +50,26 @@ def test_the_glossary_has_about_25_words() -> None:
     terms = re.findall(r"^   (\w.*)$", (CONCEPTS / "glossary.rst").read_text(encoding="utf-8"), re.MULTILINE)
     assert 20 <= len(terms) <= 30
     assert len(set(terms)) == len(terms)
+
+
+def test_the_readme_tells_the_figures_that_were_measured() -> None:
+    measured = (CONCEPTS / "backfill-benchmark.inc").read_text(encoding="utf-8")
+    rows = re.split(r"\n   \* - ", measured)
+    (row,) = (row for row in rows if row.startswith("MariaDB\n     - user_profile\n     - 1,000,000\n"))
+    figures = [cell.strip() for cell in row.split("\n     -")]
+    peak, seconds, ratio = figures[7], round(float(figures[10])), figures[11]
+    readme = " ".join((PACKAGE.parent / "README.rst").read_text(encoding="utf-8").split())
+    assert f"a million profiles takes {seconds} s and {peak} MB, `{ratio} times as long as only inserting" in readme
+
+
+def test_the_badges_are_true() -> None:
+    setup = (PACKAGE.parent / "setup.py").read_text(encoding="utf-8")
+    readme = (PACKAGE.parent / "README.rst").read_text(encoding="utf-8")
+    assert re.findall(r":alt: (Python .*|Django .*|Licence .*)", readme) == [
+        "Python 3.11 and later",
+        "Django 4.2 to 5.2",
+        "Licence Apache-2.0",
+    ]
+    assert 'python_requires=">=3.11"' in setup
+    assert re.findall(r"Framework :: Django :: (\S+)\"", setup) == ["4.2", "5.2"]
+    assert 'license_expression="Apache-2.0"' in setup
