@@ -47,7 +47,7 @@ def insert(name: str) -> Callable[[], int]:
     Ids differ from insert to insert, as in the backfill: ClickHouse would merge equal rows into one.
     """
     from platform_plugin_aspects.delivery.backfill.walk import next_insert
-    from platform_plugin_aspects.delivery.outbox import take_stamp
+    from platform_plugin_aspects.delivery.sink_lock import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 
@@ -138,7 +138,7 @@ MEASUREMENTS = {**EMPTY, "compare": compare}
 
 def warm_up(name: str) -> None:
     """Write one object and empty the table again, so that imports and connections are not measured."""
-    from platform_plugin_aspects.delivery.outbox import take_stamp
+    from platform_plugin_aspects.delivery.sink_lock import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 

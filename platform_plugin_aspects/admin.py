@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
@@ -115,7 +116,7 @@ class SinkStateAdmin(ReadOnlyAdmin):
         """Have them delivered, though the wait after a failure is not over."""
         names = set(queryset.values_list("sink", flat=True))
         for name in names:
-            outbox.end_wait(name)
+            end_wait(name)
         self.message_user(request, _ask(names))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from celery import bootsteps, current_app, shared_task
@@ -19,10 +19,12 @@ from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Un
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Watcher
-from platform_plugin_aspects.delivery.isolate import write_what_can_be
+from platform_plugin_aspects.delivery.deliver import deliver_changes
+from platform_plugin_aspects.delivery.isolate import write_objects
+from platform_plugin_aspects.delivery.sink_lock import busy_secs, take_stamp, wait_after
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.models import BackfillRange
-from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, Selection, UserRetirementSink, Written
+from platform_plugin_aspects.sinks import BaseSink, CourseOverviewSink, UserRetirementSink
 from platform_plugin_aspects.sinks.registry import is_on, why_off
 
 log = logging.getLogger(__name__)
@@ -81,14 +83,14 @@ def _deliver_in_caller(sink: str) -> None:
 def _deliver(sink: str) -> float | None:
     """Deliver what is pending; returns after how many seconds to try again, or None."""
     try:
-        return outbox.deliver(sink).wait
+        return deliver_changes(sink).wait
     except LookupError as error:
         # Recorded by another version, or for an extra sink that is no longer listed: kept.
         log.error("Delivery of %s: %s", sink, error)
         return None
     except PLATFORM_FAULTS as error:
         # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
-        wait = outbox.busy_secs()
+        wait = busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
         return wait
 
@@ -146,20 +148,15 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
     try:
         sink = sink_class(Connection.from_settings(overrides))
         key = sink.parse_key(str(object_id))
-        stamp = outbox.take_stamp(sink.name)
-
-        def bring(keys: Sequence[Any]) -> Written:
-            asked = Selection(keys=keys)
-            return sink.write_and_clean_up(sink.read(asked), stamp, asked)
-
-        outcome = write_what_can_be([key, *sink.dependents([key])], bring)
+        stamp = take_stamp(sink.name)
+        outcome = write_objects(sink, [key, *sink.dependents([key])], stamp)
     except PASSING_FAULTS as error:
         if task.request.is_eager:
             # A retry would run at once, in this very call, and so for ever.
             reason = str(error) if isinstance(error, Failure) else where_raised(error)
             log.error("%s %s is not written: %s", sink_class.name, object_id, reason)
             return
-        raise task.retry(exc=error, countdown=outbox.wait_after(task.request.retries + 1).total_seconds()) from None
+        raise task.retry(exc=error, countdown=wait_after(task.request.retries + 1).total_seconds()) from None
     except (Misconfigured, ValueError) as error:
         log.error("%s %s is not written: %s", sink_class.name, object_id, error)
         return

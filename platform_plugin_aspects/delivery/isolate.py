@@ -1,4 +1,4 @@
-"""Writing objects so that a bad one does not keep the good ones from ClickHouse."""
+"""Write objects so that one that cannot be written does not keep the others from ClickHouse."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable, Unclear
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
-from platform_plugin_aspects.sinks.batch import Batch, Written
+from platform_plugin_aspects.sinks.base_sink import BaseSink
+from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 
 #: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's databases in trouble.
 NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, *PLATFORM_FAULTS)
@@ -21,25 +24,45 @@ PROBES = 8
 
 @dataclass
 class Outcome:
-    """What became of objects: rows written per table, warnings, and the error of each object that cannot be written."""
+    """The result of writing objects: rows per table, warnings, and the error of each object that cannot be written.
+
+    ``found``: the keys that the source had; filled by ``write_objects`` only.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     rejected: dict[Any, str] = field(default_factory=dict)
     writes: int = 0
+    found: set[Any] = field(default_factory=set)
 
     def add(self, other: Outcome) -> None:
-        """Take in what became of other objects."""
+        """Add the outcome of other objects."""
         self.rows.update(other.rows)
         self.warnings += other.warnings
         self.rejected.update(other.rejected)
         self.writes += other.writes
 
 
+def write_objects(sink: BaseSink, keys: Sequence[Any], stamp: datetime) -> Outcome:
+    """Read the objects with these keys from the source and write them, as ``write_what_can_be`` does."""
+    found: set[Any] = set()
+
+    def read_and_write(some: Sequence[Any]) -> Written:
+        databases.check_before_use()
+        selection = Selection(keys=some)
+        batch = sink.read(selection)
+        found.update(batch.keys)
+        return sink.write_and_clean_up(batch, stamp, selection)
+
+    outcome = write_what_can_be(keys, read_and_write)
+    outcome.found = found
+    return outcome
+
+
 def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Written]) -> Outcome:
     """Call ``write(objects)``; when that fails for a fault of an object, halve them until the bad ones stand alone.
 
-    ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and PLATFORM_FAULTS: those are no object's fault.
+    ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and PLATFORM_FAULTS: no object causes those.
     A fault that is Unclear is an object's when others get through, and Misconfigured when none does.
     """
     return _Writing(write).run(objects)

@@ -14,7 +14,7 @@ import pytest
 from platform_plugin_aspects.clickhouse.client import close_clients, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
-from platform_plugin_aspects.delivery.outbox import take_stamp
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.sinks import Selection, TaxonomySink
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.comparison import compare

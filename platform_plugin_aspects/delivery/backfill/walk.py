@@ -22,8 +22,8 @@ from django.utils import timezone
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Rejected, Unavailable
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.isolate import NOT_THE_OBJECT, Outcome, write_what_can_be
+from platform_plugin_aspects.delivery.sink_lock import take_stamp, wait_after
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
 
 #: Objects read at once, at least, when there is a limit: some of them may not be due.
@@ -296,7 +296,7 @@ class _Backfill:
         if self.watcher.dry_run:
             return timezone.now()
         databases.check_before_use()
-        stamp = outbox.take_stamp(self.sink.name)
+        stamp = take_stamp(self.sink.name)
         return stamp if self.sink.database in (None, DEFAULT_DB_ALIAS) else stamp - REPLICA_LAG
 
     def _take_off(self, flight: _Flight) -> None:
@@ -401,7 +401,7 @@ class _Backfill:
                 if not self.watcher.patient or self.watcher.wants_to_stop():
                     raise
                 failures += 1
-                seconds = outbox.wait_after(failures).total_seconds()
+                seconds = wait_after(failures).total_seconds()
                 self.watcher.tell(f"{error}; trying again in {seconds:.0f} s")
                 self._wait(seconds)
 

@@ -11,7 +11,6 @@ be delivered or was written after the comparison began.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,9 +25,10 @@ from platform_plugin_aspects.delivery.compare.comparators import (
 )
 from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
 from platform_plugin_aspects.delivery.compare.ranges import by_ranges
-from platform_plugin_aspects.delivery.isolate import Outcome, write_what_can_be
+from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
-from platform_plugin_aspects.sinks import ModelBaseSink, Selection, Written
+from platform_plugin_aspects.sinks import ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.formats import stamp_text
 
 __all__ = ["Comparison", "compare", "repair"]
@@ -51,7 +51,7 @@ def compare(
     """
     databases.check_before_use()
     comparator = comparator_of(sink)
-    started = stamp_text(outbox.take_stamp(sink.name))
+    started = stamp_text(take_stamp(sink.name))
     size = batch_size or max(sink.batch_size, min(sink.insert_size, LARGEST_RANGE))
     everything = after is None and upto is None and sample >= 1
     found = None
@@ -70,14 +70,7 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     primary_keys = [*found.missing.values(), *found.stale.values()]
     for keys in outbox.chunks(primary_keys, sink.batch_size):
         databases.check_before_use()
-        stamp = outbox.take_stamp(sink.name)
-
-        def bring(some: Sequence[Any], stamp: Any = stamp) -> Written:
-            databases.check_before_use()
-            asked = Selection(keys=some)
-            return sink.write_and_clean_up(sink.read(asked), stamp, asked)
-
-        outcome.add(write_what_can_be(keys, bring))
+        outcome.add(write_objects(sink, keys, take_stamp(sink.name)))
     for keys in outbox.chunks(found.extra if prune else [], DETAIL_SIZE):
         sink.delete(keys)
     return outcome

@@ -12,7 +12,8 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.outbox import Delivery
+from platform_plugin_aspects.delivery.deliver import Delivery, Status, deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import database_errors_as_command_errors
@@ -83,7 +84,7 @@ class Command(AspectsCommand):
             self.stdout.write(f"{name:<{width}}  {_what_happened(result)}")
             for key, reason in islice(result.outcome.rejected.items(), SHOWN):
                 self.stdout.write(printable(f"{'':{width}}  {key} cannot be written: {reason}"))
-            if result.status not in ("delivered", "off"):
+            if result.status not in (Status.DELIVERED, Status.OFF):
                 stuck.add(name)
         failing = {status.sink for status in sink_statuses(show=0) if status.enabled and status.failing_objects}
         left = [name for name in names if name in stuck | failing]
@@ -95,16 +96,16 @@ class Command(AspectsCommand):
         """Deliver one sink, as soon as no worker is at it."""
         if retry:
             outbox.retry_failed(name)
-        outbox.end_wait(name)
+        end_wait(name)
         databases.check_before_use()
-        result = outbox.deliver(name)
+        result = deliver_changes(name)
         deadline = time.monotonic() + PATIENCE_SECS
-        if result.status == "busy":
+        if result.status is Status.BUSY:
             self.stdout.write(f"{name}: a worker is delivering it; waiting for that")
-        while result.status == "busy" and time.monotonic() < deadline:
+        while result.status is Status.BUSY and time.monotonic() < deadline:
             time.sleep(LOOK_SECS)
             databases.check_before_use()
-            result = outbox.deliver(name)
+            result = deliver_changes(name)
         return result
 
     def _forget(self, name: str, object_id: str) -> None:
@@ -128,13 +129,13 @@ class Command(AspectsCommand):
 
 
 def _what_happened(result: Delivery) -> str:
-    if result.status == "failed":
+    if result.status is Status.FAILED:
         return printable(f"failed, all is kept: {result.error}")
-    if result.status == "busy":
+    if result.status is Status.BUSY:
         return f"a worker has been delivering it for {PATIENCE_SECS} s"
-    if result.status == "waiting":
+    if result.status is Status.WAITING:
         return "another delivery has just failed, and it waits"
-    if result.status == "off":
+    if result.status is Status.OFF:
         return "off; what is recorded is kept"
     parts = [f"{result.objects:,} objects delivered"]
     if result.deleted:

@@ -14,9 +14,10 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.delivery import outbox, triggers
+from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
 from platform_plugin_aspects.delivery.compare import compare
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ExternalIdSink, ModelBaseSink, Selection, UserProfileSink
 from platform_plugin_aspects.sinks.registry import sinks
@@ -40,7 +41,7 @@ def learner(name: str) -> User:
 
 def deliver_all() -> None:
     for name in sinks():
-        assert outbox.deliver(name).status == "delivered"
+        assert deliver_changes(name).status == "delivered"
     assert not Change.objects.exists()
 
 
@@ -121,7 +122,7 @@ def test_where_the_retirement_is_off_the_objects_rows_go_all_the_same(clickhouse
     settings.EVENT_SINK_CLICKHOUSE_AUTH_USER_ENABLED = False
     user.delete()
     for name in TABLES:
-        outbox.deliver(name)
+        deliver_changes(name)
         assert rows(clickhouse, name) == []
 
 

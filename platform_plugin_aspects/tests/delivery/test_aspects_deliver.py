@@ -15,6 +15,7 @@ from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
 from platform_plugin_aspects.sinks.registry import sinks
@@ -52,7 +53,7 @@ def waiting_profile() -> int:
 def test_everything_that_is_pending_is_delivered_sink_by_sink(all_on: None, clickhouse: ClickHouse) -> None:
     profiles = [factories.make_user().profile.pk for _ in range(2)]
     taxonomies = [factories.make_taxonomy() for _ in range(3)]
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     taxonomies[0].delete()
     lines = run()
     assert [line.split()[0] for line in lines] == list(sinks())
@@ -166,10 +167,10 @@ def test_what_fails_again_counts_on(all_on: None, clickhouse: ClickHouse) -> Non
 @pytest.mark.django_db
 def test_a_newer_change_of_a_failing_object_adds_to_the_older(all_on: None, clickhouse: ClickHouse) -> None:
     outbox.record("taxonomy", ["x"])
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     (first,) = Change.objects.all()
     outbox.record("taxonomy", ["x"])
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     (kept,) = Change.objects.all()
     assert (kept.pk, kept.recorded_at, kept.attempts) == (first.pk, first.recorded_at, 2)
 
@@ -248,7 +249,7 @@ def test_what_is_given_up_while_it_is_tried_stays_given_up(settings: Any, clickh
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.GivenUp"]
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     outbox.record("given_up", ["a"])
-    (reason,) = outbox.deliver("given_up").outcome.rejected.values()
+    (reason,) = deliver_changes("given_up").outcome.rejected.values()
     # What an exception says may be a learner's data.
     assert re.fullmatch(r"ValueError in test_aspects_deliver\.py, line \d+", reason)
     assert not Change.objects.exists()

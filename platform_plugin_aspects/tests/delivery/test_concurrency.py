@@ -15,7 +15,8 @@ from common.djangoapps.student.models import UserProfile
 from django.db import OperationalError, connection, connections
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.tests.broker import Broker, worker
 from platform_plugin_aspects.tests.conftest import latest, rows
@@ -94,10 +95,10 @@ def test_workers_and_savers_at_once(
     def deliver() -> None:
         for _ in range(SAVES):
             assert saved.acquire(timeout=60)
-            assert outbox.deliver("user_profile").status in ("delivered", "busy")
+            assert deliver_changes("user_profile").status in ("delivered", "busy")
 
     at_once(deliver, deliver, saver(ids[::2], saved), saver(ids[1::2], saved))
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     assert not Change.objects.exists()
     assert_in_step(clickhouse)
 
@@ -115,7 +116,7 @@ def test_a_worker_with_a_clickhouse_that_fails_now_and_then(
             last = saved.is_set()
             if number % 3 == 0 and not last:
                 clickhouse_http.fail(faults[number % len(faults)], match="INSERT")
-            outbox.deliver("user_profile")
+            deliver_changes("user_profile")
             SinkState.objects.update(retry_at=None)
             if last:
                 return
@@ -127,7 +128,7 @@ def test_a_worker_with_a_clickhouse_that_fails_now_and_then(
     at_once(deliver, deliver, save_all)
     clickhouse_http.heal()
     SinkState.objects.update(retry_at=None)
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     assert not Change.objects.exists()
     # A row whose answer was lost may be there twice, with one stamp.
     source = dict(UserProfile.objects.values_list("pk", "year_of_birth"))
@@ -143,7 +144,7 @@ def test_a_write_beside_the_outbox_takes_its_turn(
 
     def take() -> None:
         for _ in range(20):
-            taken.append(outbox.take_stamp("user_profile"))
+            taken.append(take_stamp("user_profile"))
 
     at_once(take, take, take)
     assert len(set(taken)) == 60
@@ -162,7 +163,7 @@ def test_a_worker_that_does_not_get_the_lock_comes_again(
         with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(OperationalError, match="locked"):
-                outbox.deliver("user_profile")
+                deliver_changes("user_profile")
             sent.run()
             assert [record.levelno for record in caplog.records] == [logging.WARNING]
             assert "starts again in 2 s" in caplog.text

@@ -23,6 +23,8 @@ import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import Delivery, deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import take_stamp, wait_after
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, UserProfileSink
 from platform_plugin_aspects.tests.broker import Broker
@@ -89,7 +91,7 @@ def test_what_clickhouse_does_not_take_is_kept_and_delivered_afterwards(
     earlier = datetime.now(UTC)
     fault(clickhouse_http)
 
-    failed = outbox.deliver("user_profile")
+    failed = deliver_changes("user_profile")
     assert (failed.status, failed.changes) == ("failed", 0)
     assert told in failed.error
     state = SinkState.objects.get(sink="user_profile")
@@ -104,14 +106,14 @@ def test_what_clickhouse_does_not_take_is_kept_and_delivered_afterwards(
     (change,) = Change.objects.all()
     assert (change.attempts, change.error, change.retry_at) == (0, "", None)
 
-    assert outbox.deliver("user_profile") == outbox.Delivery("user_profile", status="waiting")
+    assert deliver_changes("user_profile") == Delivery("user_profile", status="waiting")
     profile.city = "changed meanwhile"
     profile.save()
     clickhouse_http.heal()
     clickhouse_http.start()
     clickhouse_http.wait_until_idle()
     time_passes("user_profile")
-    assert outbox.deliver("user_profile").changes == 2
+    assert deliver_changes("user_profile").changes == 2
     assert latest(clickhouse, "user_profile")[profile.pk]["city"] == "changed meanwhile"
     assert not Change.objects.exists()
     state.refresh_from_db()
@@ -126,12 +128,12 @@ def test_an_insert_whose_answer_is_lost_is_repeated_and_the_latest_row_is_right(
     profile = factories.make_user().profile
     # The driver repeats a request once when the connection is reset.
     clickhouse_http.fail("reset_after_execute", times=2, match="INSERT")
-    assert outbox.deliver("user_profile").status == "failed"
+    assert deliver_changes("user_profile").status == "failed"
     assert {row["city"] for row in rows(clickhouse, "user_profile")} == {""}
     profile.city = "newer"
     profile.save()
     time_passes("user_profile")
-    assert outbox.deliver("user_profile").status == "delivered"
+    assert deliver_changes("user_profile").status == "delivered"
     assert {row["city"] for row in rows(clickhouse, "user_profile")} == {"", "newer"}
     assert latest(clickhouse, "user_profile")[profile.pk]["city"] == "newer"
 
@@ -168,7 +170,7 @@ def test_an_unenrollment_arrives_though_clickhouse_is_away(
 
 def test_waits_grow_are_jittered_and_end_at_ten_minutes() -> None:
     def bounds(failures: int) -> tuple[float, float]:
-        waits = {outbox.wait_after(failures).total_seconds() for _ in range(200)}
+        waits = {wait_after(failures).total_seconds() for _ in range(200)}
         assert len(waits) > 100
         return min(waits), max(waits)
 
@@ -187,7 +189,7 @@ def test_an_earlier_asking_does_not_shorten_the_wait(
 ) -> None:
     factories.make_user()
     clickhouse_http.fail("503", match="INSERT")
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     clickhouse_http.clear()
     outbox.request_delivery("user_profile")
     broker.work()
@@ -225,7 +227,7 @@ def test_a_wrong_configuration_keeps_the_changes_and_says_what_to_do(
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {**right, **config}
     profile = factories.make_user().profile
 
-    failed = outbox.deliver("user_profile")
+    failed = deliver_changes("user_profile")
     assert failed.status == "failed"
     assert failed.wait is not None
     (error,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -239,7 +241,7 @@ def test_a_wrong_configuration_keeps_the_changes_and_says_what_to_do(
 
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = right
     time_passes("user_profile")
-    assert outbox.deliver("user_profile").status == "delivered"
+    assert deliver_changes("user_profile").status == "delivered"
     assert set(latest(clickhouse, "user_profile")) == {profile.pk}
 
 
@@ -249,7 +251,7 @@ def test_a_missing_table_keeps_the_changes_and_names_the_command(
 ) -> None:
     factories.make_user()
     clickhouse.command(f"DROP TABLE {clickhouse.qualified('user_profile')} SYNC")
-    failed = outbox.deliver("user_profile")
+    failed = deliver_changes("user_profile")
     assert failed.status == "failed"
     assert "aspects_create_tables" in failed.error
     assert Change.objects.count() == 1
@@ -294,7 +296,7 @@ def test_bad_objects_are_isolated_and_keep_nobody_back(
 ) -> None:
     made = _preferences(refusing, *("bad" if number in bad else "good" for number in range(16)))
     earlier = datetime.now(UTC)
-    result = outbox.deliver("preference")
+    result = deliver_changes("preference")
     assert result.status == "delivered"
     assert (result.objects, len(result.outcome.rejected)) == (16 - len(bad), len(bad))
     # Halving: at most all levels above each bad one.
@@ -319,12 +321,12 @@ def test_a_bad_object_is_tried_again_with_growing_waits(refusing: User, clickhou
     waits = []
     for attempts in range(1, 16):
         moment = datetime.now(UTC)
-        outbox.deliver("preference")
+        deliver_changes("preference")
         (change,) = Change.objects.all()
         assert change.attempts == attempts
         waits.append(change.retry_at - moment)
         # Not before its time.
-        outbox.deliver("preference")
+        deliver_changes("preference")
         assert Change.objects.get().attempts == attempts
         time_passes("preference")
     for number, wait in enumerate(waits):
@@ -333,7 +335,7 @@ def test_a_bad_object_is_tried_again_with_growing_waits(refusing: User, clickhou
 
     preference.value = "good"
     preference.save()
-    outbox.deliver("preference")
+    deliver_changes("preference")
     assert not Change.objects.exists()
     assert latest(clickhouse, "taxonomy")[preference.pk]["name"] == "good"
 
@@ -343,11 +345,11 @@ def test_a_newer_change_of_a_bad_object_is_tried_at_once_and_takes_the_older_alo
     refusing: User, clickhouse: ClickHouse
 ) -> None:
     bad, _good = _preferences(refusing, "bad", "good")
-    outbox.deliver("preference")
+    deliver_changes("preference")
     bad.value = "good now"
     bad.save()
     outbox.record("preference", [bad.pk])
-    assert outbox.deliver("preference").objects == 1
+    assert deliver_changes("preference").objects == 1
     assert not Change.objects.exists()
     assert latest(clickhouse, "taxonomy")[bad.pk]["name"] == "good now"
 
@@ -358,7 +360,7 @@ def test_an_id_beyond_the_columns_type_is_a_bad_object(
 ) -> None:
     good, large = factories.make_taxonomy(), factories.make_taxonomy(id=2**31)
     Change.objects.create(sink="taxonomy", object_id="no number")
-    result = outbox.deliver("taxonomy")
+    result = deliver_changes("taxonomy")
     assert result.status == "delivered"
     assert set(latest(clickhouse, "taxonomy")) == {good.pk}
     assert set(Change.objects.values_list("object_id", "attempts")) == {(str(large.pk), 1), ("no number", 1)}
@@ -373,7 +375,7 @@ def test_a_value_that_cannot_be_encoded_is_a_bad_object_and_stays_out_of_message
     no_text = Column("name", "String", source="value", convert=lambda text: [text] if "x" in text else text)
     monkeypatch.setattr(Refusing, "columns", (Refusing.columns[0], no_text))
     bad, good = _preferences(refusing, "secret x", "good")
-    outbox.deliver("preference")
+    deliver_changes("preference")
     assert set(latest(clickhouse, "taxonomy")) == {good.pk}
     (change,) = Change.objects.all()
     assert change.object_id == str(bad.pk)
@@ -390,11 +392,11 @@ def test_while_clickhouse_is_away_no_object_is_blamed(
 ) -> None:
     _preferences(refusing, "good", "bad", "good", "good")
     clickhouse_http.fail("503", match="INSERT")
-    assert outbox.deliver("preference").status == "failed"
+    assert deliver_changes("preference").status == "failed"
     assert set(Change.objects.values_list("attempts", flat=True)) == {0}
     assert Change.objects.count() == 4
     time_passes("preference")
-    outbox.deliver("preference")
+    deliver_changes("preference")
     assert len(latest(clickhouse, "taxonomy")) == 3
 
 
@@ -405,7 +407,7 @@ def test_rows_that_clickhouse_refuses_are_isolated_too(
     first, second = (factories.make_user().profile for _ in range(2))
     # The insert of both, then that of the first.
     clickhouse_http.fail("exception", times=2, match="INSERT", code=27)
-    result = outbox.deliver("user_profile")
+    result = deliver_changes("user_profile")
     assert result.status == "delivered"
     assert set(latest(clickhouse, "user_profile")) == {second.pk}
     change = Change.objects.get()
@@ -472,7 +474,7 @@ def test_a_worker_killed_between_insert_and_delete_delivers_again(
 
     profiles[0].city = "newer"
     profiles[0].save()
-    assert outbox.deliver("user_profile").changes == 4
+    assert deliver_changes("user_profile").changes == 4
     assert len(rows(clickhouse, "user_profile")) == 6
     found = latest(clickhouse, "user_profile")
     assert {key: row["city"] for key, row in found.items()} == {p.pk: p.city or "" for p in profiles}
@@ -499,7 +501,7 @@ def _of_learner(clickhouse: ClickHouse, user_id: int) -> dict[str, int]:
 
 def _deliver_in(order: tuple[str, ...]) -> None:
     for name in order:
-        assert outbox.deliver(name).status == "delivered"
+        assert deliver_changes(name).status == "delivered"
 
 
 @pytest.mark.django_db
@@ -541,9 +543,9 @@ def test_a_profile_saved_between_clearing_and_renaming_is_not_written(all_on: No
         if step == "clear_profile":
             assert User.objects.get(pk=user.pk).username == "the_learner"
             assert Change.objects.filter(sink="user_profile").exists()
-            outbox.deliver("user_profile")
+            deliver_changes("user_profile")
     # The renaming is recorded, too.
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     assert rows(clickhouse, "user_profile") == []
     assert not Change.objects.filter(sink="user_profile").exists()
 
@@ -555,10 +557,10 @@ def test_what_was_read_before_and_written_after_a_retirement_began_is_taken_back
 ) -> None:
     user, other = _learner(), factories.make_user()
     sink = UserProfileSink()
-    stamp = outbox.take_stamp("user_profile")
+    stamp = take_stamp("user_profile")
     batch = sink.read(Selection())
     retirement.retire(user)
-    outbox.deliver("auth_user")
+    deliver_changes("auth_user")
     (sink.write_and_clean_up if settled else sink.write)(batch, stamp)
     # Without settling it is there: the test can tell.
     assert _of_learner(clickhouse, user.pk)["user_profile"] == (0 if settled else 1)
@@ -579,10 +581,10 @@ def test_tables_are_as_configured_and_what_is_no_table_is_skipped(
     user = _learner()
     outbox.record("course_enrollment", CourseEnrollment.objects.values_list("pk", flat=True))
     for sink in ("user_profile", "external_id", "course_enrollment"):
-        assert outbox.deliver(sink).objects == 1
+        assert deliver_changes(sink).objects == 1
     retirement.request_retirement(user)
     retirement.retire_misc(user)
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert rows(clickhouse, "user_profile") == rows(clickhouse, "course_enrollment") == []
     assert len(rows(clickhouse, "external_id")) == 1
     skipped = [record for record in caplog.records if "skipped" in record.getMessage()]
@@ -603,10 +605,10 @@ def test_a_retirement_waits_for_clickhouse(
     retirement.request_retirement(user)
     retirement.retire_misc(user)
     clickhouse_http.fail(fault, match="DELETE")
-    assert outbox.deliver("auth_user").status == "failed"
+    assert deliver_changes("auth_user").status == "failed"
     assert Change.objects.filter(sink="auth_user").count() == 1
     time_passes("auth_user")
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert _of_learner(clickhouse, user.pk) == dict.fromkeys(PII, 0)
 
 
@@ -636,12 +638,12 @@ def test_a_retirement_is_done_only_when_no_row_is_left(
     # Somebody writes between the deleting and the second counting.
     clickhouse_http.fail("slow", match="count.*external_id", seconds=0)
     clickhouse_http.faults.add(Interposed("count.*external_id", lambda: clickhouse_http.engine.query(sql) and None))
-    failed = outbox.deliver("auth_user")
+    failed = deliver_changes("auth_user")
     assert failed.status == "failed"
     assert "1 rows of retired learners are still in external_id" in failed.error
     assert Change.objects.filter(sink="auth_user").count() == 1
     time_passes("auth_user")
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert _of_learner(clickhouse, user.pk) == dict.fromkeys(PII, 0)
     assert not Change.objects.filter(sink="auth_user").exists()
 
@@ -652,11 +654,11 @@ def test_many_retirements_are_one_delivery(
 ) -> None:
     users = factories.make_many_users(10)
     outbox.record("user_profile", UserProfile.objects.values_list("pk", flat=True))
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     for user in users:
         outbox.record("auth_user", [user.pk])
     clickhouse_http.clear()
-    assert outbox.deliver("auth_user").objects == 10
+    assert deliver_changes("auth_user").objects == 10
     assert sum("DELETE" in request.statement for request in clickhouse_http.requests) == 1
     assert rows(clickhouse, "user_profile") == []
 

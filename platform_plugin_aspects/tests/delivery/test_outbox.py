@@ -19,7 +19,9 @@ from waffle.testutils import override_flag
 
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery import deliver, outbox
+from platform_plugin_aspects.delivery.deliver import Delivery, deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, UserProfileSink, Written
 from platform_plugin_aspects.sinks.formats import stamp_text
@@ -220,7 +222,7 @@ def test_each_service_has_windows_of_its_own(ledger: type[Ledger], broker: Broke
 @pytest.mark.django_db
 def test_a_delivery_ends_the_window(ledger: type[Ledger], broker: Broker) -> None:
     outbox.request_delivery("ledger")
-    outbox.deliver("ledger")
+    deliver_changes("ledger")
     outbox.request_delivery("ledger")
     assert broker.asked() == ["ledger", "ledger"]
 
@@ -439,11 +441,11 @@ def test_everything_is_written_once_in_batches(
     ledger: type[Ledger], monkeypatch: pytest.MonkeyPatch, batch_size: int, changes_at_once: int
 ) -> None:
     monkeypatch.setattr(ledger, "batch_size", batch_size)
-    monkeypatch.setattr(outbox, "BATCH_SIZE", changes_at_once)
+    monkeypatch.setattr(deliver, "BATCH_SIZE", changes_at_once)
     monkeypatch.setattr(outbox, "RECORD_SIZE", 2)
     ledger.source.update({str(number): number for number in range(10)})
     outbox.record("ledger", ledger.source)
-    result = outbox.deliver("ledger")
+    result = deliver_changes("ledger")
     assert (result.status, result.changes, result.objects, result.deleted) == ("delivered", 10, 10, 0)
     assert result.outcome.rows == Counter(ledger=10)
     assert ledger.latest() == ledger.source
@@ -455,14 +457,14 @@ def test_everything_is_written_once_in_batches(
 @pytest.mark.django_db
 def test_an_object_that_is_gone_takes_its_change_along(ledger: type[Ledger]) -> None:
     outbox.record("ledger", ["gone"])
-    result = outbox.deliver("ledger")
+    result = deliver_changes("ledger")
     assert (result.status, result.changes, result.objects) == ("delivered", 1, 0)
     assert not Change.objects.exists()
 
 
 @pytest.mark.django_db
 def test_nothing_pending_writes_nothing_and_is_delivered(ledger: type[Ledger]) -> None:
-    assert outbox.deliver("ledger") == outbox.Delivery("ledger")
+    assert deliver_changes("ledger") == Delivery("ledger")
     assert ledger.written == []
 
 
@@ -471,7 +473,7 @@ def test_a_success_is_noted(ledger: type[Ledger]) -> None:
     ledger.source["a"] = 1
     earlier = datetime.now(UTC)
     outbox.record("ledger", ["a"])
-    outbox.deliver("ledger")
+    deliver_changes("ledger")
     state = SinkState.objects.get(sink="ledger")
     assert str(state) == "ledger"
     assert earlier <= state.last_success_at <= datetime.now(UTC)
@@ -481,10 +483,10 @@ def test_a_success_is_noted(ledger: type[Ledger]) -> None:
 @pytest.mark.django_db
 def test_deletions_are_counted(all_on: None, clickhouse: ClickHouse) -> None:
     taxonomies = [factories.make_taxonomy() for _ in range(3)]
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     for taxonomy in taxonomies[:2]:
         taxonomy.delete()
-    result = outbox.deliver("taxonomy")
+    result = deliver_changes("taxonomy")
     assert (result.changes, result.objects, result.deleted) == (2, 0, 2)
     assert set(latest(clickhouse, "taxonomy")) == {taxonomies[2].pk}
 
@@ -496,7 +498,7 @@ def test_what_a_tag_brings_along_is_recorded_if_its_sink_is_on(settings: Any, cl
     tag = factories.make_tag()
     object_tag = factories.make_object_tag("course-v1:a+b+c", tag)
     settings.EVENT_SINK_CLICKHOUSE_OBJECT_TAG_ENABLED = on
-    assert outbox.deliver("tag").objects == 1
+    assert deliver_changes("tag").objects == 1
     assert list(Change.objects.values_list("sink", "object_id")) == [("object_tag", str(object_tag.pk))] * on
 
 
@@ -506,7 +508,7 @@ def test_custom_courses_follow_their_master(all_on: None, clickhouse: ClickHouse
     ccx = factories.make_ccx(key)
     Change.objects.all().delete()
     outbox.record("course_overviews", [key])
-    assert outbox.deliver("course_overviews").objects == 2
+    assert deliver_changes("course_overviews").objects == 2
     assert set(latest(clickhouse, "course_overviews", "course_key")) == {str(key), str(ccx)}
 
 
@@ -516,15 +518,15 @@ def test_keys_go_through_the_outbox_as_text(all_on: None, clickhouse: ClickHouse
     factories.make_overview(key)
     outbox.record("course_overviews", [key])
     assert Change.objects.get().object_id == str(key)
-    outbox.deliver("course_overviews")
+    deliver_changes("course_overviews")
     assert set(latest(clickhouse, "course_overviews", "course_key")) == {str(key)}
 
 
 @pytest.mark.django_db
 def test_an_unknown_sink_is_an_error_that_names_those_there_are(ledger: type[Ledger]) -> None:
     Change.objects.create(sink="gone", object_id="1")
-    with pytest.raises(LookupError, match=r"'gone' is no sink: there are .*user_profile.*ledger"):
-        outbox.deliver("gone")
+    with pytest.raises(LookupError, match=r"Unknown sink 'gone'\. Known sinks: .*user_profile.*ledger"):
+        deliver_changes("gone")
     assert Change.objects.count() == 1
 
 
@@ -532,11 +534,11 @@ def test_an_unknown_sink_is_an_error_that_names_those_there_are(ledger: type[Led
 def test_the_changes_of_a_disabled_sink_are_kept_until_it_is_on(clickhouse: ClickHouse, broker: Broker) -> None:
     profile = factories.make_user().profile
     Change.objects.create(sink="user_profile", object_id=str(profile.pk))
-    assert outbox.deliver("user_profile") == outbox.Delivery("user_profile", status="off")
+    assert deliver_changes("user_profile") == Delivery("user_profile", status="off")
     assert Change.objects.count() == 1
     assert broker.take() == []
     with override_flag("event_sink_clickhouse.user_profile.enabled", active=True):
-        assert outbox.deliver("user_profile").objects == 1
+        assert deliver_changes("user_profile").objects == 1
     assert set(latest(clickhouse, "user_profile")) == {profile.pk}
 
 
@@ -551,11 +553,11 @@ def test_stamps_increase_though_the_clock_goes_back(ledger: type[Ledger], clickh
     for city in ("first", "second", "third"):
         profile.city = city
         profile.save()
-        outbox.deliver("user_profile")
+        deliver_changes("user_profile")
     found = [(row["time_last_dumped"], row["city"]) for row in rows(clickhouse, "user_profile")]
     expected = [future + timedelta(microseconds=number) for number in (1, 2, 3)]
     assert found == list(zip(map(stamp_text, expected), ("first", "second", "third"), strict=True))
-    assert outbox.take_stamp("user_profile") == future + timedelta(microseconds=4)
+    assert take_stamp("user_profile") == future + timedelta(microseconds=4)
 
 
 @pytest.mark.django_db
@@ -565,7 +567,7 @@ def test_stamps_are_taken_before_the_source_is_read(ledger: type[Ledger]) -> Non
     ledger.source["a"] = 1
     outbox.record("ledger", ["a"])
     before = datetime.now(UTC)
-    outbox.deliver("ledger")
+    deliver_changes("ledger")
     assert before <= ledger.stamps[0] <= moments[0]
 
 
@@ -574,9 +576,9 @@ def test_every_stamp_of_a_sink_is_later_than_the_one_before(ledger: type[Ledger]
     ledger.source["a"] = 1
     taken = []
     for _ in range(20):
-        taken.append(outbox.take_stamp("ledger"))
+        taken.append(take_stamp("ledger"))
         outbox.record("ledger", ["a"])
-        outbox.deliver("ledger")
+        deliver_changes("ledger")
         taken.append(ledger.stamps[-1])
     assert taken == sorted(set(taken))
 
@@ -585,8 +587,8 @@ def test_every_stamp_of_a_sink_is_later_than_the_one_before(ledger: type[Ledger]
 def test_each_delivery_has_one_dump_id_and_one_time(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_user()
     factories.make_user()
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     UserProfile.objects.first().save()
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     writes = Counter((row["dump_id"], row["time_last_dumped"]) for row in rows(clickhouse, "user_profile"))
     assert sorted(writes.values()) == [1, 2]

@@ -24,6 +24,7 @@ from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.isolate import write_what_can_be
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
@@ -114,7 +115,7 @@ def test_a_table_that_cannot_be_read_is_no_courses_fault(
 ) -> None:
     with gone(table):
         with pytest.raises(OperationalError):
-            outbox.deliver("course_overviews")
+            deliver_changes("course_overviews")
         assert_nobody_is_blamed(courses, caplog)
         tasks.deliver.apply_async(("course_overviews",))
         (sent,) = broker.take()
@@ -184,7 +185,7 @@ def test_a_conversion_that_asks_the_database_is_no_objects_fault(settings: Any, 
     preference = factories.make_user().preferences.create(key="pref-lang", value="sw")
     Change.objects.create(sink="asking", object_id=str(preference.pk))
     with pytest.raises(OperationalError):
-        outbox.deliver("asking")
+        deliver_changes("asking")
     assert Change.objects.get(sink="asking").attempts == 0
 
 

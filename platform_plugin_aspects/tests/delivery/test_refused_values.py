@@ -17,7 +17,9 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import PASSING, QUOTABLE, REMEDIES, ROW_FAULTS, Misconfigured, Unclear
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.isolate import PROBES, write_what_can_be
+from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks import Written
 from platform_plugin_aspects.tests.conftest import latest, rows
@@ -87,7 +89,7 @@ def test_one_learners_value_keeps_nobody_else_back_and_is_read_by_nobody(
     watch_cities(clickhouse, expression)
     keys = make_profiles(fine, fine, refused, fine)
     outbox.record("user_profile", keys)
-    result = outbox.deliver("user_profile")
+    result = deliver_changes("user_profile")
     assert (result.status, result.objects) == ("delivered", 3)
     # ClickHouse keeps the row itself, and only the view's is missing.
     assert {row["id"] for row in rows(clickhouse, "cities", order="id")} == set(keys) - {keys[2]}
@@ -126,7 +128,7 @@ def test_what_no_row_gets_through_is_the_ways_fault_and_is_kept_and_retried(
     keys = make_profiles(*["anywhere"] * number)
     outbox.record("user_profile", keys)
     clickhouse_http.fail("exception", code=UNKNOWN, message=f"Cannot take '{SECRET}'", times=None, match="INSERT")
-    result = outbox.deliver("user_profile")
+    result = deliver_changes("user_profile")
     assert (result.status, result.objects) == ("failed", 0)
     assert result.error == SinkState.objects.get(sink="user_profile").last_error
     assert result.error.startswith(
@@ -141,8 +143,8 @@ def test_what_no_row_gets_through_is_the_ways_fault_and_is_kept_and_retried(
     assert len(inserts) <= 1 + PROBES
 
     clickhouse_http.heal()
-    outbox.end_wait("user_profile")
-    assert outbox.deliver("user_profile").objects == number
+    end_wait("user_profile")
+    assert deliver_changes("user_profile").objects == number
     assert set(latest(clickhouse, "user_profile")) == set(keys)
 
 

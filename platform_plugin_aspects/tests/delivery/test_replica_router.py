@@ -22,10 +22,10 @@ from openedx_events.learning.signals import (
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.delivery.compare import compare
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.operations import status
 from platform_plugin_aspects.sinks import CourseEnrollmentSink, Selection, UserProfileSink
@@ -81,7 +81,7 @@ def changes() -> set[tuple[str, str]]:
 
 def deliver_all() -> None:
     for name in sinks():
-        assert outbox.deliver(name).status == "delivered"
+        assert deliver_changes(name).status == "delivered"
     assert changes() == set()
 
 
@@ -218,7 +218,7 @@ def test_a_retirement_is_read_on_the_primary(
         # The platform's own requests read what they write.
         patch.setattr(PrimaryAndReplica, "reads", "default")
         retirement.retire(leaving)
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     backfill(UserProfileSink(database=database), Walk(), Summary())
     assert {row["user_id"] for row in rows(clickhouse, "user_profile")} == {staying.pk}
 

@@ -13,6 +13,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
 from platform_plugin_aspects.delivery.compare import compare, repair
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
@@ -77,7 +78,7 @@ def save(user: User, sink: type[ModelBaseSink]) -> None:
     for changed in sink().manager.filter(user_id=user.pk):
         changed.save()
         outbox.record(sink.name, [changed.pk])
-    assert outbox.deliver(sink.name).status == "delivered"
+    assert deliver_changes(sink.name).status == "delivered"
     assert not Change.objects.filter(sink=sink.name).exists()
 
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import (
     CourseEnrollmentSink,
@@ -121,11 +122,11 @@ def test_an_answer_that_is_lost_is_no_success(clickhouse_http: ClickHouseEndpoin
     Change.objects.all().delete()
     clickhouse_http.fail("reset_after_execute", times=None, match="DELETE")
     outbox.record("auth_user", [user.pk])
-    assert outbox.deliver("auth_user").status == "failed"
+    assert deliver_changes("auth_user").status == "failed"
     assert Change.objects.filter(sink="auth_user").count() == 1
     clickhouse_http.heal()
     SinkState.objects.update(retry_at=None)
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert users_in(UserProfileSink().clickhouse, "user_profile") == set()
 
 
@@ -148,7 +149,7 @@ def test_a_whole_retirement_leaves_nothing_and_counts_as_delivered(clickhouse: C
     Change.objects.all().delete()
     retire(leaving)
     for sink in ("auth_user", "user_profile", "external_id"):
-        assert outbox.deliver(sink).status == "delivered"
+        assert deliver_changes(sink).status == "delivered"
     assert not Change.objects.filter(sink="auth_user").exists()
     for table in ("user_profile", "external_id"):
         assert users_in(clickhouse, table) == {staying.pk}
@@ -159,6 +160,6 @@ def test_a_missing_table_of_personal_data_is_skipped(clickhouse: ClickHouse, all
     Change.objects.all().delete()
     clickhouse.command(f"DROP TABLE {clickhouse.qualified('external_id')}")
     outbox.record("auth_user", [user.pk])
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert users_in(clickhouse, "user_profile") == set()
     assert SinkState.objects.get(sink="auth_user").failures == 0

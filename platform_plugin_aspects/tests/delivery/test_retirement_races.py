@@ -16,6 +16,8 @@ from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, repair
+from platform_plugin_aspects.delivery.deliver import deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ExternalIdSink, ModelBaseSink, Selection, UserProfileSink
 from platform_plugin_aspects.tasks import dump_data_to_clickhouse
@@ -40,10 +42,10 @@ def key_of(user: User, sink: ModelBaseSink) -> Any:
 
 def lands_late(user: User, sink: ModelBaseSink) -> None:
     """The insert of what was read before the retirement lands after it was delivered; its process is dead."""
-    stamp = outbox.take_stamp(sink.name)
+    stamp = take_stamp(sink.name)
     batch = sink.read(Selection(keys=[key_of(user, sink)]))
     retirement.retire(user)
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     sink.write(batch, stamp)
     assert user.pk in users_in(sink)
 
@@ -59,7 +61,7 @@ def test_the_next_delivery_takes_it_out(clickhouse: ClickHouse, sink_class: type
     lands_late(leaving, sink)
     # What the killed delivery had not yet forgotten.
     assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
-    assert outbox.deliver(sink.name).status == "delivered"
+    assert deliver_changes(sink.name).status == "delivered"
     assert users_in(sink) == [staying.pk]
     assert not Change.objects.filter(sink=sink.name).exists()
 
@@ -73,10 +75,10 @@ def test_a_clean_up_that_fails_is_done_again(
     lands_late(leaving, sink)
     for _ in range(2):
         clickhouse_http.fail("503", match="DELETE")
-        assert outbox.deliver(sink.name).status == "failed"
+        assert deliver_changes(sink.name).status == "failed"
         assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
         SinkState.objects.filter(sink=sink.name).update(retry_at=datetime.now(UTC))
-    assert outbox.deliver(sink.name).status == "delivered"
+    assert deliver_changes(sink.name).status == "delivered"
     assert set(users_in(sink)) == {staying.pk}
     assert not Change.objects.filter(sink=sink.name).exists()
 
@@ -102,7 +104,7 @@ def test_a_range_without_anybody_else_is_cleaned_too(clickhouse: ClickHouse) -> 
     before, leaving, after = learner(), learner(), learner()
     sink = UserProfileSink()
     lands_late(leaving, sink)
-    sink.write(sink.read(Selection()), outbox.take_stamp(sink.name))
+    sink.write(sink.read(Selection()), take_stamp(sink.name))
     key = key_of(leaving, sink)
     backfill(UserProfileSink(), Walk(after=key - 1, upto=key), Summary())
     assert users_in(sink) == [before.pk, after.pk]
@@ -162,10 +164,10 @@ def test_the_task_of_version_2_takes_it_out(clickhouse: ClickHouse) -> None:
 def test_while_it_may_be_cancelled_rows_of_before_stay(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
     user = learner()
     sink = sink_class()
-    assert outbox.deliver(sink.name).status == "delivered"
+    assert deliver_changes(sink.name).status == "delivered"
     retirement.request_retirement(user)
     outbox.record(sink.name, [key_of(user, sink)])
-    assert outbox.deliver(sink.name).status == "delivered"
+    assert deliver_changes(sink.name).status == "delivered"
     backfill(sink_class(), Walk(), Summary())
     assert users_in(sink) == [user.pk]
 
@@ -175,6 +177,6 @@ def test_who_is_forgotten_and_not_there_costs_no_delete(clickhouse_http: ClickHo
     retirement.retire(leaving)
     for _ in range(2):
         outbox.record("user_profile", [leaving.profile.pk])
-        assert outbox.deliver("user_profile").status == "delivered"
+        assert deliver_changes("user_profile").status == "delivered"
     backfill(UserProfileSink(), Walk(), Summary())
     assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]

@@ -90,7 +90,7 @@ def test_a_delivery_of_an_unknown_sink_is_an_error_in_the_log_and_keeps_the_chan
     assert len(broker.work()) == 1
     (error,) = [record for record in caplog.records if record.name.startswith("platform_plugin_aspects")]
     assert (error.levelno, error.exc_info) == (logging.ERROR, None)
-    assert "'gone' is no sink: there are taxonomy, tag," in caplog.text
+    assert "Unknown sink 'gone'. Known sinks: taxonomy, tag," in caplog.text
     assert Change.objects.count() == 1
 
 

@@ -25,7 +25,8 @@ from openedx_filters.learning.filters import InstructorDashboardRenderStarted, I
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.dashboards.access.clauses import parse_filter
-from platform_plugin_aspects.delivery import outbox, triggers
+from platform_plugin_aspects.delivery import triggers
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.operations.checks.sinks import check_extra_sinks
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course_key, make_user
@@ -118,7 +119,7 @@ def test_the_sink_of_the_how_to_works(example: None, clickhouse: ClickHouse) -> 
     kept = UserPreference.objects.create(user=user, key="pref-lang", value="é" * 2000)
     gone = UserPreference.objects.create(user=user, key="time_zone", value="UTC")
     others = UserPreference.objects.create(user=other, key="pref-lang", value="ar")
-    delivered = outbox.deliver("user_preference")
+    delivered = deliver_changes("user_preference")
     assert (delivered.status, delivered.objects) == ("delivered", 3)
     row = latest(clickhouse, "user_preference")[kept.pk]
     assert {name: row[name] for name in ("id", "user_id", "username", "key", "value")} == {
@@ -130,12 +131,12 @@ def test_the_sink_of_the_how_to_works(example: None, clickhouse: ClickHouse) -> 
     }
     gone_pk = gone.pk
     gone.delete()
-    outbox.deliver("user_preference")
+    deliver_changes("user_preference")
     assert set(latest(clickhouse, "user_preference")) == {kept.pk, others.pk} - {gone_pk}
     retire(user)
-    outbox.deliver("auth_user")
+    deliver_changes("auth_user")
     kept.save()
-    outbox.deliver("user_preference")
+    deliver_changes("user_preference")
     assert set(latest(clickhouse, "user_preference")) == {others.pk}
 
 

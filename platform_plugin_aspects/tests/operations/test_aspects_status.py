@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState
 from platform_plugin_aspects.operations.status import FailingObject, SinkStatus, sink_statuses
 from platform_plugin_aspects.sinks.registry import sinks
@@ -46,27 +47,27 @@ def test_what_is_on_is_said_for_each_sink(settings: Any) -> None:
 
 def test_what_deliveries_write_and_delete_is_counted(all_on: None, clickhouse: ClickHouse) -> None:
     taxonomies = [factories.make_taxonomy() for _ in range(3)]
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     assert status("taxonomy").objects_delivered == status("taxonomy").rate_per_hour == 3
     taxonomies[0].name = "another"
     taxonomies[0].save()
     for taxonomy in taxonomies[1:]:
         taxonomy.delete()
-    outbox.deliver("taxonomy")
+    deliver_changes("taxonomy")
     assert status("taxonomy").objects_delivered == status("taxonomy").rate_per_hour == 6
     assert {each.sink for each in sink_statuses() if each.objects_delivered} == {"taxonomy"}
 
 
 def test_an_object_that_is_gone_is_not_counted_where_no_rows_are_deleted(all_on: None, clickhouse: ClickHouse) -> None:
     outbox.record("course_overviews", ["course-v1:Org+Course+Gone"])
-    assert outbox.deliver("course_overviews").changes == 1
+    assert deliver_changes("course_overviews").changes == 1
     assert status("course_overviews").objects_delivered == 0
 
 
 def test_what_clickhouse_does_not_take_is_not_counted(all_on: None, clickhouse_http: ClickHouseEndpoint) -> None:
     clickhouse_http.fail("503", match="INSERT")
     factories.make_user()
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     assert (status("user_profile").objects_delivered, status("user_profile").rate_per_hour) == (0, 0)
 
 
@@ -74,10 +75,10 @@ def test_a_delivery_that_is_rolled_back_is_not_counted(all_on: None, clickhouse:
     """ClickHouse has the rows, but the changes are there still: they are counted when they leave."""
     factories.make_user()
     with transaction.atomic():
-        assert outbox.deliver("user_profile").objects == 1
+        assert deliver_changes("user_profile").objects == 1
         transaction.set_rollback(True)
     assert (status("user_profile").pending, status("user_profile").objects_delivered) == (1, 0)
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     assert (status("user_profile").pending, status("user_profile").objects_delivered) == (0, 1)
 
 
@@ -147,14 +148,14 @@ def test_a_sink_that_is_not_registered_shows_with_what_is_left_of_it(settings: A
 def test_a_sink_that_waits_for_clickhouse(all_on: None, clickhouse_http: ClickHouseEndpoint) -> None:
     clickhouse_http.fail("503", times=None)
     factories.make_user()
-    result = outbox.deliver("user_profile")
+    result = deliver_changes("user_profile")
     found = status("user_profile")
     assert (found.failures, found.last_error, found.last_success_at) == (1, result.error, None)
     assert found.retry_at is not None
     assert found.last_error_at is not None
     clickhouse_http.heal()
     SinkState.objects.update(retry_at=None)
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     found = status("user_profile")
     assert (found.failures, found.retry_at, found.pending) == (0, None, 0)
     assert found.last_success_at is not None

@@ -12,7 +12,7 @@ from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.comparison import Compared, compare
@@ -118,7 +118,7 @@ class Site:
 def deliver_all() -> None:
     """Deliver what is pending here and now."""
     for name in sinks():
-        outbox.deliver(name)
+        deliver_changes(name)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox, triggers
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.checks import TAG
 from platform_plugin_aspects.operations.status import sink_statuses
@@ -228,7 +229,7 @@ def test_its_delivery_fails_waits_and_says_where(
     failing: type[BaseSink], clickhouse: ClickHouse, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     Change.objects.create(sink=failing.name, object_id="1")
-    result = outbox.deliver(failing.name)
+    result = deliver_changes(failing.name)
     if failing is Undecided:
         assert result.status == "off"
         assert "treated as off, because it does not say whether it is on: AttributeError: nobody knows" in caplog.text

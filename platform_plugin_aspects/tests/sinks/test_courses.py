@@ -23,6 +23,8 @@ from xmodule.modulestore.django import COURSE_PUBLISHED, modulestore
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import compare, outbox
+from platform_plugin_aspects.delivery.deliver import deliver_changes
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import CourseOverviewSink, Selection, Written, XBlockSink
 from platform_plugin_aspects.sinks.xblock_sink import _Walk
@@ -248,11 +250,11 @@ def test_what_is_published_now_is_written_whatever_this_request_has_read(clickho
     """A task that delivers a course twice, or a command that repairs what it has compared."""
     publish(block("chapter", "before"))
     outbox.record("course_overviews", [KEY])
-    outbox.deliver("course_overviews")
+    deliver_changes("course_overviews")
     with factories.elsewhere():
         modulestore().add_block(KEY, block("about", "after"))
         factories.publish_course(KEY)
-    outbox.deliver("course_overviews")
+    deliver_changes("course_overviews")
     assert sorted(ids(blocks(clickhouse))) == ["after", "before", "before", "course", "course"]
 
 
@@ -555,7 +557,7 @@ def test_custom_courses_follow_their_master(
     for name, value in configured.items():
         setattr(settings, name, value)
     outbox.record("course_overviews", [KEY])
-    outbox.deliver("course_overviews")
+    deliver_changes("course_overviews")
     found = latest(clickhouse, "course_overviews", "course_key")
     assert set(found) == {str(KEY), *([str(ccx)] if follows else [])}
     of_ccx = blocks(clickhouse, ccx)
@@ -624,7 +626,7 @@ def _queries_of_a_publish(number_of_blocks: int, tagged: int) -> tuple[list[str]
     Change.objects.all().delete()
     with CaptureQueriesContext(connection) as captured:
         outbox.record("course_overviews", [key])
-        delivered = outbox.deliver("course_overviews")
+        delivered = deliver_changes("course_overviews")
     assert delivered.status == "delivered"
     assert not Change.objects.exists()
     return [query["sql"] for query in captured], key
@@ -632,7 +634,7 @@ def _queries_of_a_publish(number_of_blocks: int, tagged: int) -> tuple[list[str]
 
 @pytest.mark.django_db(transaction=True)
 def test_a_publish_takes_at_most_15_queries_whatever_the_number_of_blocks(clickhouse: ClickHouse, all_on: None) -> None:
-    outbox.take_stamp("course_overviews")
+    take_stamp("course_overviews")
     small, _ = _queries_of_a_publish(500, 50)
     large, key = _queries_of_a_publish(5_000, 1_000)
     assert len(small) == len(large) <= 15, "\n".join(large)

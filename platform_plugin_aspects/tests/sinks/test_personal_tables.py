@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import CourseEnrollmentSink, ExternalIdSink, TaxonomySink, UserProfileSink
 from platform_plugin_aspects.sinks.batch import Selection
@@ -49,7 +49,7 @@ def learner() -> User:
     user = factories.make_user()
     factories.make_external_id(user)
     for name in ("user_profile", "external_id"):
-        assert outbox.deliver(name).status == "delivered"
+        assert deliver_changes(name).status == "delivered"
     return user
 
 
@@ -61,7 +61,7 @@ def set_right(settings: Any) -> None:
 def misconfigured(sink: str) -> str:
     """What a delivery says that does not go because of the setting; its changes are kept."""
     before = set(Change.objects.values_list("pk", flat=True))
-    failed = outbox.deliver(sink)
+    failed = deliver_changes(sink)
     assert failed.status == "failed"
     assert SETTING in failed.error
     assert SinkState.objects.get(sink=sink).last_error == failed.error
@@ -79,9 +79,9 @@ def test_a_wrong_shape_keeps_retirements_and_profiles(clickhouse: ClickHouse, se
         assert repr(value) in misconfigured(sink)
     assert len(rows(clickhouse, "user_profile")) == 1
     set_right(settings)
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert rows(clickhouse, "user_profile") == rows(clickhouse, "external_id") == []
-    assert outbox.deliver("user_profile").status == "delivered"
+    assert deliver_changes("user_profile").status == "delivered"
     assert not Change.objects.filter(sink__in=("auth_user", "user_profile")).exists()
 
 
@@ -99,7 +99,7 @@ def test_a_name_of_nothing_keeps_retirements_and_profiles(clickhouse: ClickHouse
     assert len(rows(clickhouse, "user_profile")) == 1
     set_right(settings)
     for sink in ("auth_user", "user_profile"):
-        assert outbox.deliver(sink).status == "delivered"
+        assert deliver_changes(sink).status == "delivered"
     assert rows(clickhouse, "user_profile") == []
 
 
@@ -109,7 +109,7 @@ def test_what_tutor_writes_and_other_lists_are_right(clickhouse: ClickHouse, set
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = value
     retirement.retire(leaving)
     for sink in ("auth_user", "user_profile", "external_id"):
-        assert outbox.deliver(sink).status == "delivered"
+        assert deliver_changes(sink).status == "delivered"
     assert rows(clickhouse, "user_profile") == []
 
 
@@ -118,7 +118,7 @@ def test_an_empty_list_means_no_table(clickhouse: ClickHouse, settings: Any) -> 
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = []
     retirement.retire(leaving)
     for sink in ("auth_user", "user_profile"):
-        assert outbox.deliver(sink).status == "delivered"
+        assert deliver_changes(sink).status == "delivered"
     assert rows(clickhouse, "user_profile") != []
 
 
@@ -157,7 +157,7 @@ def test_sinks_without_learners_do_not_ask(settings: Any) -> None:
 def test_a_prefix_that_is_no_text_keeps_profiles(clickhouse: ClickHouse, settings: Any, prefix: Any) -> None:
     factories.make_user()
     settings.RETIRED_USERNAME_PREFIX = prefix
-    failed = outbox.deliver("user_profile")
+    failed = deliver_changes("user_profile")
     assert failed.status == "failed"
     assert "RETIRED_USERNAME_PREFIX" in failed.error
     assert Change.objects.filter(sink="user_profile").exists()
@@ -170,7 +170,7 @@ def test_a_retirement_needs_no_model(clickhouse: ClickHouse, settings: Any, conf
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = config
     retirement.retire(leaving)
     assert Change.objects.filter(sink="auth_user", object_id=leaving.pk).exists()
-    assert outbox.deliver("auth_user").status == "delivered"
+    assert deliver_changes("auth_user").status == "delivered"
     assert rows(clickhouse, "user_profile") == []
 
 
@@ -179,7 +179,7 @@ def test_what_is_skipped_is_said(clickhouse: ClickHouse, settings: Any, caplog: 
     leaving = learner()
     retirement.retire(leaving)
     with caplog.at_level(logging.INFO, logger="platform_plugin_aspects"):
-        assert outbox.deliver("auth_user").status == "delivered"
+        assert deliver_changes("auth_user").status == "delivered"
     skipped = [record.args for record in caplog.records if "Retirement" in record.getMessage()]
     assert skipped == [("auth_user",), ("course_overviews",)]
 

@@ -22,6 +22,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox, triggers
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.checks.filters import check_filter_steps, check_own_steps
 from platform_plugin_aspects.operations.checks.sinks import (
@@ -168,7 +169,7 @@ def test_off_nothing_is_recorded_and_nothing_queried() -> None:
         for trigger in triggers.TRIGGERS:
             trigger(user=user, course_id=key, course_key=key, instance=enrollment)
     assert (saving, len(captured)) == (1, 0)
-    assert outbox.deliver("user_profile").status == "off"
+    assert deliver_changes("user_profile").status == "off"
     assert not Change.objects.exists()
 
 
@@ -208,11 +209,11 @@ def preference(user: User | None = None, **columns: Any) -> UserPreference:
 def test_its_saves_are_recorded_and_delivered_and_its_deletes_too(preferences: None, clickhouse: ClickHouse) -> None:
     saved = preference(value="de")
     assert list(Change.objects.values_list("sink", "object_id")) == [("preferences", str(saved.pk))]
-    outbox.deliver("preferences")
+    deliver_changes("preferences")
     (row,) = rows(clickhouse, "their_preferences")
     assert (row["key"], row["value"], row["username"]) == ("pref-lang", "de", saved.user.username)
     saved.delete()
-    outbox.deliver("preferences")
+    deliver_changes("preferences")
     assert rows(clickhouse, "their_preferences") == []
     assert not Change.objects.exists()
 
@@ -243,9 +244,9 @@ def test_its_learners_are_erased_where_its_table_is_named_as_personal_data(
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["their_preferences"]
     staying, leaving = preference(value="a"), preference(value="b")
-    outbox.deliver("preferences")
+    deliver_changes("preferences")
     outbox.record("auth_user", [leaving.user_id])
-    outbox.deliver("auth_user")
+    deliver_changes("auth_user")
     assert [row["user_id"] for row in rows(clickhouse, "their_preferences")] == [staying.user_id]
 
 

@@ -27,8 +27,8 @@ from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import BEAT_SECS, REPLICA_LAG, Summary, Walk, Watcher, backfill
+from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.management.progress import LINE_SECS, Progress, expected
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks.formats import stamp_text
@@ -410,10 +410,10 @@ def test_enrollments_that_change_while_a_backfill_runs_end_equal(
                     enrollment.deactivate()
             CourseEnrollment.enroll(at_random.choice(users), factories.make_course_key())
             if at_random.random() < 0.5:
-                outbox.deliver("course_enrollment")
+                deliver_changes("course_enrollment")
 
     backfill(sinks()["course_enrollment"](), Walk(batch_size=25), Summary(), Site())
-    outbox.deliver("course_enrollment")
+    deliver_changes("course_enrollment")
     assert not Change.objects.filter(sink="course_enrollment").exists()
     compared = compare()["course_enrollment"]
     assert (compared.objects, compared.different) == (CourseEnrollment.objects.count(), [])
@@ -465,7 +465,7 @@ def test_a_replica_that_lags_behind_does_not_undo_a_delivery(
     profile = UserProfile.objects.get()
     profile.name = "newer"
     profile.save()
-    outbox.deliver("user_profile")
+    deliver_changes("user_profile")
     replica.backfill()
     older, newer = rows(clickhouse, "user_profile")
     assert older["time_last_dumped"] < stamp_text(datetime.now(UTC) - REPLICA_LAG)

@@ -17,10 +17,10 @@ from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import ESCAPE, SEPARATOR, expression, fingerprints, total
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import (
     Batch,
@@ -206,7 +206,7 @@ def test_changes_that_are_still_to_be_delivered_are_no_difference(all_on: None, 
 def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, clickhouse: ClickHouse) -> None:
     sink = _fill(UserProfileSink)
     profile = sink.manager.filter(pk=sink.manager.order_by("pk").first().pk)
-    begun_before = outbox.take_stamp(sink.name)
+    begun_before = take_stamp(sink.name)
 
     class Meanwhile(UserProfileSink):
         """After its first read the profile changes, and is written: the comparison holds an older state."""
@@ -219,7 +219,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             if Meanwhile.reads == 1:
                 profile.update(name="Renamed")
                 now = sink.read(Selection(keys=[profile.get().pk]))
-                sink.write_and_clean_up(now, outbox.take_stamp(sink.name) if changed_again else begun_before)
+                sink.write_and_clean_up(now, take_stamp(sink.name) if changed_again else begun_before)
                 if changed_again:
                     profile.update(name="Renamed again")
             return batch

@@ -17,6 +17,7 @@ from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import fingerprints
+from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import Batch, ExternalIdSink, ModelBaseSink, Selection
 from platform_plugin_aspects.tests.conftest import latest, rows
@@ -334,7 +335,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             Meanwhile.reads += 1
             if Meanwhile.reads == 1:
                 learner.update(username="renamed")
-                sink.write_and_clean_up(sink.read(Selection(keys=[external_id.pk])), outbox.take_stamp(sink.name))
+                sink.write_and_clean_up(sink.read(Selection(keys=[external_id.pk])), take_stamp(sink.name))
                 if changed_again:
                     learner.update(username="renamed again")
                 has_changed.set()
