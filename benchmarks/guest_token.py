@@ -67,7 +67,7 @@ def ways(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
 
     from platform_plugin_aspects.dashboards.access.tokens import guest_token
     from platform_plugin_aspects.dashboards.superset import session
-    from platform_plugin_aspects.dashboards.superset.client import get_guest_token
+    from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 
     course, user = CourseKey.from_string("course-v1:Org+Course+Run"), User(pk=1, username="ada")
     account = {"username": options.username, "password": os.environ["SUPERSET_PASSWORD"]}

@@ -26,7 +26,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, check_size, parse_filter
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
-from platform_plugin_aspects.dashboards.configured import Dashboard, instructor_dashboards
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard, instructor_dashboards
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import count_request
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured

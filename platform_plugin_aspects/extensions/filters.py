@@ -17,7 +17,7 @@ from opaque_keys.edx.keys import CourseKey
 from openedx_filters import PipelineStep
 
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
-from platform_plugin_aspects.dashboards.configured import instructor_dashboards_for
+from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards_for
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.extensions.pipelines import micro_frontend_path

@@ -18,7 +18,7 @@ from platform_plugin_aspects.dashboards.access.author_filters import (
     parse_filters,
 )
 from platform_plugin_aspects.dashboards.access.literals import column, literal
-from platform_plugin_aspects.dashboards.access.operator_filters import extra_filters, validate_format
+from platform_plugin_aspects.dashboards.access.operator_filters import operator_filters, validate_format
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -34,6 +34,6 @@ def clauses_for(user: User, course_key: CourseKey, filters: Sequence[str] = ()) 
     return [
         f"{column('org')} = {literal(course_key.org or '')}",
         f"{column('course_key')} = {literal(str(course_key))}",
-        *extra_filters(user, course_key),
+        *operator_filters(user, course_key),
         *parse_filters(filters),
     ]

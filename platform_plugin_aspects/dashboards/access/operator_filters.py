@@ -50,7 +50,7 @@ _TOKEN = re.compile(
 _WILDCARD = re.compile(r"([\\%_])")
 
 
-def extra_filters(user: User, course_key: CourseKey) -> list[str]:
+def operator_filters(user: User, course_key: CourseKey) -> list[str]:
     """The clauses of SUPERSET_EXTRA_FILTERS_FORMAT for this person and course. Raises ImproperlyConfigured."""
     values = {name: get(user) for name, get in _OF_USER.items()}
     values |= {name: get(course_key) for name, get in _OF_COURSE.items()}

@@ -14,9 +14,9 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for, parse_filters
-from platform_plugin_aspects.dashboards.superset.client import get_guest_token
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetTimeout
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 
 #: How often to look whether another request of the same person has got the token that both need.
 LOOK_SECS = 0.02

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from platform_plugin_aspects.dashboards.configured import Dashboard
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 
 log = logging.getLogger(__name__)

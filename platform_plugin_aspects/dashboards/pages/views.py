@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.dashboards import configured as dashboards
+from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
 from platform_plugin_aspects.dashboards.pages import serializers

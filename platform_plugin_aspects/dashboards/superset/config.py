@@ -36,7 +36,7 @@ def _base_url(value: Any) -> str:
 @dataclass(frozen=True)
 class SupersetConfig:
     """One Superset: ``service_url`` is the browser's way to it, ``internal_service_url`` the server's, both with
-    ``/``. Where ``guest_token_secret`` is set, guest tokens are minted here, for ``guest_token_audience``."""
+    ``/``. Where ``guest_token_secret`` is set, guest tokens are signed here, for ``guest_token_audience``."""
 
     service_url: str = field(metadata=kind(_base_url))
     internal_service_url: str = field(metadata=kind(_base_url))
@@ -64,7 +64,7 @@ class SupersetConfig:
 
     @property
     def has_short_secret(self) -> bool:
-        """Whether guest tokens are minted with a secret that is shorter than its algorithm wants."""
+        """Whether guest tokens are signed with a secret that is shorter than its algorithm wants."""
         return 0 < len(self.guest_token_secret.encode()) < ALGORITHMS[self.guest_token_algorithm]
 
 

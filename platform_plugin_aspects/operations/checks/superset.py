@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.dashboards import configured as dashboards
+from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access.operator_filters import formats, validate_format
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle

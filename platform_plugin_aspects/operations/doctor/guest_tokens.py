@@ -14,10 +14,10 @@ from typing import Any
 import jwt
 import requests
 
-from platform_plugin_aspects.dashboards.configured import Dashboard
-from platform_plugin_aspects.dashboards.superset.client import UnknownDashboard, ask, mint
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.dashboards.superset.guest_tokens import UnknownDashboard, request_token, sign
 from platform_plugin_aspects.dashboards.superset.session import ServiceSession, exchange, send
 from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
 from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
@@ -52,7 +52,7 @@ def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[st
     token, unknown = "", []
     for dashboard in dashboards:
         try:
-            token = ask(service, GUEST, [dashboard.uuid], NO_ROWS).token
+            token = request_token(service, GUEST, [dashboard.uuid], NO_ROWS).token
         except UnknownDashboard:
             unknown.append(dashboard)
     return token, unknown
@@ -62,7 +62,7 @@ def made_here(config: SupersetConfig, **changes: Any) -> str:
     """A guest token made with the secret in SUPERSET_CONFIG, or with other values in its place."""
     with warnings.catch_warnings(action="ignore"):
         # PyJWT warns of short secrets; of ours, the system check W003 does, and Superset's default is one.
-        return mint(replace(config, **changes), GUEST, [], NO_ROWS).token
+        return sign(replace(config, **changes), GUEST, [], NO_ROWS).token
 
 
 def is_accepted(config: SupersetConfig, token: str) -> bool:

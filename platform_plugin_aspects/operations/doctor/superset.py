@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
-from platform_plugin_aspects.dashboards.configured import (
+from platform_plugin_aspects.dashboards.dashboard_settings import (
     Dashboard,
     in_context_dashboards,
     instructor_dashboards,

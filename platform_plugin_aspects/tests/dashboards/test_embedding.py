@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import translation
 
-from platform_plugin_aspects.dashboards.configured import instructor_dashboards
+from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards
 from platform_plugin_aspects.dashboards.pages.embedding import element, embed_config
 
 SUPERSET = {"service_url": "https://reports.example.invalid", "internal_service_url": "http://superset:8088"}

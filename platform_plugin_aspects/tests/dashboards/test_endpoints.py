@@ -37,7 +37,7 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
 from platform_plugin_aspects import urls
-from platform_plugin_aspects.dashboards import configured as dashboards
+from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
 from test_utils.properties import examples
@@ -70,7 +70,7 @@ ROLES = {
 
 @pytest.fixture(autouse=True)
 def _superset(settings: Any) -> None:
-    """A Superset whose guest tokens are minted here."""
+    """A Superset whose guest tokens are signed here."""
     settings.SUPERSET_CONFIG = {"service_url": "https://superset.example.com", "guest_token_secret": SECRET}
 
 

@@ -1,4 +1,4 @@
-"""Guest tokens from Superset and minted ones: what is asked of Superset, how often, and what comes of its refusals."""
+"""Guest tokens from Superset and signed ones: what is asked of Superset, how often, and what comes of its refusals."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.dashboards.superset import client
-from platform_plugin_aspects.dashboards.superset.client import get_guest_token
+from platform_plugin_aspects.dashboards.superset import guest_tokens
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetError,
@@ -33,6 +32,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetTimeout,
     SupersetUnavailable,
 )
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 from platform_plugin_aspects.dashboards.superset.session import service_session, sessions
 from test_utils.properties import examples
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
@@ -50,7 +50,7 @@ def superset(superset_endpoint: SupersetEndpoint) -> SupersetEndpoint:
     return superset_endpoint
 
 
-def get(*uuids: str) -> client.GuestToken:
+def get(*uuids: str) -> guest_tokens.GuestToken:
     return get_guest_token("ada", uuids or (ONE, TWO), CLAUSES)
 
 
@@ -67,7 +67,7 @@ def claims_of(*uuids: str) -> dict[str, Any]:
     }
 
 
-def minting(settings: Any, superset: SupersetEndpoint, **more: Any) -> None:
+def signing(settings: Any, superset: SupersetEndpoint, **more: Any) -> None:
     settings.SUPERSET_CONFIG = superset.config(guest_token_secret=superset.guest_token_secret, **more)
 
 
@@ -82,7 +82,7 @@ def test_superset_is_asked_for_the_dashboards_with_the_clauses_and_nobodys_name_
 
 
 def test_a_minted_token_is_the_same_without_a_request(settings: Any, superset: SupersetEndpoint) -> None:
-    minting(settings, superset)
+    signing(settings, superset)
     found = get()
     claims = superset.read_guest_token(found.token)
     assert claims.pop("exp") == found.expires_at == pytest.approx(time.time() + 300, abs=5)
@@ -91,7 +91,7 @@ def test_a_minted_token_is_the_same_without_a_request(settings: Any, superset: S
 
 
 def test_a_minted_token_as_configured(settings: Any, superset: SupersetEndpoint) -> None:
-    minting(
+    signing(
         settings,
         superset,
         guest_token_audience="superset",
@@ -106,7 +106,7 @@ def test_a_minted_token_as_configured(settings: Any, superset: SupersetEndpoint)
 
 @pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "ssh-rsa AAAA"])
 def test_a_key_pair_is_no_secret(secret: str, settings: Any, superset: SupersetEndpoint) -> None:
-    minting(settings, superset)
+    signing(settings, superset)
     settings.SUPERSET_CONFIG["guest_token_secret"] = secret
     with pytest.raises(SupersetMisconfigured, match="guest_token_secret in SUPERSET_CONFIG is a key pair") as caught:
         get()
@@ -119,7 +119,7 @@ def test_the_spelling_of_a_uuid_is_supersets(
     is_minted: bool, spelling: str, settings: Any, superset: SupersetEndpoint
 ) -> None:
     if is_minted:
-        minting(settings, superset)
+        signing(settings, superset)
     claims = superset.read_guest_token(get(spelling).token)
     assert claims["resources"] == [{"type": "dashboard", "id": ONE}]
 
@@ -130,7 +130,7 @@ def test_what_is_no_uuid_is_never_asked_for(
     is_minted: bool, uuid: str, settings: Any, superset: SupersetEndpoint
 ) -> None:
     if is_minted:
-        minting(settings, superset)
+        signing(settings, superset)
     with pytest.raises(SupersetMisconfigured, match="is not the UUID"):
         get(ONE, uuid)
     assert superset.requests == []
@@ -139,7 +139,7 @@ def test_what_is_no_uuid_is_never_asked_for(
 @pytest.mark.parametrize("is_minted", [False, True])
 def test_there_is_no_token_without_clauses(is_minted: bool, settings: Any, superset: SupersetEndpoint) -> None:
     if is_minted:
-        minting(settings, superset)
+        signing(settings, superset)
     with pytest.raises(ValueError, match="without clauses"):
         get_guest_token("ada", [ONE], [])
     assert superset.requests == []
@@ -152,7 +152,7 @@ def test_a_token_lasts_as_long_as_superset_says_by_our_own_clock(superset: Super
 
 
 def test_a_token_is_not_shown() -> None:
-    assert SECRET not in repr(client.GuestToken(SECRET, 1.0))
+    assert SECRET not in repr(guest_tokens.GuestToken(SECRET, 1.0))
 
 
 # The login
@@ -229,7 +229,7 @@ import json, os, sys
 import django
 django.setup()
 from django.conf import settings
-from platform_plugin_aspects.dashboards.superset.client import get_guest_token
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 
 settings.SUPERSET_CONFIG = json.loads(sys.argv[1])
 token = lambda: get_guest_token("ada", [sys.argv[2]], ["1 = 1"])
@@ -487,7 +487,7 @@ def test_an_unknown_dashboard_is_named_once_and_left_out(
     for _ in range(3):
         claims = superset.read_guest_token(get(ONE, THREE, TWO).token)
         assert [resource["id"] for resource in claims["resources"]] == [ONE, TWO]
-    (record,) = [record for record in caplog.records if record.name == client.__name__]
+    (record,) = [record for record in caplog.records if record.name == guest_tokens.__name__]
     assert record.levelno == logging.ERROR
     assert f"no embedded dashboard {THREE}:" in record.getMessage()
     # The refusal, both halves of three and of the two that are left, and one token each time.
@@ -515,4 +515,4 @@ def test_a_dashboard_that_appears_meanwhile_is_not_called_unknown(
     superset.plan("guest_token", Reply(400, {"message": "EmbeddedDashboard not found."}))
     claims = superset.read_guest_token(get(ONE, TWO).token)
     assert len(claims["resources"]) == 2
-    assert [record for record in caplog.records if record.name == client.__name__] == []
+    assert [record for record in caplog.records if record.name == guest_tokens.__name__] == []

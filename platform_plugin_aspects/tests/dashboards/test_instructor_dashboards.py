@@ -25,7 +25,7 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
 
-from platform_plugin_aspects.dashboards.configured import instructor_dashboards, localized
+from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards, localized
 from platform_plugin_aspects.extensions import filters
 from test_utils.factories import make_course, make_user
 

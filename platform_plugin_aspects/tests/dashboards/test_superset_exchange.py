@@ -25,8 +25,7 @@ from hypothesis import strategies as st
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.reader import Reader
-from platform_plugin_aspects.dashboards.superset import client, transport
-from platform_plugin_aspects.dashboards.superset.client import get_guest_token
+from platform_plugin_aspects.dashboards.superset import guest_tokens, transport
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetError,
@@ -35,6 +34,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetTimeout,
     SupersetUnavailable,
 )
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 from platform_plugin_aspects.dashboards.superset.session import sessions
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
 
@@ -120,7 +120,9 @@ def test_the_time_is_for_all_requests_of_an_exchange(superset: SupersetEndpoint,
     settings.SUPERSET_CONFIG = superset.config()
     sessions.clear()
     with pytest.raises(SupersetTimeout, match="was not answered within 0 s"):
-        client.ask(client.service_session(SupersetConfig.from_settings()), "ada", MANY[:1], CLAUSES, spent)
+        guest_tokens.request_token(
+            guest_tokens.service_session(SupersetConfig.from_settings()), "ada", MANY[:1], CLAUSES, spent
+        )
     assert superset.requests == []
 
 
@@ -198,13 +200,13 @@ def test_whatever_is_unknown_is_found(missing: set[str], superset: SupersetEndpo
 
 def test_one_process_looks_for_them_and_others_use_what_it_found(superset: SupersetEndpoint) -> None:
     superset.dashboards.discard(MANY[7])
-    assert cache.add(client.SEARCH, True, 60)  # another process has begun
+    assert cache.add(guest_tokens.SEARCH, True, 60)  # another process has begun
     started = threading.Event()
 
     def find() -> None:
         started.wait()
-        cache.set(client.unknown_key(MANY[7]), True, 60)
-        cache.delete(client.SEARCH)
+        cache.set(guest_tokens.unknown_key(MANY[7]), True, 60)
+        cache.delete(guest_tokens.SEARCH)
 
     with ThreadPoolExecutor(1) as threads:
         superset.hold("guest_token")
@@ -222,7 +224,7 @@ def test_one_process_looks_for_them_and_others_use_what_it_found(superset: Super
 
 def test_others_refuse_when_it_takes_longer(superset: SupersetEndpoint) -> None:
     superset.dashboards.discard(MANY[7])
-    assert cache.add(client.SEARCH, True, 60)
+    assert cache.add(guest_tokens.SEARCH, True, 60)
     with pytest.raises(SupersetUnavailable, match="Another request is finding out"):
         resources(superset)
     assert superset.paths() == [*LOG_IN, "guest_token"]
@@ -245,8 +247,8 @@ def test_what_was_found_before_the_time_was_over_is_kept(
     with pytest.raises(SupersetUnavailable):
         resources(superset)
     del superset.planned_reply
-    assert cache.get(client.unknown_key(MANY[0])) is True
-    assert cache.get(client.SEARCH) is None
+    assert cache.get(guest_tokens.unknown_key(MANY[0])) is True
+    assert cache.get(guest_tokens.SEARCH) is None
     assert resources(superset) == MANY[1:60]
     named = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert [MANY[0] in text for text in named] == [True, False]

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from platform_plugin_aspects.dashboards import configured as dashboards
+from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from test_utils.clickhouse_endpoint import ALL, ClickHouseEndpoint
 from test_utils.how_tos import Operator, PageFailed, read_page
 from test_utils.processes import REPOSITORY, until

@@ -1,4 +1,4 @@
-"""Guest tokens: asked of Superset with the service account, or minted here with the secret that both share.
+"""Guest tokens: asked of Superset with the service account, or signed here with the secret that both share.
 
 A guest may read any column of a dashboard's datasets: only the row-level clauses in the token hold back other courses'
 rows. Superset joins them by AND and checks nothing, so they come from ``clauses_for`` and are never left out.
@@ -65,8 +65,8 @@ def get_guest_token(username: str, dashboard_uuids: Sequence[str], clauses: Sequ
     config = SupersetConfig.from_settings()
     uuids = [_canonical(uuid) for uuid in dashboard_uuids]
     if config.guest_token_secret:
-        return mint(config, username, uuids, clauses)
-    return _ask_for_known(service_session(config), username, uuids, clauses)
+        return sign(config, username, uuids, clauses)
+    return _request_known(service_session(config), username, uuids, clauses)
 
 
 def _canonical(text: str) -> str:
@@ -87,7 +87,7 @@ def _rules(clauses: Sequence[str]) -> list[dict[str, str]]:
     return [{"clause": clause} for clause in clauses]
 
 
-def mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+def sign(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A token as ``get_guest_token`` gives it, made with the secret that is shared with Superset."""
     expires_at = time.time() + config.guest_token_lifetime_secs
     claims = {
@@ -109,21 +109,21 @@ def mint(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: S
     return GuestToken(token, expires_at)
 
 
-def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+def _request_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
     deadline = service.deadline()
     known = _without_unknown(uuids)
     with suppress(UnknownDashboard):
-        return ask(service, username, known, clauses, deadline)
+        return request_token(service, username, known, clauses, deadline)
     if not optional_cache.add(SEARCH, deadline.seconds):
         _wait_for_search(deadline)
-        return ask(service, username, _without_unknown(uuids), clauses, deadline)
+        return request_token(service, username, _without_unknown(uuids), clauses, deadline)
     missing: list[str] = []
     try:
         before, known = known, _without_unknown(uuids)
         if known != before:  # another request has found some since we looked
             with suppress(UnknownDashboard):
-                return ask(service, username, known, clauses, deadline)
+                return request_token(service, username, known, clauses, deadline)
         for uuid in _unknown_among(service, username, known, clauses, deadline):
             missing.append(uuid)
             # At once: what is found before the deadline needs not be found again.
@@ -137,7 +137,7 @@ def _ask_for_known(service: ServiceSession, username: str, uuids: Sequence[str],
                 ", ".join(missing),
                 UNKNOWN_SECS,
             )
-    return ask(service, username, [uuid for uuid in known if uuid not in missing], clauses, deadline)
+    return request_token(service, username, [uuid for uuid in known if uuid not in missing], clauses, deadline)
 
 
 def _without_unknown(uuids: Sequence[str]) -> list[str]:
@@ -183,13 +183,13 @@ def _are_known(
     service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
 ) -> bool:
     try:
-        ask(service, username, uuids, clauses, deadline)
+        request_token(service, username, uuids, clauses, deadline)
     except UnknownDashboard:
         return False
     return True
 
 
-def ask(
+def request_token(
     service: ServiceSession,
     username: str,
     uuids: Sequence[str],

@@ -13,8 +13,8 @@ from opaque_keys.edx.keys import CourseKey, UsageKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.dashboards import configured as dashboards
-from platform_plugin_aspects.dashboards.configured import Dashboard
+from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from test_utils.factories import make_user
