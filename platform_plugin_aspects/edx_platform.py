@@ -24,7 +24,7 @@ from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
 from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import AsideUsageKey, CourseKey, UsageKey
 
-from platform_plugin_aspects.loading import CannotLoad, load
+from platform_plugin_aspects.dotted_path import CannotLoad, load
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.hidden import raises_without_frames
 from platform_plugin_aspects.mapping_settings import WrongValue, is_http, kind, read_mapping, seconds, text
 from platform_plugin_aspects.proxies import driver_proxy
+from platform_plugin_aspects.redaction import raises_without_frames
 
 #: The method that compresses requests to a server.
 COMPRESSION = "lz4"

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 
 from platform_plugin_aspects.clickhouse.connection import COMPRESSION, Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured, typed_errors
-from platform_plugin_aspects.hidden import Hidden
+from platform_plugin_aspects.redaction import Hidden
 
 #: Driver options that are the same for every HTTP connection.
 HTTP_OPTIONS: dict[str, Any] = {

@@ -15,8 +15,8 @@ from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import create_user_statement
 from platform_plugin_aspects.clickhouse.schema import on_cluster
-from platform_plugin_aspects.hidden import raises_without_frames
 from platform_plugin_aspects.mapping_settings import WrongValue, kind, read_mapping
+from platform_plugin_aspects.redaction import raises_without_frames
 
 SETTING = "ASPECTS_SUPERSET_READER"
 #: Limits of each query. ``readonly`` forbids the user to change them.

@@ -14,8 +14,8 @@ from django.conf import settings
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.dotted_path import CannotLoad, load, shown
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
-from platform_plugin_aspects.loading import CannotLoad, load, shown
 from platform_plugin_aspects.models import NAME_LENGTH
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import (

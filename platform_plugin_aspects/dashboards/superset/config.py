@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.hidden import raises_without_frames
 from platform_plugin_aspects.mapping_settings import WrongValue, is_http, kind, one_of, read_mapping, seconds, text
+from platform_plugin_aspects.redaction import raises_without_frames
 from platform_plugin_aspects.settings import common
 
 #: Algorithms of GUEST_TOKEN_JWT_ALGO that work with a shared secret, and the shortest secret for each, in bytes

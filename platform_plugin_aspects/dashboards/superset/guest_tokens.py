@@ -26,7 +26,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
 )
 from platform_plugin_aspects.dashboards.superset.session import ServiceSession, service_session, token_of
 from platform_plugin_aspects.dashboards.superset.transport import Deadline
-from platform_plugin_aspects.hidden import Hidden
+from platform_plugin_aspects.redaction import Hidden
 
 GUEST_TOKEN = "api/v1/security/guest_token/"
 #: How long a dashboard that Superset does not know is left out before it is asked for again.

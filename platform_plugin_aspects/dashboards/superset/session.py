@@ -26,8 +26,8 @@ from platform_plugin_aspects.dashboards.superset.errors import (
 )
 from platform_plugin_aspects.dashboards.superset.transport import MOST_BYTES, Deadline, TooLarge, new_session, request
 from platform_plugin_aspects.errors import root_cause
-from platform_plugin_aspects.hidden import Hidden, HiddenBytes
 from platform_plugin_aspects.proxies import requests_proxy
+from platform_plugin_aspects.redaction import Hidden, HiddenBytes
 
 LOGIN = "api/v1/security/login"
 CSRF_TOKEN = "api/v1/security/csrf_token/"

@@ -20,7 +20,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from platform_plugin_aspects.hidden import HiddenBytes
+from platform_plugin_aspects.redaction import HiddenBytes
 
 #: The largest answer: guest tokens take some KiB, and pages of Superset some hundred.
 MOST_BYTES = 4 * 1024 * 1024

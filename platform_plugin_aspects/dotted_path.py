@@ -1,4 +1,4 @@
-"""Loading modules that a setting names, which are somebody else's code and may raise anything."""
+"""Loads what a setting names by its dotted path: code of others, which may raise anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class CannotLoad(Exception):
 
 
 def load(path: Any) -> Any:
-    """What the dotted path names. Raises CannotLoad whatever goes wrong, and KeyboardInterrupt."""
+    """The object at a dotted path. Raises CannotLoad whatever goes wrong, and KeyboardInterrupt."""
     if not isinstance(path, str) or not path:
         raise CannotLoad("it is not text with a dotted path")
     try:

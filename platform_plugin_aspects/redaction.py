@@ -1,4 +1,4 @@
-"""Secrets that error reporters do not show: these show the variables of every frame by their repr()."""
+"""Secrets without a repr(), because error reporters show the repr() of every frame's variables."""
 
 from __future__ import annotations
 
