@@ -1,14 +1,16 @@
-"""Plain aligned text of at most 100 columns, the same on a terminal and in a pipe."""
+"""Aligned text of at most 80 columns: on a terminal in colour, in a pipe without."""
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-WIDTH = 100
+WIDTH = 80
+BOLD, GREEN, CYAN = "1", "1;32", "36"
 GAP = 2
 # Control characters, invisible formatting (text direction among it), lone surrogates, and line and
 # paragraph separators: as they are they would hide or move what stands around them.
@@ -62,6 +64,12 @@ class Paper:
 
     def __init__(self, out: Any = None):
         self._out = out or sys.stdout
+        # https://no-color.org
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self._colours = self._out.isatty() and not plain
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours else text
 
     def line(self, text: str = "") -> None:
         """One line as it is."""
@@ -70,8 +78,16 @@ class Paper:
     def heading(self, text: str) -> None:
         """A line underlined, with a blank line before it."""
         self.line()
-        self.line(text)
+        self.line(self._in(BOLD, text))
         self.line("-" * width(text))
+
+    def headline(self, text: str) -> None:
+        """A line to remember."""
+        self.line(self._in(GREEN, text))
+
+    def command(self, text: str) -> None:
+        """A line to paste into a shell, however long."""
+        self.line(f"  {self._in(CYAN, text)}")
 
     def say(self, text: str, indent: int = 0, hang: int = 0) -> None:
         """A paragraph, wrapped; lines after the first are indented by ``hang`` more."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from platform_plugin_aspects.sinks import Selection, TaxonomySink
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.comparison import compare
 from test_utils.demo import command
-from test_utils.demo.paper import WIDTH, fitted, shown, width
+from test_utils.demo.paper import WIDTH, Paper, fitted, shown, width
 from test_utils.factories import make_taxonomy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,16 +69,22 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert len(promised) >= 6
     told = iter([line.strip() for line in lines])
     assert [line for line in promised if line not in told] == []
+    (headline,) = [line for line in lines if line.endswith(" inserts. Source and ClickHouse: equal.")]
+    assert re.fullmatch(r"[1-9]\d\d changes became [1-9]\d inserts\. Source and ClickHouse: equal\.", headline)
+    assert lines[-6:-4] == [headline, ""]
+    assert "\x1b" not in done.stdout
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
     # What it says to type works, in a shell that knows nothing.
     suggested = [line for line in lines if str(folder) in line]
     assert [line.rpartition("' ")[2] for line in suggested] == [
         "cms aspects_status",
+        "cms aspects_compare --object all",
         "cms dump_data_to_clickhouse --object taxonomy",
     ]
     said = [in_a_new_shell(line).stdout for line in suggested]
     assert "user_profile" in said[0]
-    assert "6 rows in taxonomy" in said[1]
+    assert said[1].endswith("\nequal\n")
+    assert "6 rows in taxonomy" in said[2]
 
 
 def in_a_new_shell(line: str) -> subprocess.CompletedProcess[str]:
@@ -137,6 +145,24 @@ def test_a_folder_that_no_demo_made_is_not_wiped(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "holds files that no demo made" in done.stderr
     assert mine.read_text() == "years of work"
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "no_color", "coloured"), [(Terminal, "", True), (Terminal, "1", False), (StringIO, "", False)]
+)
+def test_colours_are_for_terminals(
+    out: type[StringIO], no_color: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    written = out()
+    Paper(written).headline("equal")
+    assert written.getvalue() == ("\x1b[1;32mequal\x1b[0m\n" if coloured else "equal\n")
 
 
 @pytest.mark.parametrize(
