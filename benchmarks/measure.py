@@ -82,7 +82,8 @@ def insert(name: str) -> Callable[[], int]:
 
 def backfill(name: str) -> Callable[[], int]:
     """What the command runs."""
-    from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk
+    from platform_plugin_aspects.delivery.backfill.summary import Summary
+    from platform_plugin_aspects.delivery.backfill.walk import Walk
     from platform_plugin_aspects.delivery.backfill.walk import backfill as run_backfill
     from platform_plugin_aspects.sinks.registry import sinks
 

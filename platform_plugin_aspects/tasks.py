@@ -17,8 +17,8 @@ from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.walk import Watcher
+from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
+from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.isolate import write_objects
 from platform_plugin_aspects.delivery.sink_lock import busy_secs, take_stamp, wait_after
@@ -164,10 +164,8 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         log.error("%s %s cannot be written: %s", sink.name, bad_key, reason)
 
 
-class _Patient(Watcher):
-    """Watches a range in a worker; the command that handed it out reads what is kept of its progress."""
-
-    patient = True
+class _LogWatcher(Watcher):
+    """Watches a range in a worker: the command that handed the range out reads its progress from the database."""
 
     def tell(self, line: str) -> None:
         """See Watcher."""
@@ -185,8 +183,8 @@ def backfill_range(range_id: int, ticket: str) -> None:
     if row is None:
         return
     try:
-        ranges.walk_range(row, Connection.from_settings(), _Patient(), ticket)
-    except ranges.TakenOver as reason:
+        walk_range(row, Connection.from_settings(), _LogWatcher(), task_token=ticket, patient=True)
+    except LeaseLost as reason:
         log.info("Backfill of %s, range %s: %s", row.sink, range_id, reason)
     except (Failure, ValueError) as error:
         log.error("Backfill of %s, range %s: %s", row.sink, range_id, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -31,7 +31,9 @@ def walk(
         selection = replace(selection, after=batch.keys[-1])
 
 
-def ahead(items: Iterable[Item | None], work: Callable[[Item], Result]) -> Iterator[tuple[Item, Future[Result]]]:
+def ahead(
+    items: Iterable[Item | None], work: Callable[[Item], Result]
+) -> Generator[tuple[Item, Future[Result]], None, None]:
     """Each item with its result, which a thread computes while the caller's thread makes the next item.
 
     At most one item is under way. None among the items yields the item under way before the next one is made. An item

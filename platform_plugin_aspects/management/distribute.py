@@ -12,7 +12,7 @@ from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.ranges import Status, kept
+from platform_plugin_aspects.delivery.backfill.ranges import Status, saved_ranges
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.operations.doctor import workers as celery_workers
@@ -51,12 +51,12 @@ def require_workers(connection: Connection) -> None:
 
 
 def distribute(sink: BaseSink, workers: int, progress: Progress) -> list[BackfillRange]:
-    """Have Celery workers walk the kept ranges of a sink, ``workers`` at a time; returns the ranges in the end.
+    """Have Celery workers walk the saved ranges of a sink, ``workers`` at a time; returns the ranges in the end.
 
     Ends when each is done or has failed, or is taken back because the person wants to stop. Raises CommandError when
     nothing is heard of any worker for SILENCE_SECS while ranges are in the queue.
     """
-    kept(sink).exclude(status=Status.DONE).update(**TAKEN_BACK, message="")
+    saved_ranges(sink).exclude(status=Status.DONE).update(**TAKEN_BACK, message="")
     return _Distribution(sink, workers, progress).run()
 
 
@@ -65,7 +65,7 @@ class _Distribution:
         self.sink = sink
         self.workers = workers
         self.progress = progress
-        self.ranges = list(kept(sink))
+        self.ranges = list(saved_ranges(sink))
         self.number = len(self.ranges)
         # By our own clock: {primary key: (what was seen last, when it was new)}.
         self.seen: dict[int, tuple[object, float]] = {}
@@ -78,14 +78,14 @@ class _Distribution:
             while self._look():
                 self.progress.wait(LOOK_SECS)
         finally:
-            # Workers end after the batch at hand, for they cannot note it any more.
-            kept(self.sink).filter(status__in=HANDED_OUT).update(**TAKEN_BACK)
-        self.ranges[:] = kept(self.sink)
+            # Workers end after the current insert, because they have lost their lease.
+            saved_ranges(self.sink).filter(status__in=HANDED_OUT).update(**TAKEN_BACK)
+        self.ranges[:] = saved_ranges(self.sink)
         return self.ranges
 
     def _look(self) -> bool:
-        """See how far they are, and hand out what is to be; returns whether to look again."""
-        self.ranges[:] = kept(self.sink)
+        """Read the progress, and hand out waiting ranges; returns whether to look again."""
+        self.ranges[:] = saved_ranges(self.sink)
         if len(self.ranges) != self.number:
             raise CommandError(f"Another backfill of {self.sink.name} has begun: this one ends")
         self._give_up_silent()
@@ -101,10 +101,11 @@ class _Distribution:
 
     def _hand_out(self, row: BackfillRange) -> None:
         # Before it is sent: a worker takes nothing else.
-        ticket = uuid.uuid4().hex
-        BackfillRange.objects.filter(pk=row.pk).update(status=Status.QUEUED, ticket=ticket, updated_at=timezone.now())
+        task_token = uuid.uuid4().hex
+        values = {"status": Status.QUEUED, "ticket": task_token, "updated_at": timezone.now()}
+        BackfillRange.objects.filter(pk=row.pk).update(**values)
         try:
-            tasks.backfill_range.apply_async((row.pk, ticket), **outbox.FAIL_FAST)
+            tasks.backfill_range.apply_async((row.pk, task_token), **outbox.FAIL_FAST)
         except Exception as error:
             raise CommandError(f"Celery's broker does not take the work ({type(error).__name__})") from None
 

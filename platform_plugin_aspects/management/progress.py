@@ -12,7 +12,8 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.delivery.backfill.walk import Summary, Watcher
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange
@@ -38,14 +39,12 @@ class Progress(Stoppable, Watcher):
         bar: bool = False,
         lines: bool = False,
         talkative: bool = False,
-        dry_run: bool = False,
     ):
         super().__init__()
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines
         self.talkative = talkative
-        self.dry_run = dry_run
         self.name = ""
         self.ranges: Sequence[BackfillRange] = ()
         self.bounds: tuple[int, int] | None = None

@@ -15,7 +15,8 @@ from django.db import connections
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.walk import Summary
+from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
+from platform_plugin_aspects.delivery.backfill.summary import Summary, summary_of
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
@@ -49,7 +50,7 @@ SHOWN = 10
 OF_ONE_OBJECT = ("ids", "ids_to_skip", "start_pk")
 #: Options that choose objects: a backfill that is resumed has its own.
 CHOOSING = (*OF_ONE_OBJECT, "since", "force", "limit")
-#: Options of how fast to go, which may be others when a backfill is resumed, and their names in ranges.walk_of.
+#: Options of how fast to go, which may be others when a backfill is resumed, and their names in Walk.
 PACE = {
     "batch_size": "batch_size",
     "sleep_time": "sleep_secs",
@@ -85,6 +86,8 @@ class Command(AspectsCommand):
         "Bring objects of edx-platform to ClickHouse. Courses are written when they were published since their last "
         "dump; other objects always. Ctrl-C ends after the batch at hand; --resume goes on."
     )
+
+    answered = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
@@ -145,7 +148,6 @@ class Command(AspectsCommand):
             bar=self.stderr.isatty() and not options["no_progress"],
             lines=not self.stderr.isatty() and not options["no_progress"],
             talkative=options["verbosity"] >= 2,
-            dry_run=options["dry_run"],
         )
         wanted = chosen(options["object"], self.stdout.write, even_if_off=options["even_if_off"])
         sinks_ = [sink(connection, options["read_from"]) for sink in wanted]
@@ -164,7 +166,7 @@ class Command(AspectsCommand):
         self._end(runs, problem, progress.stopping, options)
 
     def _options(self, sink: BaseSink, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The key to begin after, and how to walk, for ranges.walk_of."""
+        """The key to begin after, and how to walk, as Walk.from_json reads it."""
         keys, skip, after = (parse_keys(sink, options[option]) for option in OF_ONE_OBJECT)
         since = _moment(options["since"])
         if since is not None and not sink.date:
@@ -180,6 +182,7 @@ class Command(AspectsCommand):
             "force": options["force"] or None,
             "limit": options["limit"],
             "even_if_off": options["even_if_off"] or None,
+            "dry_run": options["dry_run"] or None,
             **{name: options[option] for option, name in PACE.items()},
         }
         if found["max_rate"] and options["workers"]:
@@ -189,7 +192,7 @@ class Command(AspectsCommand):
     def _run(self, sink: BaseSink, after: Any, walk: dict[str, Any], options: Mapping[str, Any]) -> _Run:
         """The backfill of a sink: a new one, or the one to go on with."""
         if options["resume"]:
-            found = list(ranges.kept(sink))
+            found = list(ranges.saved_ranges(sink))
             if found:
                 for row in found:
                     row.options |= walk
@@ -203,10 +206,10 @@ class Command(AspectsCommand):
         pieces = (options["workers"] or 0) * PIECES_PER_WORKER or 1
         planned = ranges.plan(sink, walk, after, pieces)
         if kept:
-            given_up = ranges.total(row for row in ranges.kept(sink) if row.status != ranges.Status.DONE).last_key
+            given_up = summary_of(row for row in ranges.saved_ranges(sink) if row.status != ranges.Status.DONE).last_key
             if given_up is not None:
                 self.stdout.write(f"{sink.name}: an earlier backfill, which ended at {given_up}, is given up")
-            ranges.keep(sink, planned)
+            ranges.save_ranges(sink, planned)
         return _Run(sink, planned, kept)
 
     def _walk(
@@ -220,7 +223,7 @@ class Command(AspectsCommand):
             if run.finished:
                 ended = max(row.updated_at for row in run.ranges).astimezone(UTC)
                 progress.tell(f"{run.sink.name}: the last backfill finished at {ended:%Y-%m-%d %H:%M} UTC")
-                run.summary = ranges.total(run.ranges)
+                run.summary = summary_of(run.ranges)
                 continue
             started = time.monotonic()
             try:
@@ -230,13 +233,13 @@ class Command(AspectsCommand):
                     self._walk_here(run, connection, progress)
             except PLATFORM_FAULTS as error:
                 return f"The platform's database failed ({type(error).__name__}): {error}"
-            except (CommandError, Failure, ranges.TakenOver, ValueError) as error:
+            except (CommandError, Failure, LeaseLost, ValueError) as error:
                 if options["workers"]:
                     _refresh(run)
                 return str(error)
             finally:
                 progress.end()
-                run.summary = ranges.total(run.ranges)
+                run.summary = summary_of(run.ranges)
                 if options["workers"]:
                     run.summary.seconds = time.monotonic() - started
         return None
@@ -245,7 +248,10 @@ class Command(AspectsCommand):
         progress.begin(run.sink, run.ranges)
         for row in run.ranges:
             if row.status != ranges.Status.DONE and not progress.stopping:
-                run.missing += ranges.walk_range(row, connection, progress).missing
+                summary = walk_range(row, connection, progress, patient=self.answered)
+                run.missing += summary.missing
+                # From now on, a ClickHouse that does not answer is waited for.
+                self.answered |= summary.answered
 
     def _report(self, runs: list[_Run], options: Mapping[str, Any]) -> None:
         """Say what was done."""
@@ -289,7 +295,7 @@ class Command(AspectsCommand):
 
 def _refresh(run: _Run) -> None:
     """Read what workers have done of the ranges, those that are still there."""
-    rows = {row.pk: row for row in ranges.kept(run.sink)}
+    rows = {row.pk: row for row in ranges.saved_ranges(run.sink)}
     run.ranges = [rows.get(row.pk, row) for row in run.ranges]
 
 

@@ -14,7 +14,8 @@ from django.contrib.auth.models import User
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, repair
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
@@ -119,12 +120,9 @@ def test_only_the_range_is_cleaned(clickhouse: ClickHouse) -> None:
 
 
 def test_a_dry_run_takes_nothing_out(clickhouse: ClickHouse) -> None:
-    class Dry(Watcher):
-        dry_run = True
-
     leaving = learner()
     lands_late(leaving, UserProfileSink())
-    backfill(UserProfileSink(), Walk(), Summary(), Dry())
+    backfill(UserProfileSink(), Walk(dry_run=True), Summary())
     assert users_in(UserProfileSink()) == [leaving.pk]
 
 

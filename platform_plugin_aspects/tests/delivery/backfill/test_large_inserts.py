@@ -9,10 +9,13 @@ from common.djangoapps.student.models import UserProfile
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, Watcher, backfill
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.sinks import BaseSink, Batch, ExternalIdSink, UserProfileSink
 from platform_plugin_aspects.tests.conftest import rows
+from platform_plugin_aspects.tests.watchers import Recorder
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.retirement import retire
@@ -36,29 +39,6 @@ class ExternalIds(ExternalIdSink):
     insert_size = 3
 
 
-class Impatient(Watcher):
-    """Stops the backfill when it has heard so many signs of life; does not wait."""
-
-    patient = True
-
-    def __init__(self, beats: int | None = None):
-        self.beats = beats
-        self.said: list[str] = []
-
-    def tell(self, line: str) -> None:
-        self.said.append(line)
-
-    def beat(self) -> None:
-        if self.beats is not None:
-            self.beats -= 1
-
-    def wait(self, seconds: float) -> None:
-        pass
-
-    def wants_to_stop(self) -> bool:
-        return self.beats is not None and self.beats <= 0
-
-
 @pytest.fixture
 def learners(clickhouse_http: ClickHouseEndpoint) -> list[Any]:
     """Eight learners."""
@@ -67,9 +47,9 @@ def learners(clickhouse_http: ClickHouseEndpoint) -> list[Any]:
     return users
 
 
-def run(sink: BaseSink, watcher: Watcher | None = None, **walk: Any) -> Summary:
+def written_by(sink: BaseSink, watcher: Watcher | None = None, **walk: Any) -> Summary:
     summary = Summary()
-    backfill(sink, Walk(**walk), summary, watcher)
+    backfill(sink, Walk(**walk), summary, watcher, patient=watcher is not None)
     return summary
 
 
@@ -104,7 +84,7 @@ def test_what_is_read_bit_by_bit_goes_with_one_insert(
     clickhouse: ClickHouse,
     clickhouse_http: ClickHouseEndpoint,
 ) -> None:
-    summary = run(Profiles(), Impatient(), **walk)
+    summary = written_by(Profiles(), Recorder(), **walk)
     assert sizes(clickhouse_http, clickhouse, "user_profile") == expected
     keys = [user.profile.pk for user in learners][: sum(expected)]
     assert sorted(row["id"] for row in rows(clickhouse, "user_profile")) == keys
@@ -114,7 +94,7 @@ def test_what_is_read_bit_by_bit_goes_with_one_insert(
 def test_what_cannot_be_packed_is_found_and_the_rest_is_written(learners: list[Any], clickhouse: ClickHouse) -> None:
     user = factories.make_user(profile=False)
     UserProfile.objects.create(id=TOO_LARGE, user=user)
-    summary = run(Profiles())
+    summary = written_by(Profiles())
     assert (summary.objects, summary.rejected, list(summary.errors)) == (8, 1, [str(TOO_LARGE)])
     assert len(rows(clickhouse, "user_profile")) == 8
 
@@ -126,7 +106,7 @@ def test_a_sink_that_raises_anything_costs_its_object_alone(learners: list[Any],
                 raise RuntimeError("a third party's sink")
             return super().prepared(batch, *args)
 
-    summary = run(Broken())
+    summary = written_by(Broken())
     assert (summary.objects, list(summary.errors)) == (7, [str(learners[3].profile.pk)])
     assert len(rows(clickhouse, "user_profile")) == 7
 
@@ -139,7 +119,7 @@ def test_what_clickhouse_refuses_of_a_pack_is_found_and_the_rest_is_written(
     with connection.cursor() as cursor:
         sql = "UPDATE external_user_ids_externalid SET external_user_id = %s WHERE id = %s"
         cursor.execute(sql, ["secret, and no UUID", ids[bad].pk])
-    summary = run(ExternalIds())
+    summary = written_by(ExternalIds())
     assert (summary.objects, summary.rejected, list(summary.errors)) == (7, 1, [str(ids[bad].pk)])
     assert "secret" not in str(summary.errors)
     expected = sorted(str(each.external_user_id) for each in ids if each != ids[bad])
@@ -151,8 +131,8 @@ def test_a_clickhouse_that_is_away_gets_it_all_again(
     learners: list[Any], clickhouse: ClickHouse, clickhouse_http: ClickHouseEndpoint
 ) -> None:
     clickhouse_http.fail("503", times=3, match="INSERT")
-    watcher = Impatient()
-    summary = run(Profiles(), watcher)
+    watcher = Recorder()
+    summary = written_by(Profiles(), watcher)
     assert (summary.objects, len(watcher.said)) == (8, 3)
     assert len(rows(clickhouse, "user_profile")) == 8
 
@@ -161,13 +141,13 @@ def test_a_clickhouse_that_is_away_gets_it_all_again(
 def test_what_was_read_when_it_is_stopped_is_left_for_the_next_time(
     beats: int, written: int, learners: list[Any], clickhouse: ClickHouse
 ) -> None:
-    watcher = Impatient(beats)
-    summary = run(Profiles(), watcher)
+    watcher = Recorder(stop_after_beats=beats)
+    summary = written_by(Profiles(), watcher)
     # It was alive after each reading, and read no more.
-    assert watcher.beats == 0
+    assert watcher.beats == beats
     keys = [None, *(user.profile.pk for user in learners)]
     assert (summary.stopped, summary.objects, summary.last_key) == (True, written, keys[written])
-    run(Profiles(), after=summary.last_key)
+    written_by(Profiles(), after=summary.last_key)
     assert len(rows(clickhouse, "user_profile")) == 8
 
 
@@ -183,13 +163,13 @@ def test_learners_who_retire_meanwhile_are_taken_out_again(
                 retire(learners[3])
             return packed
 
-    run(Retiring())
+    written_by(Retiring())
     left = {row["user_id"] for row in rows(clickhouse, "user_profile")}
     assert left == {user.pk for user in learners} - {learners[3].pk}
 
 
 def test_a_range_of_a_comparison_is_read_bit_by_bit_too(learners: list[Any], clickhouse: ClickHouse) -> None:
-    run(Profiles())
+    written_by(Profiles())
     found = compare(Profiles(), batch_size=3)
     assert (found.equal, found.objects, found.ranges, found.inspected) == (True, 8, 3, 0)
     gone = learners[4].profile.pk
@@ -209,5 +189,5 @@ def test_a_sink_with_a_write_of_its_own_is_given_what_was_read(learners: list[An
             return None
 
     written: list[int] = []
-    assert run(Own()).objects == 8
+    assert written_by(Own()).objects == 8
     assert sum(written) == 8

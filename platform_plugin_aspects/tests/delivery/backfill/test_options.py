@@ -27,7 +27,10 @@ from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
-from platform_plugin_aspects.delivery.backfill.walk import BEAT_SECS, REPLICA_LAG, Summary, Walk, Watcher, backfill
+from platform_plugin_aspects.delivery.backfill.insert import REPLICA_LAG
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.watcher import BEAT_SECS
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.management.progress import LINE_SECS, Progress, expected
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
@@ -35,6 +38,7 @@ from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage
+from platform_plugin_aspects.tests.watchers import Recorder
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.comparison import compare
@@ -59,36 +63,6 @@ def run(*args: Any, **options: Any) -> list[str]:
 
 def inserts(endpoint: ClickHouseEndpoint) -> int:
     return sum(request.statement.startswith("INSERT") for request in endpoint.requests)
-
-
-class Clock(Watcher):
-    """Notes what it is told; its time passes only in ``wait``, and ``per_batch`` seconds with each batch."""
-
-    def __init__(self, per_batch: float = 0) -> None:
-        self.time = 1000.0
-        self.per_batch = per_batch
-        self.said: list[str] = []
-        self.waits: list[float] = []
-        self.beats = 0
-        self.landed: list[tuple[float, int]] = []
-
-    def tell(self, line: str) -> None:
-        self.said.append(line)
-
-    def progress(self, summary: Summary) -> None:
-        self.landed.append((self.time, summary.objects))
-        self.time += self.per_batch
-
-    def beat(self) -> None:
-        self.beats += 1
-
-    def now(self) -> float:
-        return self.time
-
-    def wait(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        assert len(self.waits) < 100, "no end"
-        self.time += seconds
 
 
 # Dry runs
@@ -258,7 +232,7 @@ def rates(landed: list[tuple[float, int]]) -> list[float]:
 @pytest.mark.parametrize("per_batch", [0, 0.3])
 def test_a_rate_is_kept_between_batches(per_batch: float, clickhouse: ClickHouse, all_on: None) -> None:
     profiles(19)
-    clock = Clock(per_batch)
+    clock = Recorder(per_insert=per_batch)
     backfill(sinks()["user_profile"](), Walk(batch_size=4, max_rate=10), Summary(), clock)
     assert rates(clock.landed[:-1]) == [10] * 3
     assert sum(clock.waits) == pytest.approx(4 * (0.4 - per_batch))
@@ -267,13 +241,11 @@ def test_a_rate_is_kept_between_batches(per_batch: float, clickhouse: ClickHouse
 def test_a_rate_that_was_not_reached_is_not_made_up_for(clickhouse: ClickHouse, all_on: None) -> None:
     profiles(20)
 
-    class Slow(Clock):
-        def progress(self, summary: Summary) -> None:
-            super().progress(summary)
-            if summary.objects == 8:
-                self.time += 100
+    def slow(summary: Summary) -> None:
+        if summary.objects == 8:
+            clock.time += 100
 
-    clock = Slow()
+    clock = Recorder(on_progress=slow)
     backfill(sinks()["user_profile"](), Walk(batch_size=4, max_rate=10), Summary(), clock)
     assert [rate for rate in rates(clock.landed) if rate > 10] == []
     assert rates(clock.landed)[-2:] == [10, 10]
@@ -283,14 +255,14 @@ def test_what_is_up_to_date_costs_no_time(clickhouse: ClickHouse, all_on: None) 
     for _ in range(4):
         factories.make_course()
     run("--object", "course_overviews")
-    clock = Clock()
+    clock = Recorder()
     backfill(sinks()["course_overviews"](), Walk(batch_size=1, max_rate=0.1), Summary(), clock)
     assert clock.waits == []
 
 
 def test_a_long_pause_has_signs_of_life(clickhouse: ClickHouse, all_on: None) -> None:
     profiles(2)
-    clock = Clock()
+    clock = Recorder()
     backfill(sinks()["user_profile"](), Walk(batch_size=1, sleep_secs=3 * BEAT_SECS + 1), Summary(), clock)
     assert clock.waits == [*[BEAT_SECS] * 3, 1] * 2
     assert clock.beats >= 8
@@ -308,15 +280,13 @@ def test_it_waits_while_clickhouse_is_away_and_says_so(
     sink = sinks()[name]()
     before = 1 if name == "user_profile" else 2
 
-    class Breaker(Clock):
-        def progress(self, summary: Summary) -> None:
-            super().progress(summary)
-            if summary.objects == 2:
-                # The driver itself tries once more when a connection is cut.
-                match = None if kind == "refuse" else "INSERT"
-                clickhouse_http.fail(kind, times=6, match=match)
+    def fail(summary: Summary) -> None:
+        if summary.objects == 2:
+            # The driver itself tries once more when a connection is cut.
+            match = None if kind == "refuse" else "INSERT"
+            clickhouse_http.fail(kind, times=6, match=match)
 
-    clock, summary = Breaker(), Summary()
+    clock, summary = Recorder(on_progress=fail), Summary()
     backfill(sink, Walk(batch_size=2), summary, clock)
     assert clickhouse_http.faults.pending == 0, before
     assert (summary.objects, summary.rejected) == (6, 0)
@@ -333,7 +303,7 @@ def test_a_wrong_password_stops_at_once(clickhouse_http: ClickHouseEndpoint, all
     keys = profiles(6)
     clickhouse_http.fail("slow", match="INSERT", seconds=0)
     clickhouse_http.fail("exception", times=None, match="INSERT", code=516)
-    clock, summary = Clock(), Summary()
+    clock, summary = Recorder(), Summary()
     with pytest.raises(Misconfigured):
         backfill(sinks()["user_profile"](), Walk(batch_size=2), summary, clock)
     assert (clock.waits, clock.said) == ([], [])
@@ -343,34 +313,23 @@ def test_a_wrong_password_stops_at_once(clickhouse_http: ClickHouseEndpoint, all
 def test_clickhouse_that_was_never_there_is_not_waited_for(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(2)
     clickhouse_http.fail("503", times=None)
-    clock = Clock()
+    clock = Recorder()
     with pytest.raises(Unavailable):
         backfill(sinks()["user_profile"](), Walk(), Summary(), clock)
     assert clock.waits == []
-    # But by who is patient, as workers are.
-    patient = Clock()
-    patient.patient = True
-
-    def heal(seconds: float) -> None:
-        clickhouse_http.heal()
-
-    patient.wait = heal  # type: ignore[method-assign]
-    summary = Summary()
-    backfill(sinks()["user_profile"](), Walk(), summary, patient)
+    # A patient backfill waits, as workers do.
+    healing, summary = Recorder(on_wait=lambda seconds: clickhouse_http.heal()), Summary()
+    backfill(sinks()["user_profile"](), Walk(), summary, healing, patient=True)
     assert summary.objects == 2
 
 
 def test_stopped_while_it_waits(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     keys = profiles(6)
 
-    class Impatient(Clock):
-        def progress(self, summary: Summary) -> None:
-            clickhouse_http.fail("503", times=None, match="INSERT")
+    def fail(summary: Summary) -> None:
+        clickhouse_http.fail("503", times=None, match="INSERT")
 
-        def wants_to_stop(self) -> bool:
-            return bool(self.waits)
-
-    clock, summary = Impatient(), Summary()
+    clock, summary = Recorder(on_progress=fail, stops=lambda: bool(clock.waits)), Summary()
     with pytest.raises(Unavailable):
         backfill(sinks()["user_profile"](), Walk(batch_size=2), summary, clock)
     assert len(clock.waits) == 1
@@ -400,19 +359,17 @@ def test_enrollments_that_change_while_a_backfill_runs_end_equal(
     run("--object", "user_profile")
     at_random = random.Random(20_260)
 
-    class Site(Watcher):
+    def change_some(summary: Summary) -> None:
         """People are busy at every step: just read, being written, already written."""
+        for enrollment in at_random.sample(list(CourseEnrollment.objects.all()), 30):
+            enrollment.change_mode(at_random.choice(["audit", "verified", "honor"]))
+            if at_random.random() < 0.3:
+                enrollment.deactivate()
+        CourseEnrollment.enroll(at_random.choice(users), factories.make_course_key())
+        if at_random.random() < 0.5:
+            deliver_changes("course_enrollment")
 
-        def progress(self, summary: Summary) -> None:
-            for enrollment in at_random.sample(list(CourseEnrollment.objects.all()), 30):
-                enrollment.change_mode(at_random.choice(["audit", "verified", "honor"]))
-                if at_random.random() < 0.3:
-                    enrollment.deactivate()
-            CourseEnrollment.enroll(at_random.choice(users), factories.make_course_key())
-            if at_random.random() < 0.5:
-                deliver_changes("course_enrollment")
-
-    backfill(sinks()["course_enrollment"](), Walk(batch_size=25), Summary(), Site())
+    backfill(sinks()["course_enrollment"](), Walk(batch_size=25), Summary(), Recorder(on_progress=change_some))
     deliver_changes("course_enrollment")
     assert not Change.objects.filter(sink="course_enrollment").exists()
     compared = compare()["course_enrollment"]

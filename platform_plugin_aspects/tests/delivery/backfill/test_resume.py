@@ -20,7 +20,8 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.ranges import Status
-from platform_plugin_aspects.delivery.backfill.walk import Watcher
+from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
+from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import UserProfileSink
@@ -28,6 +29,7 @@ from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.commands import fails, profiles, run
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage, until
+from platform_plugin_aspects.tests.watchers import Recorder
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -346,25 +348,19 @@ def test_other_objects_cannot_be_chosen_when_it_goes_on(args: list[Any], all_on:
 # Two at once
 
 
-class Meddler(Watcher):
-    """Has another walk the same range after the first batch."""
-
-    def __init__(self) -> None:
-        self.meddled = False
-
-    def progress(self, summary: Any) -> None:
-        if not self.meddled:
-            self.meddled = True
-            ranges.walk_range(BackfillRange.objects.get(), Connection.from_settings(), Watcher())
-
-
 def test_who_takes_a_range_over_goes_on_and_the_former_owner_ends(clickhouse: ClickHouse, all_on: None) -> None:
     keys = profiles(10)
     sink = sinks()["user_profile"]()
     (row,) = ranges.plan(sink, {"batch_size": 2})
-    ranges.keep(sink, [row])
-    with pytest.raises(ranges.TakenOver, match="Another backfill of user_profile has begun"):
-        ranges.walk_range(row, Connection.from_settings(), Meddler())
+    ranges.save_ranges(sink, [row])
+
+    def walk_again(summary: Any) -> None:
+        if len(meddler.landed) == 1:
+            walk_range(BackfillRange.objects.get(), Connection.from_settings(), Watcher())
+
+    meddler = Recorder(on_progress=walk_again)
+    with pytest.raises(LeaseLost, match="Another backfill of user_profile has begun"):
+        walk_range(row, Connection.from_settings(), meddler)
     kept = BackfillRange.objects.get()
     assert (kept.status, kept.last_key) == (Status.DONE, str(keys[-1]))
     assert in_clickhouse() == keys
@@ -376,14 +372,13 @@ def test_a_backfill_that_is_begun_anew_ends_the_former(clickhouse: ClickHouse, a
     profiles(6)
     sink = sinks()["user_profile"]()
     (row,) = ranges.plan(sink, {"batch_size": 2})
-    ranges.keep(sink, [row])
+    ranges.save_ranges(sink, [row])
 
-    class Beginner(Watcher):
-        def progress(self, summary: Any) -> None:
-            ranges.keep(sink, ranges.plan(sink, {}))
+    def begin_anew(summary: Any) -> None:
+        ranges.save_ranges(sink, ranges.plan(sink, {}))
 
-    with pytest.raises(ranges.TakenOver):
-        ranges.walk_range(row, Connection.from_settings(), Beginner())
+    with pytest.raises(LeaseLost):
+        walk_range(row, Connection.from_settings(), Recorder(on_progress=begin_anew))
     assert len(rows(clickhouse, "user_profile")) == 4
     assert BackfillRange.objects.get().status == Status.WAITING
 

@@ -21,7 +21,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.delivery.backfill.ranges import Status
-from platform_plugin_aspects.delivery.backfill.walk import Watcher
+from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
 from platform_plugin_aspects.management.distribute import LOOK_SECS, SILENCE_SECS, distribute
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange
@@ -30,6 +30,7 @@ from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app
 from platform_plugin_aspects.tests.commands import fails, profiles, run
 from platform_plugin_aspects.tests.conftest import latest, rows
+from platform_plugin_aspects.tests.watchers import Recorder
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -135,7 +136,7 @@ class Workers(Progress):
 def keep(number: int = 1, **options: Any) -> BaseSink:
     """Keep a backfill of profiles in so many pieces."""
     sink = sinks()["user_profile"]()
-    ranges.keep(sink, ranges.plan(sink, options, pieces=number))
+    ranges.save_ranges(sink, ranges.plan(sink, options, pieces=number))
     return sink
 
 
@@ -173,18 +174,15 @@ def test_a_piece_of_which_nothing_is_heard_counts_as_failed_and_is_redone(
     keys = profiles(10)
     sink = keep(2, batch_size=2)
 
-    class Dying(Watcher):
-        """A worker that is killed after the first batch."""
-
-        def progress(self, summary: Any) -> None:
-            raise SystemExit
+    def die(_moment: Any) -> None:
+        raise SystemExit
 
     def half() -> None:
         first, second = broker.take()
         tickets.append(first)
         row = BackfillRange.objects.get(pk=first.args[0])
         with pytest.raises(SystemExit):
-            ranges.walk_range(row, Connection.from_settings(), Dying(), first.args[1])
+            walk_range(row, Connection.from_settings(), Recorder(on_progress=die), task_token=first.args[1])
         second.run()
 
     tickets: list[Any] = []
@@ -215,7 +213,7 @@ def test_when_no_worker_begins_all_pieces_are_given_up_at_once(
         "see `aspects_check --only Workers`"
     )
     assert SILENCE_SECS <= watching.time <= SILENCE_SECS + 3 * LOOK_SECS
-    assert [row.status for row in ranges.kept(sink)] == [Status.WAITING] * 8
+    assert [row.status for row in ranges.saved_ranges(sink)] == [Status.WAITING] * 8
     # It comes too late.
     broker.work()
     assert rows(clickhouse, "user_profile") == []
@@ -257,14 +255,13 @@ def test_a_piece_in_the_queue_waits_while_others_move(clickhouse: ClickHouse, al
 def test_a_slow_worker_whose_piece_was_given_up_ends(clickhouse: ClickHouse, all_on: None) -> None:
     profiles(6)
     sink = keep(1, batch_size=2)
-    (row,) = ranges.kept(sink)
+    (row,) = ranges.saved_ranges(sink)
 
-    class Slow(Watcher):
-        def progress(self, summary: Any) -> None:
-            BackfillRange.objects.update(status=Status.FAILED, owner="")
+    def give_up(summary: Any) -> None:
+        BackfillRange.objects.update(status=Status.FAILED, owner="")
 
-    with pytest.raises(ranges.TakenOver):
-        ranges.walk_range(row, Connection.from_settings(), Slow())
+    with pytest.raises(LeaseLost):
+        walk_range(row, Connection.from_settings(), Recorder(on_progress=give_up))
     assert BackfillRange.objects.get().status == Status.FAILED
     assert len(rows(clickhouse, "user_profile")) == 4
 
@@ -298,18 +295,14 @@ def test_a_piece_that_waits_for_clickhouse_says_so(
     sink = keep()
     clickhouse_http.fail("503", match="INSERT")
 
-    class Waiting(Watcher):
-        """A worker that comes to its pause, and never out of it."""
-
-        patient = True
-
-        def wait(self, seconds: float) -> None:
-            raise SystemExit
+    def die(_seconds: float) -> None:
+        raise SystemExit
 
     def begin() -> None:
         (sent,) = broker.take()
+        row, waiting = BackfillRange.objects.get(), Recorder(on_wait=die)
         with pytest.raises(SystemExit):
-            ranges.walk_range(BackfillRange.objects.get(), Connection.from_settings(), Waiting(), sent.args[1])
+            walk_range(row, Connection.from_settings(), waiting, task_token=sent.args[1], patient=True)
         late.append(sent)
 
     late: list[Any] = []
@@ -396,7 +389,7 @@ def test_without_a_worker_the_command_ends_before_it_begins(
 ) -> None:
     profiles(3)
     earlier = keep(2)
-    before = list(ranges.kept(earlier).values_list("pk", "status"))
+    before = list(ranges.saved_ranges(earlier).values_list("pk", "status"))
     with celery_app("filesystem://") as app:
         folders = {name: str(tmp_path / name) for name in ("data_folder_in", "data_folder_out", "control_folder")}
         for folder in folders.values():
@@ -409,7 +402,7 @@ def test_without_a_worker_the_command_ends_before_it_begins(
         f"celery --app=cms.celery worker --queues={queue}"
     )
     assert said == []
-    assert list(ranges.kept(earlier).values_list("pk", "status")) == before
+    assert list(ranges.saved_ranges(earlier).values_list("pk", "status")) == before
 
 
 def test_a_broker_within_this_process_is_refused(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
@@ -469,12 +462,8 @@ def test_who_goes_on_without_workers_is_not_disturbed_by_a_late_one(
     watching = Workers(lambda: setattr(watching, "stopping", True))
     distribute(sink, 1, watching)
 
-    class Late(Watcher):
-        def progress(self, summary: Any) -> None:
-            broker.work()
-
-    (row,) = ranges.kept(sink)
-    ranges.walk_range(row, Connection.from_settings(), Late())
+    (row,) = ranges.saved_ranges(sink)
+    walk_range(row, Connection.from_settings(), Recorder(on_progress=lambda summary: broker.work()))
     assert BackfillRange.objects.get().status == Status.DONE
     assert [row["id"] for row in rows(clickhouse, "user_profile", order="id")] == keys
 

@@ -17,7 +17,8 @@ from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import ESCAPE, SEPARATOR, expression, fingerprints, total
 from platform_plugin_aspects.delivery.sink_lock import take_stamp

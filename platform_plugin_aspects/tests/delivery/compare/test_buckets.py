@@ -14,7 +14,8 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.clickhouse.schema import Column, create_missing
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.walk import Summary, Walk, backfill
+from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import fingerprints
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
