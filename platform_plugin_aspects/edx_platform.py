@@ -28,11 +28,11 @@ from platform_plugin_aspects.dotted_path import CannotLoad, load
 
 log = logging.getLogger(__name__)
 
-#: Where a module was called something else: openedx-core took openedx-learning's place in 2026.
+#: Former names of modules: openedx-core took openedx-learning's place in 2026.
 FORMER_MODULES = {"openedx_tagging.models.base": "openedx_tagging.core.tagging.models"}
 #: The request cache in which a split modulestore keeps the versions of courses.
 COURSE_INDEX_CACHE = "course_index_cache"
-#: Where the default request cache holds the structures that a split modulestore has read, by version.
+#: The place in the default request cache of the structures that a split modulestore has read, by version.
 COURSE_CACHE = "course_cache"
 PUBLISHED_BRANCH = "published-branch"
 #: The module of the models that say who is retired.
@@ -134,7 +134,7 @@ def pending_among(user_ids: Iterable[int]) -> set[int]:
 
 
 def _retirements() -> list[Any]:
-    """What the platform keeps of retirements.
+    """The platform's records of retirements.
 
     The status is deleted some weeks after the retirement. The request stays for ever, unless the retirement is
     cancelled while it is pending; retirements of long ago have none.
@@ -183,8 +183,8 @@ def published_course(course_key: CourseKey) -> Iterator[tuple[Any | None, list[A
 
     Read the children inside the ``with``: all reads then share one fetch of the course's structure.
     """
-    # A split store remembers, to the end of a request or a task, which version it found published. What was published
-    # since would be taken for delivered.
+    # Until the end of a request or a task, a split store remembers which version it found published. A version that
+    # is published later would be taken for delivered.
     RequestCache(COURSE_INDEX_CACHE).clear()
     store = import_string("xmodule.modulestore.django.modulestore")()
     detached_types = import_string("xmodule.modulestore.store_utilities.DETACHED_XBLOCK_TYPES")
@@ -281,7 +281,7 @@ def preferred_language(user: Any) -> str | None:
 
 
 def block_key_prefix(course_key: CourseKey) -> str | None:
-    """What the usage keys of a course's blocks begin with, as text; None for old-style keys, which do not say."""
+    """The beginning of the usage keys of a course's blocks, as text; None for old-style keys, which do not say."""
     text = str(course_key)
     for course, block in (("course-v1:", "block-v1:"), ("ccx-v1:", "ccx-block-v1:")):
         if text.startswith(course):

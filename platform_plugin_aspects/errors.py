@@ -1,4 +1,4 @@
-"""What is said of exceptions of others."""
+"""Exceptions of other packages: which are faults of the platform's databases, and how to report them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLATFORM_FAULTS: tuple[type[Exception], ...] = (DatabaseError, PyMongoError)
 
 
 def where_raised(error: Exception) -> str:
-    """The exception's type and where it was raised; its message stays out, for it may hold a learner's data."""
+    """The exception's type and where it was raised; its message stays out, because it may hold a learner's data."""
     *_, last = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
 

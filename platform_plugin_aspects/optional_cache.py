@@ -38,12 +38,12 @@ def delete(mark: str) -> None:
 
 
 def get(key: str) -> Any:
-    """What was remembered under the key; None when there is nothing, or no cache."""
+    """The value that was remembered under the key; None when there is nothing, or no cache."""
     return get_many([key]).get(key)
 
 
 def get_many(keys: Iterable[str]) -> dict[str, Any]:
-    """What was remembered under the keys, as far as there is something."""
+    """The values that were remembered under the keys, as far as there are some."""
     try:
         return cache.get_many(keys) or {}
     except Exception as error:

@@ -33,7 +33,7 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError, Su
 
 log = logging.getLogger(__name__)
 
-#: Of the workbench's scenarios: the first two dashboards of Aspects.
+#: The dashboards of the workbench's scenarios: the first two of Aspects.
 EXAMPLES = ("c0e64194-33d1-4d5a-8c10-4f51530c5ee9", "abae8a25-1ba4-4653-81bd-d3937a162a11")
 #: The id of the list of dashboards in the editor, of which Studio opens one at a time.
 OFFER = "aspects-dashboards-on-offer"
@@ -216,7 +216,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         return get_user_model().objects.filter(pk=self._user_attributes().get("edx-platform.user_id")).first()
 
     def _user_attributes(self) -> dict[str, Any]:
-        """What the runtime says of the user; nothing where it does not say who it is."""
+        """The runtime's attributes of the user; empty if the runtime does not say who it is."""
         service = self.runtime.service(self, "user")
         return dict(service.get_current_user().opt_attrs) if service else {}
 

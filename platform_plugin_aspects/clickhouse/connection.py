@@ -22,7 +22,7 @@ COMPRESSION = "lz4"
 
 
 SETTING = "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"
-#: URLs of the embedded engine go on with its folder.
+#: The beginning of the embedded engine's URLs; its folder follows.
 EMBEDDED = "chdb://"
 
 

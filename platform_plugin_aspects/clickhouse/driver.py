@@ -73,7 +73,7 @@ def _with_options(path: str) -> str:
 def encode(connection: Connection, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> bytes:
     """Rows in ClickHouse's Native format, compressed, as ``ClickHouse.send`` takes them; Rejected when they cannot be.
 
-    ``columns`` and ``data`` as for ``ClickHouse.insert``. What several calls return may be sent together.
+    ``columns`` and ``data`` as for ``ClickHouse.insert``. The results of several calls may be sent together.
     """
     names, types = zip(*columns, strict=True)
     _hush_driver()

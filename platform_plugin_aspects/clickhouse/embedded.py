@@ -30,7 +30,7 @@ def holder(path: str | Path) -> int | None:
 
 
 def in_use(path: str | Path, pid: int) -> tuple[str, str]:
-    """What to report of a folder that another process holds: the problem, and what to do."""
+    """The problem and the remedy to report when another process holds the folder."""
     folder = str(path).partition("?")[0]
     process = f"process {pid}" if pid else "another process"
     show = f" (`ps -fp {pid}` shows it)" if pid else ""

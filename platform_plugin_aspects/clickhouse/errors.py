@@ -74,7 +74,7 @@ ROW_FAULTS = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 131, 321, 349, 376, 4
 #: An operator's faults whose text names settings, functions, columns or clusters, and never a value that is inserted.
 #: ClickHouse's text is quoted for these only while values travel: any other may hold a learner's.
 QUOTABLE = frozenset({10, 20, 46, 48, 73, 115, 218, 344, 452, 701})
-#: What an operator should look at, by code.
+#: The remedy for an operator, by code.
 REMEDIES = {
     16: "a column is missing: run `manage.py lms aspects_create_tables` to see how the table differs",
     47: "a column is missing: run `manage.py lms aspects_create_tables` to see how the table differs",

@@ -11,10 +11,10 @@ from platform_plugin_aspects.clickhouse.schema import on_cluster
 
 
 def grant_statements(connection: Connection, cluster: str = "") -> list[str]:
-    """CREATE USER for the user of ``connection``, and a GRANT for each place where it has something to do.
+    """CREATE USER for the user of ``connection``, and a GRANT for each database or table that it uses.
 
-    Deleting is ALTER DELETE, by which retired learners leave. What others write into the xAPI table is read by the
-    load test's monitor. ON CLUSTER when ``cluster`` is a name.
+    ALTER DELETE removes retired learners. The load test's monitor reads the xAPI table, which others write.
+    ON CLUSTER when ``cluster`` is a name.
     """
     name, password = connection.credentials
     user, on = quote(name), on_cluster(cluster)
@@ -29,7 +29,7 @@ def grant_statements(connection: Connection, cluster: str = "") -> list[str]:
 
 
 def create_user_statement(name: str, password: str, cluster: str = "") -> str:
-    """CREATE USER IF NOT EXISTS. Of the password it holds a salted hash, another one each time."""
+    """CREATE USER IF NOT EXISTS. It holds a salted hash of the password, a different one each time."""
     salt = secrets.token_hex(16)
     digest = sha256((password + salt).encode()).hexdigest()
     identified = f"IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'"

@@ -66,9 +66,9 @@ class Reader:
         return cls(**{"relations": tuple(default)} | values)
 
     def statements(self, cluster: str = "") -> list[str]:
-        """What makes the user, with limits and with no other rights than to read the relations.
+        """The statements that create the user, with limits, and let it read the relations and nothing else.
 
-        Run again, they take away the rights that the user got otherwise, except those of roles.
+        Run again, they revoke the rights that the user got otherwise, except those of roles.
         ON CLUSTER when ``cluster`` is a name.
         """
         user, on = quote(self.username), on_cluster(cluster)

@@ -1,6 +1,6 @@
-"""Which dashboards there are, in which language, and what their native filters are set to.
+"""The dashboards that the site's settings list, their translations, and the values of their native filters.
 
-All functions that read the settings raise SupersetMisconfigured where a setting cannot be meant.
+All functions that read the settings raise SupersetMisconfigured if a setting is invalid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 
-#: Of people whose language no dashboard speaks.
+#: The language for people in whose language there is no dashboard.
 FALLBACK_LANGUAGE = "en"
 
 

@@ -1,1 +1,1 @@
-"""What the plugin adds to the platform's own pages, through Open edX filters."""
+"""Additions to the platform's own pages, through Open edX filters."""

@@ -68,7 +68,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a chart shows: an attribute of Point over time."""
+    """The subject of a chart: an attribute of Point over time."""
 
     title: str
     unit: str
@@ -94,7 +94,7 @@ QUEUE = Subject("Queue", "waiting", "queue", "What waits in the backend, in its 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What stands in an <svg> of that width and height, in CSS pixels."""
+    """The content of an <svg> of that width and height, in CSS pixels."""
 
     size: str
     width: int
@@ -166,7 +166,7 @@ def _draw(axes: Axes, look: Look, report: Report, subject: Subject) -> None:
         values = [getattr(point, subject.attribute) for point in report.points]
         axes.plot(
             seconds,
-            # Where nothing is known, the line has a gap.
+            # The line has a gap at unknown values.
             [math.nan if value is None else value for value in values],
             label=look.letter,
             color=colour,
@@ -186,7 +186,7 @@ def _length(report: Report) -> float:
 
 
 def _for_page(drawing: str) -> SafeString:
-    """What is inside the <svg> of matplotlib's file, in the page's colours."""
+    """The content of the <svg> in matplotlib's file, in the page's colours."""
     _opening, _svg, rest = drawing.partition("<svg ")
     _attributes, _end, content = rest.partition(">")
     content = content.removesuffix("</svg>\n")

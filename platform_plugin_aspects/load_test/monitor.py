@@ -13,8 +13,8 @@ from platform_plugin_aspects.load_test.backends import Backend, BackendError
 
 #: Seconds between two looks for a run that starts.
 LOOK_SECS = 1
-#: How many samples in a row must find nothing on its way once the run has ended, and as many events in ClickHouse. What
-#: a worker holds is in no queue: at the second sample it has arrived.
+#: How many samples in a row must find nothing on its way once the run has ended, and as many events in ClickHouse.
+#: Events that a worker holds are in no queue: at the second sample they have arrived.
 QUIET_SAMPLES = 2
 MICROSECONDS = 1_000_000
 #: ClickHouse's codes for a table or a database that does not exist.
@@ -31,7 +31,7 @@ class Watcher(Protocol):
         """Let time pass; may return early when the monitor is to stop."""
 
     def wants_to_stop(self) -> bool:
-        """Whether to end after the sample at hand."""
+        """Whether to end after the current sample."""
 
     def tell(self, line: str) -> None:
         """Something to know: a sample, or why there is none."""
@@ -56,7 +56,7 @@ class Monitor:
         self.unstored: list[tuple[datetime, Mapping[str, Any]]] = []
         self.problems: set[str] = set()
         runs.check(client)
-        #: What there was before any run that has not started yet.
+        #: The state before any run that has not started yet.
         self.before = {runs.CLICKHOUSE: arrived(client), backend.name: backend.sample()}
         #: ClickHouse's clock when the watcher's showed 0.
         self.clock_zero = runs.clock(client) - timedelta(seconds=watcher.now())
@@ -117,7 +117,7 @@ class Monitor:
         return False
 
     def _measure(self) -> dict[str, Any]:
-        """What there is at this moment; without ClickHouse or the backend where that does not answer."""
+        """The current figures; without ClickHouse or the backend if it does not answer."""
         stats: dict[str, Any] = {}
         try:
             stats[runs.CLICKHOUSE] = arrived(self.client)
@@ -138,7 +138,7 @@ class Monitor:
             self.watcher.tell(problem)
 
     def _store(self, run: runs.Run) -> None:
-        """Bring the samples to ClickHouse, the oldest first. Raises Failure."""
+        """Write the samples to ClickHouse, the oldest first. Raises Failure."""
         while self.unstored:
             at, stats = self.unstored[0]
             runs.add_sample(self.client, run.run_id, stats, at)
@@ -147,7 +147,7 @@ class Monitor:
 
 
 def arrived(client: ClickHouse) -> dict[str, Any]:
-    """What is in the table of xAPI events: {total_rows, most_recent_event, lag_seconds}.
+    """The state of the table of xAPI events: {total_rows, most_recent_event, lag_seconds}.
 
     ``most_recent_event`` is the greatest emission_time in ISO 8601, ``lag_seconds`` its age by ClickHouse's clock; both
     are None while the table is empty.

@@ -36,7 +36,7 @@ def make_course(run_id: str, prefix: str, num_users: int) -> Course:
         username = f"{prefix}{short}_{name}"
         return platform.create_account(username, f"{username}@{EMAIL_DOMAIN}", f"Load test {short} {name}", **options)
 
-    # Who makes a course must be active.
+    # The creator of a course must be active.
     instructor = account("instructor", is_active=True)
     # Before the learners: making them takes time, in which the event of the instructor's enrollment arrives.
     key = platform.create_course(instructor, ORG, NUMBER, short, f"Load test {short}")

@@ -1,4 +1,4 @@
-"""What rows of load_test_runs and load_test_stats hold, read with distrust: anybody may have written them.
+"""The rows of load_test_runs and load_test_stats, read with distrust, because anybody may have written them.
 
 ``timestamp`` and ``run_id`` are for ClickHouse to keep; here it is about the JSON in ``extra`` and ``stats``.
 """
@@ -58,7 +58,7 @@ def excerpt(text: str, length: int) -> str:
 
 def is_number(value: Any) -> bool:
     """Whether it is a number that can be counted with: neither text nor true, not infinite, at most LIMIT."""
-    # Of what is no number at all, NaN, the comparison is False.
+    # The comparison is False for NaN.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LIMIT
 
 

@@ -16,7 +16,7 @@ from platform_plugin_aspects.load_test.runs import CLICKHOUSE, Run
 
 #: A first sample so many seconds after the start may have missed some that arrived.
 LATE_SECS = 5
-#: What stands for a figure that nobody knows.
+#: The text for an unknown figure.
 UNKNOWN = "-"
 #: Characters of a cell, of which somebody else may have written a million.
 CELL = 1_000
@@ -24,7 +24,7 @@ CELL = 1_000
 
 @dataclass(frozen=True)
 class Point:
-    """One sample of the monitor. What it lacks is None."""
+    """One sample of the monitor. Missing figures are None."""
 
     seconds: float  #: since the run's start
     rows: int | None  #: of the table of xAPI events
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run in numbers. What its records do not tell is None."""
+    """One run in numbers. Unknown figures are None."""
 
     duration_seconds: float | None
     sent_per_second: float | None
@@ -170,7 +170,7 @@ def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[P
             seconds,
             None if rows is None else int(rows),
             rate,
-            # Events from before the run are no measure of it, nor is the silence after it.
+            # Events from before the run do not measure it, and neither does the silence after it.
             None if age is None else 0.0 if drained else max(0.0, min(age, seconds)),
             None if queue is None else max(0, int(queue)),
             drained,

@@ -26,7 +26,7 @@ START, END = "start", "end"
 CLICKHOUSE = "clickhouse"
 #: When a row was written, and its ``extra``.
 _Event = tuple[datetime, str]
-#: Of the samples of a run that are left out, so many are named.
+#: The number of left out samples of a run that are named.
 MOST_NAMED = 3
 #: Seconds after its start in which a run is one that a monitor waits for.
 RECENT_SECS = 60
@@ -36,7 +36,7 @@ END_WAITS = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class Sample:
-    """What a monitor measured: ``{"clickhouse": {...}, "<backend>": {...}}``."""
+    """One measurement of a monitor: ``{"clickhouse": {...}, "<backend>": {...}}``."""
 
     at: datetime
     stats: Mapping[str, Any]
@@ -104,7 +104,7 @@ def _end_extra(sent_event_count: int) -> str:
 
 
 def end_statement(client: ClickHouse, run_id: str, sent_event_count: int, at: datetime) -> str:
-    """What an operator runs where ``end`` could not."""
+    """The statement for an operator to run if ``end`` failed."""
     return (
         f"INSERT INTO {client.qualified(client.connection.runs_table)} (run_id, timestamp, event_type, extra) "
         f"VALUES ('{run_id}', {int(at.timestamp())}, '{END}', '{_end_extra(sent_event_count)}')"

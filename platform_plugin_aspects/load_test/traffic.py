@@ -1,4 +1,4 @@
-"""What the people of a load test do: they enroll and unenroll, one at a time."""
+"""The traffic of a load test: people enroll and unenroll, one at a time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who may see which rows: permissions, row-level clauses and guest tokens."""
+"""Access to rows: permissions, row-level clauses and guest tokens."""

@@ -151,7 +151,7 @@ def _condition(node: exp.Expr, depth: int = 0) -> str:
 
 def _comparison(node: exp.Expr) -> str:
     has = {name for name, value in node.args.items() if value} - {"negate"}
-    # What a node has beyond that (SYMMETRIC, GLOBAL) would be lost here.
+    # Other parts of a node (SYMMETRIC, GLOBAL) would be lost here.
     if has == _PARTS.get(type(node), {"this", "expression"}):
         match node:
             case exp.In():

@@ -1,4 +1,4 @@
-"""Text and names as SQL for ClickHouse that arrives there, through Superset, as it was meant.
+"""Text and names as SQL that reaches ClickHouse through Superset unchanged.
 
 On its way a clause is read by Jinja (where the operator turned template processing on), by SQLAlchemy (``%%`` becomes
 ``%``) and by sqlglot, which writes it anew (``\\x41`` becomes ``\\\\x41``). So nothing here is escaped: see ADR 0008.
@@ -16,7 +16,7 @@ def literal(text: str) -> str:
     """``text`` as a literal: ``'text'``, or ``unhex('...')`` of its UTF-8 bytes where it holds anything unusual."""
     if _PLAIN.fullmatch(text):
         return f"'{text}'"
-    # Half of a surrogate pair is no text, but must not be an error here: it equals nothing.
+    # Half of a surrogate pair is not text. It must not be an error here, and it equals nothing.
     return f"unhex('{text.encode('utf-8', 'surrogatepass').hex()}')"
 
 

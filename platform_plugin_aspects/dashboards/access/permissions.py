@@ -1,6 +1,6 @@
-"""Who may see the reports of a course: those who may see its instructor dashboard, or in Studio the course itself.
+"""Permissions: reports of a course need access to its instructor dashboard, or in Studio to the course itself.
 
-And who may see how delivery is doing: the platform's staff.
+The metrics of delivery are for the platform's staff.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from platform_plugin_aspects import edx_platform
 def may_see_reports(user: Any, course_key: CourseKey) -> bool:
     """Whether the user may see the reports of a course, by the rules of the service (LMS or CMS) that is asked.
 
-    The answer does not say whether there is such a course. Inactive users, whom the platform lets log in, may not, nor
-    may staff while they view the course as a learner: pass the request's user, since one that is loaded anew does not
-    say so.
+    The answer does not say whether the course exists. Inactive users may not, although the platform lets them log in.
+    Staff may not while they view the course as a learner: pass the request's user, because only it says so.
     """
     if not user.is_active or edx_platform.views_as_learner(user, course_key):
         return False

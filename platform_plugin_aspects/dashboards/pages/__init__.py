@@ -1,1 +1,1 @@
-"""What browsers are sent: endpoints, and what pages need to embed a dashboard."""
+"""Answers to browsers: endpoints, and the elements that embed a dashboard in a page."""

@@ -1,4 +1,4 @@
-"""What a page needs to show dashboards: the custom element ``<aspects-dashboards>`` and its configuration.
+"""Dashboards in a page: the custom element ``<aspects-dashboards>`` and its configuration.
 
 The element is defined by static/platform_plugin_aspects/dist/aspects-dashboards.js, which each page loads once or more.
 All its texts come from here, so that one catalog of translations serves Python and JavaScript.

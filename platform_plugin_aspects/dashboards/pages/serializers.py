@@ -28,11 +28,11 @@ class DashboardSerializer(serializers.Serializer):
 
 
 class InstructorDashboardSerializer(serializers.Serializer):
-    """What to embed into the instructor dashboard."""
+    """The dashboards to embed into the instructor dashboard."""
 
     superset_dashboards = DashboardSerializer(many=True)
     superset_url = serializers.URLField(help_text="Superset, as browsers reach it.")
-    superset_guest_token_url = serializers.URLField(help_text="Where to get the course's guest token.")
+    superset_guest_token_url = serializers.URLField(help_text="The URL of the course's guest token.")
     show_dashboard_link = serializers.BooleanField()
 
 
@@ -43,7 +43,7 @@ class CourseRunSerializer(serializers.Serializer):
 
 
 class InContextDashboardSerializer(serializers.Serializer):
-    """What to embed beside a block or a course, for each run of the course that the user may see reports of."""
+    """A dashboard to embed beside a block or a course, for each run of the course whose reports the user may see."""
 
     dashboardId = serializers.UUIDField()
     supersetUrl = serializers.URLField(help_text="Superset, as browsers reach it.")

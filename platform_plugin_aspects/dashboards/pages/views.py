@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @method_decorator(cache_control(no_store=True), name="dispatch")
 class AspectsView(APIView):
-    """What all endpoints have in common: how people are known, and what errors look like."""
+    """Base of all endpoints: authentication, and the form of errors."""
 
     http_method_names = ("get",)
     authentication_classes = (JwtAuthentication, SessionAuthenticationAllowInactiveUser)
@@ -47,7 +47,7 @@ class AspectsView(APIView):
 
 
 class ReportsView(AspectsView):
-    """What the endpoints of reports have in common: who may ask for which course, and how often.
+    """Base of the endpoints of reports: permission for a course, and throttling.
 
     Permission comes before existence, so that those who may see nothing cannot find out which courses there are.
     """
@@ -57,7 +57,7 @@ class ReportsView(AspectsView):
 
     @cached_property
     def course_key(self) -> CourseKey:
-        """The course that is asked for; NotFound when the text in the URL is no key of a course."""
+        """The course that is asked for; NotFound when the text in the URL is not a key of a course."""
         key = edx_platform.content_key(self.kwargs["course_id"])
         if not isinstance(key, CourseKey):
             raise NotFound(_("There is no such course."))
@@ -84,7 +84,7 @@ def error_response(error: Exception, context: dict[str, Any]) -> Response | None
 
 
 class GuestTokenView(ReportsView):
-    """What opens the dashboards of one course."""
+    """The guest token that opens the dashboards of one course."""
 
     @answers_with(serializers.GuestTokenSerializer)
     def get(self, request: Request, course_id: str) -> Response:
@@ -94,7 +94,7 @@ class GuestTokenView(ReportsView):
 
 
 class InstructorDashboardView(ReportsView):
-    """What the instructor dashboard embeds."""
+    """The dashboards that the instructor dashboard embeds."""
 
     @answers_with(serializers.InstructorDashboardSerializer)
     def get(self, request: Request, course_id: str) -> Response:
@@ -110,11 +110,11 @@ class InstructorDashboardView(ReportsView):
 
 
 class InContextDashboardView(ReportsView):
-    """What Studio embeds beside a block or a course."""
+    """The dashboard that Studio embeds beside a block or a course."""
 
     @cached_property
     def content_key(self) -> CourseKey | UsageKey:
-        """The course or block that is asked for; NotFound when the text in the URL is no key of either."""
+        """The course or block that is asked for; NotFound when the text in the URL is not a key of either."""
         key = edx_platform.content_key(self.kwargs["content_id"])
         if key is None:
             raise NotFound(_("There is no such course."))

@@ -1,4 +1,4 @@
-"""Where Superset is, and how guest tokens for it are made, as SUPERSET_CONFIG says."""
+"""SUPERSET_CONFIG: the address of Superset, the service account, and how guest tokens are made."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def _base_url(value: Any) -> str:
 
 @dataclass(frozen=True)
 class SupersetConfig:
-    """One Superset: ``service_url`` is the browser's way to it, ``internal_service_url`` the server's, both with
-    ``/``. Where ``guest_token_secret`` is set, guest tokens are signed here, for ``guest_token_audience``."""
+    """One Superset: ``service_url`` is the browser's way to it, ``internal_service_url`` the server's, both end
+    in ``/``. With a ``guest_token_secret``, guest tokens are signed here, for ``guest_token_audience``."""
 
     service_url: str = field(metadata=kind(_base_url))
     internal_service_url: str = field(metadata=kind(_base_url))
@@ -44,7 +44,7 @@ class SupersetConfig:
     password: str = field(default="superset", repr=False)
     timeout_secs: float = field(default=5.0, metadata=kind(seconds(0.1, 3600)))
     guest_token_secret: str = field(default="", repr=False)
-    # What Superset expects while neither GUEST_TOKEN_JWT_AUDIENCE nor WEBDRIVER_BASEURL is set.
+    # Superset expects this while neither GUEST_TOKEN_JWT_AUDIENCE nor WEBDRIVER_BASEURL is set.
     guest_token_audience: str = "http://0.0.0.0:8080/"
     # A guest token is served again until half its lifetime is over, and the SDK renews it 5 seconds before the end.
     # Shorter ones would be renewed all the time.

@@ -220,4 +220,4 @@ def _lifetime(token: Hidden) -> float:
         claims = jwt.decode(token, options={"verify_signature": False})
         return float(claims["exp"]) - float(claims["iat"])
     except (jwt.PyJWTError, KeyError, TypeError, ValueError):
-        raise SupersetRefused("Superset sent a guest token that is no JWT with exp and iat") from None
+        raise SupersetRefused("Superset sent a guest token that is not a JWT with exp and iat") from None

@@ -1,6 +1,6 @@
 """The service account's session with Superset's REST API.
 
-Logging in takes two requests and the hashing of a password, so each process does it once and goes on with what it got:
+Logging in takes two requests and the hashing of a password, so each process logs in once and keeps
 an access token (15 minutes, unless Superset is told otherwise) and a CSRF token with its cookie (a week).
 """
 
@@ -33,9 +33,9 @@ LOGIN = "api/v1/security/login"
 CSRF_TOKEN = "api/v1/security/csrf_token/"
 #: Answers, mostly of proxies, that mean "later".
 UNAVAILABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
-#: An expired access token, and one that is none or was signed with an older key.
+#: An expired access token, and one that is malformed or was signed with an older key.
 BAD_ACCESS_TOKEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
-#: What every token is made of; anything else would not even go into a header.
+#: The characters of tokens. Others are not allowed in a header.
 TOKEN = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -185,7 +185,7 @@ def _text_of(response: requests.Response, name: str) -> Hidden | None:
 
 
 def exchange(response: requests.Response) -> str:
-    """What was asked and how it was answered. Superset's own words stay out: they may quote what was sent."""
+    """The request and the status of its answer. Superset's text stays out, because it may quote the request."""
     url = str(response.request.url)
     return f"{response.request.method} {url}{requests_proxy(url)} was answered with HTTP {response.status_code}"
 

@@ -50,7 +50,7 @@ class Deadline:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """What sessions of ``new_session`` read in this context ends in time."""
+        """All reading by sessions of ``new_session`` in this context ends in time."""
         token = _running.set(self)
         try:
             yield
@@ -62,7 +62,7 @@ _running: ContextVar[Deadline | None] = ContextVar("platform_plugin_aspects.dead
 
 
 class _TimedFile(io.RawIOBase):
-    """What a socket receives, each piece of it in the time that is left."""
+    """The data that a socket receives, each piece of it in the time that is left."""
 
     def __init__(self, sock: socket.socket, file: io.RawIOBase, deadline: Deadline):
         self._sock = sock

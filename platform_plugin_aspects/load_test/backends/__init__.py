@@ -10,7 +10,7 @@ from .kafka_bus import KafkaBus
 from .redis_bus import RedisBus
 from .vector import Vector
 
-#: What --backend of monitor_load_test_tracking can name.
+#: The choices of --backend of monitor_load_test_tracking.
 BACKENDS: Mapping[str, type[Backend]] = {backend.name: backend for backend in (RedisBus, KafkaBus, Celery, Vector)}
 
 __all__ = ["BACKENDS", "Backend", "BackendError", "Celery"]

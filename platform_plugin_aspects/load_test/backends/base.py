@@ -1,4 +1,4 @@
-"""What the backends have in common."""
+"""The base of all backends."""
 
 from __future__ import annotations
 

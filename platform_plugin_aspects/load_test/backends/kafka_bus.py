@@ -53,7 +53,7 @@ class KafkaBus(Backend):
 
 
 def _positions(kafka: Any, consumer: Any, topic: str) -> list[Any]:
-    """Where the group is in each partition of the topic."""
+    """The group's position in each partition of the topic."""
     found = consumer.list_topics(topic, timeout=TIMEOUT_SECS).topics[topic]
     if found.error is not None:
         raise BackendError(f"Kafka cannot show the topic {topic}: {found.error.str()}")

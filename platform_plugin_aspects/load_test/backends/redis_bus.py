@@ -15,7 +15,7 @@ COUNT_BEHIND = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+')"
 
 @dataclass(frozen=True)
 class RedisBus(Backend):
-    """A stream: {total_events, lag}. What a consumer has read but not acknowledged is lag too."""
+    """A stream: {total_events, lag}. Lag includes events that a consumer has read but not acknowledged."""
 
     name = "redis_bus"
     topic: str

@@ -12,7 +12,7 @@ from platform_plugin_aspects.proxies import requests_proxy
 
 from .base import TIMEOUT_SECS, Backend, BackendError, unknown
 
-#: What counts when a component is named as where events come from: what sources took in, what the others passed on.
+#: The count of a component from which events come: what a source took in, or what another component passed on.
 METRICS = {"Source": "receivedEventsTotal", "Transform": "sentEventsTotal", "Sink": "sentEventsTotal"}
 SENT = "sentEventsTotal"
 _INPUTS = "sources { componentId } transforms { componentId }"
@@ -66,7 +66,7 @@ class Vector(Backend):
         return {"events_received": received, "events_sent": sent, "lag": received - sent}
 
     def _received(self, sinks: list[Component], components: Mapping[str, Component]) -> int:
-        """What the inputs of these sinks passed on; to each sink, because each has its own buffer."""
+        """The number of events that the inputs of these sinks passed on, per sink, because each has its own buffer."""
         for name in self.vector_sink or ():
             if components[name].kind == "Source":
                 raise BackendError(f"--vector_sink {name} is a source: name sinks")
