@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +18,8 @@ from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
 
 from platform_plugin_aspects.clickhouse.connection import COMPRESSION, Connection
-from platform_plugin_aspects.clickhouse.errors import Misconfigured, typed_errors
+from platform_plugin_aspects.clickhouse.embedded import holder
+from platform_plugin_aspects.clickhouse.errors import EngineInUse, Misconfigured, typed_errors
 from platform_plugin_aspects.redaction import Hidden
 
 #: Driver options that are the same for every HTTP connection.
@@ -43,6 +46,7 @@ def open_client(connection: Connection) -> Client:
     """A clickhouse-connect client; tables are always named with their database, so none is selected."""
     _hush_driver()
     if connection.embedded_path is not None:
+        _require_free_folder(connection.embedded_path)
         try:
             return clickhouse_connect.get_client(interface="chdb", path=_with_options(connection.embedded_path))
         except ImportError:
@@ -63,6 +67,16 @@ def open_client(connection: Connection) -> Client:
         send_receive_timeout=timeout,
         **HTTP_OPTIONS,
     )
+
+
+def _require_free_folder(path: str) -> None:
+    """Refuse a folder before the engine writes to stderr that it is locked, or creates what is a typing error."""
+    parent = Path(path.partition("?")[0]).parent
+    if not parent.is_dir():
+        raise Misconfigured(f"The folder {parent} of chdb://{path} does not exist: correct the url, or create {parent}")
+    pid = holder(path)
+    if pid not in (None, os.getpid()):
+        raise EngineInUse(path, pid)
 
 
 def _with_options(path: str) -> str:

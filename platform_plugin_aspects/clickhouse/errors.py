@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
 
-from platform_plugin_aspects.clickhouse.embedded import holder, in_use
+from platform_plugin_aspects.clickhouse.embedded import in_use
 from platform_plugin_aspects.errors import root_cause
 
 if TYPE_CHECKING:
@@ -121,10 +120,6 @@ def _typed(
     """
     code: int | None = getattr(error, "code", None)
     folder = connection.embedded_path
-    if folder is not None and code is None and not isinstance(error, DataError):
-        pid = holder(folder)
-        if pid is not None and pid != os.getpid():
-            return EngineInUse(folder, pid)
     kind, cause = type(error).__name__, root_cause(error)
     text = str(error)
     words = kind if silent and code not in QUOTABLE else _excerpt(text.partition(", Stack trace")[0])

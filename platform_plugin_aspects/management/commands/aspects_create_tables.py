@@ -65,6 +65,8 @@ class Command(AspectsCommand):
                 reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
                 self._print_grants(connection, reader, cluster)
                 return
+            if any(reader_options(options).values()):
+                raise CommandError("--reader_username and --reader_password need --print-grants")
             client = get_client(connection)
             database = connection.database
             wanted = tables(connection)
@@ -90,7 +92,9 @@ class Command(AspectsCommand):
             raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
         username, password = connection.credentials
         if not password:
-            raise CommandError(f"Set a password for {username} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG first")
+            raise CommandError(
+                f"Set a password for {username} in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG, or give it by --password"
+            )
         if reader.username == username:
             raise CommandError(f"{username} is the plugin's user: name another one for Superset")
         statements = grant_statements(connection, cluster)

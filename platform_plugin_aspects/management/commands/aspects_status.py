@@ -91,7 +91,8 @@ class Command(AspectsCommand):
                 time.sleep(seconds)
                 databases.check_before_use()
         except KeyboardInterrupt:
-            return
+            # The terminal has written "^C"; the shell's prompt belongs on a line of its own.
+            self.stdout.write("", ending="\n" if terminal else "")
 
 
 def _report(show: int) -> str:

@@ -211,10 +211,17 @@ def test_print_grants_asks_nobody(settings: Any) -> None:
     ("config", "words"),
     [
         ({"url": "chdb:///somewhere"}, "embedded engine, which has no users"),
-        ({"url": "http://clickhouse.invalid:8123", "password": ""}, "Set a password for ch_cms"),
+        ({"url": "http://clickhouse.invalid:8123", "password": ""}, "Set a password for ch_cms .* --password"),
     ],
 )
 def test_there_is_nobody_to_grant_to(config: dict[str, str], words: str, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = config
     with pytest.raises(CommandError, match=words):
         run("--print-grants")
+
+
+@pytest.mark.parametrize("option", ["--reader_username", "--reader_password"])
+@pytest.mark.parametrize("mode", [(), ("--dry-run",)])
+def test_options_of_the_reader_need_print_grants(option: str, mode: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"^--reader_username and --reader_password need --print-grants$"):
+        run(option, "superset", *mode)

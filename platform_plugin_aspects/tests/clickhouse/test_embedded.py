@@ -12,7 +12,9 @@ import pytest
 
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.embedded import UNKNOWN, holder
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 
 ROOT = Path(platform_plugin_aspects.__file__).resolve().parents[1]
 
@@ -53,6 +55,8 @@ def test_another_process_is_named_with_what_to_do(
         timeout=120,
     )
     assert done.returncode == 1
+    # Nor does the engine say on its own that it cannot lock the folder.
+    assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "ClickHouse",
         f"  problem  The embedded ClickHouse engine in {clickhouse_engine_path} is in use by process {os.getpid()}",
@@ -60,6 +64,17 @@ def test_another_process_is_named_with_what_to_do(
         "can open the folder; a site of several processes needs a ClickHouse server",
         "1 problem",
     ]
+
+
+@pytest.mark.parametrize("options", ["", "?background_pool_size=64"])
+def test_a_folder_in_a_folder_that_does_not_exist_is_not_created(options: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        ClickHouse(Connection(url=f"chdb://{tmp_path}/nowhere/x{options}"))
+    assert str(caught.value) == (
+        f"The folder {tmp_path}/nowhere of chdb://{tmp_path}/nowhere/x{options} does not exist: "
+        f"correct the url, or create {tmp_path}/nowhere"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def _tokens(folder: Path, url: str) -> Path:

@@ -274,6 +274,8 @@ def test_watching_until_ctrl_c(terminal: bool) -> None:
     pending = [line.split()[2] for line in text.splitlines() if line.startswith("tag ")]
     assert pending == ["0", "1", "2"]
     # Each look is drawn over the former one: from the upper left corner, and nothing of that stays.
+    # The shell's prompt then stands on a line of its own.
+    assert text.endswith("\n")
     assert text.count("\x1b[H") == text.count("\x1b[J") == (3 if terminal else 0)
 
 
