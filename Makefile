@@ -29,7 +29,7 @@ STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
 # Add a path when its prose is clean.
-PROSE := README.rst CONTRIBUTING.rst docs/_ext docs/concepts docs/index.rst docs/quickstart.rst
+PROSE := README.rst CONTRIBUTING.rst docs platform_plugin_aspects/operations test_utils/README.rst
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
 
 .PHONY: help

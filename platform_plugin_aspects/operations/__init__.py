@@ -1,1 +1,1 @@
-"""What operators look at: checks, status, metrics."""
+"""Checks, status and metrics for operators."""

@@ -86,7 +86,7 @@ class DeliveryCollector(Collector):
 
 
 def exposition() -> bytes:
-    """What a scrape answers, as ``prometheus_client.CONTENT_TYPE_LATEST``. Raises database errors."""
+    """The text of a scrape, as ``prometheus_client.CONTENT_TYPE_LATEST``. Raises database errors."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DeliveryCollector())
     return generate_latest(registry)

@@ -24,7 +24,7 @@ class Verbatim(str):
 COMMAND_LINE = "python manage.py "
 
 
-#: What a line begins with when its text stands in a column of its own: "  problem  No worker answers".
+#: The beginning of a line whose text is in a column of its own: "  problem  No worker answers".
 MARK = re.compile(r" +[a-z]+ {2,}(?=\S)")
 
 

@@ -55,7 +55,7 @@ def check_own_steps(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """W008: the plugin's steps that OPEN_EDX_FILTERS_CONFIG names exist, and belong to the filters they stand at."""
     return [
         Warning(
-            f"OPEN_EDX_FILTERS_CONFIG names {path} at {page.filter_type}, which is no step of that filter: "
+            f"OPEN_EDX_FILTERS_CONFIG names {path} at {page.filter_type}, which is not a step of that filter: "
             f"{page.name} lacks the reports.",
             hint=f"Write {page.step} instead.",
             id="platform_plugin_aspects.W008",

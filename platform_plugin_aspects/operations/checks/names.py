@@ -16,13 +16,13 @@ from platform_plugin_aspects.operations.checks.spelling import closest, suggesti
 from platform_plugin_aspects.operations.checks.tag import TAG
 from platform_plugin_aspects.settings import common
 
-#: What the settings that are mappings of fixed keys become.
+#: Settings with fixed keys, and the classes that read them.
 MAPPINGS = {
     "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": Connection,
     "SUPERSET_CONFIG": SupersetConfig,
     "ASPECTS_SUPERSET_READER": Reader,
 }
-#: What the names of the plugin's settings begin with.
+#: The beginnings of the names of the plugin's settings.
 PREFIXES = ("EVENT_SINK_CLICKHOUSE_", "ASPECTS_", "SUPERSET_", "IN_CONTEXT_DASHBOARD_")
 
 
@@ -52,7 +52,7 @@ def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     known = set(common.defaults())
     return [
         Warning(
-            f"{name} is no setting of this plugin, and has no effect.",
+            f"{name} is not a setting of this plugin, and has no effect.",
             hint=suggestion(name, known),
             id="platform_plugin_aspects.W011",
         )

@@ -23,7 +23,7 @@ DAY_SECS = 24 * 3600
 
 @register(TAG)
 def check_clickhouse_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E001: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG can be meant."""
+    """E001: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG is valid."""
     try:
         Connection.from_settings()
     except Misconfigured as error:

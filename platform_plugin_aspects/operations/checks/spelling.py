@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that is not known."""
+"""Suggests a known name for one that is unknown."""
 
 from __future__ import annotations
 

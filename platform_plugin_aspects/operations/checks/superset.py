@@ -91,7 +91,7 @@ def _switches() -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
     for name in ("ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"):
         listed = getattr(settings, name)
-        # Of another shape, they are for W023 to report.
+        # W023 reports values of another type.
         entries = (
             listed.items()
             if isinstance(listed, dict)

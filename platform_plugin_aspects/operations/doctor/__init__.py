@@ -1,7 +1,7 @@
 """The doctor behind ``aspects_check``: why are the dashboards empty?
 
-Each section is a module whose ``examine`` yields findings. They stand in the order in which the data flows, so that the
-first problem is the one to mend first; what only follows from an earlier problem is a note or skipped.
+Each section is a module whose ``examine`` yields findings. They are in the order in which data flows, so the first
+problem is the one to fix first. Consequences of an earlier problem are notes or skipped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[t
 
 
 def _crashed(error: Exception, examination: Examination) -> Finding:
-    """Where a section ended. When settings or the database are in disorder, anything may follow from that."""
+    """The finding of a section that raised. If settings or the database are broken, that may be a consequence."""
     place = where_raised(error)
     for cause in (SETTINGS, PLATFORM):
         if examination.has_problem(cause):

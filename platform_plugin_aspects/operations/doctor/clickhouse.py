@@ -122,7 +122,7 @@ def _personal(client: ClickHouse, actual: Collection[str]) -> Iterator[Finding]:
 
 
 def _is_hidden(client: ClickHouse, table: Table) -> bool:
-    """Whether a table is there that is not listed, for the user has no right on it."""
+    """Whether a table exists but is not listed, because the user has no right on it."""
     try:
         client.command(f"SELECT 1 FROM {client.qualified(table.name)} LIMIT 0")
     except Misconfigured as failure:
@@ -156,14 +156,14 @@ def _missing(
                 Mark.PROBLEM if table.name in on else Mark.NOTE,
                 difference,
                 f"ALTER TABLE {client.qualified(table.name)} so that the column is as expected; or rename the table, "
-                f"run {manage('aspects_create_tables')} and bring the objects again",
+                f"run {manage('aspects_create_tables')} and backfill the objects",
             )
     if not (missing or drifted or hidden):
         yield Finding(Mark.OK, f"The tables in {client.connection.database} are as they should be")
 
 
 def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) -> Iterator[Finding]:
-    """What the user may not do; one finding per reason, because a missing grant is missing on many tables.
+    """The missing rights of the user; one finding per reason, because a missing grant is missing on many tables.
 
     ``others``: tables that are needed, and on which rights cannot be tried.
     """

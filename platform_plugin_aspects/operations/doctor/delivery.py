@@ -19,7 +19,7 @@ WINDOWS = 5
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """What is stuck is a problem, unless that follows from an earlier one."""
+    """Reports stuck changes as problems, unless they follow from an earlier problem."""
     causes = [title for title in ("ClickHouse", "Workers") if examination.has_problem(title)]
     mark, why = (Mark.NOTE, f" (see {' and '.join(causes)})") if causes else (Mark.PROBLEM, "")
     idle = True
@@ -50,7 +50,7 @@ def _waiting(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
         )
         return
     if not status.enabled:
-        yield Finding(Mark.NOTE, f"{text}; they are kept, for the sink is off in this service")
+        yield Finding(Mark.NOTE, f"{text}; they are kept, because the sink is off in this service")
         return
     if status.failures:
         text += f"; {status.failures} deliveries failed, the last with: {status.last_error}"
@@ -70,6 +70,6 @@ def _failing(status: SinkStatus, mark: Mark, why: str) -> Iterator[Finding]:
         mark,
         f"{status.sink}: {status.failing_objects:,} objects cannot be written{why}, "
         f"among them {first.object_id} after {first.attempts} attempts: {first.error}",
-        f"Mend it and run {manage(f'aspects_deliver --object {status.sink} --retry-failed')}, "
+        f"Fix it and run {manage(f'aspects_deliver --object {status.sink} --retry-failed')}, "
         f"or give it up with --forget {status.sink} {first.object_id}",
     )

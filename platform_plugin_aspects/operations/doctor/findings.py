@@ -1,4 +1,4 @@
-"""What the doctor finds, and what its sections know of each other."""
+"""The findings of the doctor, and the state that its sections share."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Examination:
 
     @property
     def connection(self) -> Connection:
-        """The ClickHouse to look at; Misconfigured when its settings cannot be meant."""
+        """The ClickHouse to look at; Misconfigured if its settings are invalid."""
         return self._connection or Connection.from_settings()
 
     @property

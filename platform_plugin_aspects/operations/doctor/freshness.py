@@ -21,7 +21,7 @@ from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink
 from platform_plugin_aspects.sinks.personal_data import WrongShape
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
-#: Of the host that publishes and the one that delivers: their clocks may differ by this much.
+#: The clocks of the host that publishes and the one that delivers may differ by this much.
 CLOCKS = timedelta(seconds=10)
 #: The column is text, which others than this plugin may have written.
 DUMPED = "parseDateTime64BestEffortOrZero(time_last_dumped, 6, 'UTC')"
@@ -102,7 +102,7 @@ def _look(sink: ModelBaseSink) -> Finding:
 
 
 def _ends(sink: ModelBaseSink) -> tuple[_Object, _Object] | None:
-    """The first and the newest object; None without any. Keys that are no numbers tell nothing of age, dates do."""
+    """The first and the newest object; None without any. Only numeric keys and dates show an age."""
     queryset = sink.queryset()
     numbered = isinstance(queryset.model._meta.pk, IntegerField)
     by = "pk" if numbered or not sink.date else sink.date

@@ -31,14 +31,14 @@ DEFAULT_SECRET = "test-guest-secret-change-me"
 
 
 def get(config: SupersetConfig, url: str, **headers: str) -> requests.Response:
-    """What Superset answers to a browser that comes for the first time; SupersetError when it does not answer."""
+    """Superset's answer to a browser without a session. Raises SupersetError if there is no answer."""
     # Without the cookies of earlier answers: Superset looks at guest tokens only where there is no session.
     with new_session() as http:
         return send(http, "GET", url, Deadline(config.timeout_secs), headers=headers)
 
 
 def ask_as_guest(config: SupersetConfig, token: str, path: str) -> requests.Response:
-    """What Superset's API answers to who has this guest token."""
+    """The answer of Superset's API to a browser with this guest token."""
     return get(config, f"{config.internal_service_url}{path}", **{"X-GuestToken": token})
 
 

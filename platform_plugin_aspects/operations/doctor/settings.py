@@ -11,10 +11,10 @@ from platform_plugin_aspects.operations.doctor.findings import Examination, Find
 
 
 def examine(_examination: Examination) -> Iterator[Finding]:
-    """What ``manage.py check`` says of the plugin; messages below a warning are notes."""
+    """The plugin's messages of ``manage.py check``. Those below a warning are notes."""
     messages = run_checks(tags=[TAG])
     for message in messages:
         mark = Mark.PROBLEM if message.level >= WARNING else Mark.NOTE
         yield Finding(mark, f"{message.msg} ({message.id})", message.hint or "")
     if not messages:
-        yield Finding(Mark.OK, "All settings of the plugin can be meant")
+        yield Finding(Mark.OK, "All plugin settings are valid")

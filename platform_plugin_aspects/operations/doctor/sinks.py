@@ -24,11 +24,11 @@ def examine(examination: Examination) -> Iterator[Finding]:
     if not any(sink.tables and (sink.is_set_on() or flags.get(sink.flag(), False) is not False) for sink in known):
         yield Finding(
             Mark.PROBLEM,
-            "No sink is on: nothing is brought to ClickHouse",
+            "No sink is on: nothing is written to ClickHouse",
             "Set EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED = True, and likewise for the other models",
         )
     personal = [sink.name for sink in known if is_on(sink) and _has_erasable(sink)]
-    # Where its model is missing, turning it on is not what to do.
+    # If its model is missing, turning it on does not help.
     if personal and not (is_on(UserRetirementSink) or UserRetirementSink.is_set_on()):
         yield Finding(
             Mark.PROBLEM,
@@ -55,7 +55,7 @@ def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Exa
     if for_everyone is None:
         return Finding(
             Mark.PROBLEM,
-            f"{sink.name}: off, for the flag {sink.flag()} is not on for everyone",
+            f"{sink.name}: off, because the flag {sink.flag()} is not on for everyone",
             f"Run {manage(f'waffle_flag {sink.flag()} --everyone')}",
         )
     return Finding(Mark.NOTE, f"{sink.name}: off, neither {sink.setting()} nor the flag {sink.flag()} is on")

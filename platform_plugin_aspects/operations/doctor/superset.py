@@ -96,7 +96,7 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
 
 
 def _page(config: SupersetConfig, base_url: str, dashboard: Dashboard) -> requests.Response:
-    """What a browser gets for the frame in a page of the LMS."""
+    """The answer that a browser gets for the frame in a page of the LMS."""
     referrer = f"{_origin(settings.LMS_ROOT_URL)}/"
     return guest_tokens.get(config, f"{base_url}embedded/{dashboard.uuid}", Referer=referrer)
 
@@ -171,7 +171,7 @@ def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, reque
 
 
 class _Bootstrap(HTMLParser):
-    """What Superset's page tells its own script, as JSON."""
+    """The JSON that Superset's page has for its own script."""
 
     data = ""
 

@@ -56,7 +56,7 @@ def _no_broker(address: str, error: Exception) -> Finding:
 
 
 def _workers(connection: Any, task: str) -> Iterator[Finding]:
-    """What the workers say of themselves."""
+    """Findings from the answers of the workers."""
     queue = _queue(task)
     control = current_app.control
     queues = control.inspect(timeout=WORKERS_SECS, connection=connection).active_queues() or {}

@@ -242,7 +242,7 @@ def published(site: Site) -> None:
 
 #: What is broken: how; the section that says so; words of the finding; words of the remedy.
 BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
-    "the URL cannot be meant": (
+    "the URL is invalid": (
         lambda site: site.configure_clickhouse(url="clickhouse:8123"),
         "Settings",
         "The ClickHouse url 'clickhouse:8123' is neither http(s)://host:port nor chdb:///folder",
@@ -303,7 +303,7 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
         # And nothing else is on.
         lambda site: (all_off(site), flag(staff=True)(site)),
         "Sinks",
-        "external_id: off, for the flag event_sink_clickhouse.external_id.enabled is not on for everyone",
+        "external_id: off, because the flag event_sink_clickhouse.external_id.enabled is not on for everyone",
         "python manage.py cms waffle_flag event_sink_clickhouse.external_id.enabled --everyone",
     ),
     "a model behind a flag is not there": (
@@ -603,7 +603,8 @@ def test_what_was_just_recorded_is_in_order(site: Site) -> None:
     assert code == 0
     assert re.fullmatch(
         r"tag: 2 changes wait, the oldest for \d+ s; 1 deliveries failed, the last with: Away\n"
-        r"course_enrollment: 1 changes wait, the oldest for \d+ s; they are kept, for the sink is off in this service\n"
+        r"course_enrollment: 1 changes wait, the oldest for \d+ s; they are kept, "
+        r"because the sink is off in this service\n"
         r"taxonomy: \d, the newest object, is pending: see Delivery \(last dump: .*\)\n"
         r"tag: 2, the newest object, is pending: see Delivery \(last dump: never\)",
         texts(said, "note"),

@@ -230,7 +230,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
     "a step that does not exist": (
         {"OPEN_EDX_FILTERS_CONFIG": steps(legacy=f"{LEGACY.step}s")},
         "W008",
-        f"{LEGACY.step}s at {LEGACY.filter_type}, which is no step of that filter: the legacy instructor dashboard",
+        f"{LEGACY.step}s at {LEGACY.filter_type}, which is not a step of that filter: the legacy instructor dashboard",
         f"Write {LEGACY.step} instead",
     ),
     "a step of the other page": (
@@ -273,7 +273,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
     "a setting that is misspelt": (
         {"EVENT_SINK_CLICKHOUSE_EXTRA_SINK": ["x"]},
         "W011",
-        "EVENT_SINK_CLICKHOUSE_EXTRA_SINK is no setting of this plugin",
+        "EVENT_SINK_CLICKHOUSE_EXTRA_SINK is not a setting of this plugin",
         "Did you mean EVENT_SINK_CLICKHOUSE_EXTRA_SINKS?",
     ),
 }

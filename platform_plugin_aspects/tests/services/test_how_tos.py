@@ -288,7 +288,7 @@ def test_tutor(host: Host) -> None:
     page = read_page(PAGES / "tutor.rst")
     assert [block.section for block in page if block.not_run] == ["Install"] * 4
     host.ask_clickhouse(OLD_TABLES)
-    prepare, start = ("Install", "Settings"), "Bring what is there, and check"
+    prepare, start = ("Install", "Settings"), "Backfill existing data, and check"
     assert {block.section for block in page} == {*prepare, start}
     host.follow(page, *prepare)
     host.restart()
