@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from aspects_house import PACKAGE, house, layers, picture, place, summary
 
-CONCEPTS = PACKAGE.parent / "docs" / "concepts"
+ROOT = PACKAGE.parent
+CONCEPTS = ROOT / "docs" / "concepts"
 CODE_MAP = CONCEPTS / "code_map.rst"
 ROOMS = [room for layer in layers() for room in layer.rooms]
 
@@ -36,14 +39,29 @@ def test_the_picture_has_a_box_for_every_room_in_the_order_of_the_contract() -> 
     assert heights == sorted(heights)
 
 
-@pytest.mark.parametrize("path", re.findall(r"``([\w/]+(?:\.py|/))``", CODE_MAP.read_text(encoding="utf-8")))
-def test_paths_of_the_map_exist(path: str) -> None:
-    assert (PACKAGE / path).exists() or (PACKAGE.parent / path).exists()
+def mentions(page: Path, pattern: str) -> list[Any]:
+    return sorted(set(re.findall(pattern, page.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize(("path", "name"), [("clickhouse/driver.py", "encode"), ("delivery/outbox.py", "deliver")])
-def test_what_the_map_says_of_a_file_is_there(path: str, name: str) -> None:
+PATHS = r"``((?:[\w]+/)+(?:\w+\.py)?)``"
+
+
+@pytest.mark.parametrize("path", [*mentions(CODE_MAP, PATHS), *mentions(ROOT / "CONTRIBUTING.rst", PATHS)])
+def test_paths_of_the_map_and_of_contributing_exist(path: str) -> None:
+    assert any((folder / path).exists() for folder in (PACKAGE, PACKAGE / "tests", ROOT))
+
+
+@pytest.mark.parametrize(("path", "name"), mentions(CODE_MAP, r"``([\w/]+\.py)``: ``(\w+)``"))
+def test_functions_of_the_map_are_in_their_files(path: str, name: str) -> None:
     assert f"\ndef {name}(" in (PACKAGE / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", mentions(ROOT / "test_utils" / "README.rst", r"``([\w/]+(?:/|\.py|\.sh))``"))
+def test_paths_of_the_map_of_test_utils_exist(path: str) -> None:
+    assert any(
+        (folder / path).exists()
+        for folder in (ROOT, ROOT / "test_utils", ROOT / "test_utils/checks", ROOT / "test_utils/clickhouse_endpoint")
+    )
 
 
 def test_the_glossary_has_about_25_words() -> None:
@@ -58,13 +76,13 @@ def test_the_readme_tells_the_figures_that_were_measured() -> None:
     (row,) = (row for row in rows if row.startswith("MariaDB\n     - user_profile\n     - 1,000,000\n"))
     figures = [cell.strip() for cell in row.split("\n     -")]
     peak, seconds, ratio = figures[7], round(float(figures[10])), figures[11]
-    readme = " ".join((PACKAGE.parent / "README.rst").read_text(encoding="utf-8").split())
+    readme = " ".join((ROOT / "README.rst").read_text(encoding="utf-8").split())
     assert f"a million profiles takes {seconds} s and {peak} MB, `{ratio} times as long as only inserting" in readme
 
 
 def test_the_badges_are_true() -> None:
-    setup = (PACKAGE.parent / "setup.py").read_text(encoding="utf-8")
-    readme = (PACKAGE.parent / "README.rst").read_text(encoding="utf-8")
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    readme = (ROOT / "README.rst").read_text(encoding="utf-8")
     assert re.findall(r":alt: (Python .*|Django .*|Licence .*)", readme) == [
         "Python 3.11 and later",
         "Django 4.2 to 5.2",
