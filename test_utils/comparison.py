@@ -9,8 +9,8 @@ from uuid import UUID
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Encoded
 from platform_plugin_aspects.sinks import CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
+from platform_plugin_aspects.sinks.column import DUMP_COLUMNS, Column
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 
@@ -84,8 +84,6 @@ def _rows(sink: type[ModelBaseSink], fields: Mapping[str, Sequence[Any]]) -> lis
 
 def _values(column: Column, fields: Sequence[Sequence[Any]]) -> Sequence[Any]:
     values = column.values(*fields)
-    if isinstance(values, Encoded):
-        return [value.decode() for value in values]
     # The text that SQLite has for a UUID is not the one that ClickHouse answers with.
     return [str(UUID(value)) for value in values] if column.type == "UUID" else values
 

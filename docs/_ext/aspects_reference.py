@@ -159,11 +159,10 @@ def _table(table: Table) -> Iterator[str]:
     if table.partition_by:
         yield f"* Partitioned by: ``{table.partition_by}``"
     yield from _table_of("Column", "Type", "Personal data", "Field of the model")
-    computed = writer.computed if writer is not None else ()
-    of_model = {column.name for column in writer.columns} if writer is not None else set()
+    of_model = writer.columns if writer is not None else ()
     for column in table.columns:
-        sources = [source for source in column.sources if column.name in of_model and source not in computed]
-        personal = "yes" if column.personal else ""
+        sources = [path for path in column.sources if path not in writer.computed] if column in of_model else []
+        personal = "yes" if column in of_model and column.personal else ""
         yield from _row(f"``{column.name}``", f"``{column.type}``", personal, ", ".join(f"``{it}``" for it in sources))
     yield ""
 

@@ -5,6 +5,7 @@
 
 from platform_plugin_aspects.sinks.base_sink import BaseSink
 from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
+from platform_plugin_aspects.sinks.column import Column, Flag, Moment, Text, Uuid, Value
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
 from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
@@ -17,16 +18,22 @@ from platform_plugin_aspects.sinks.xblock_sink import XBlockSink
 __all__ = [
     "BaseSink",
     "Batch",
+    "Column",
     "CourseEnrollmentSink",
     "CourseOverviewSink",
     "ExternalIdSink",
+    "Flag",
     "ModelBaseSink",
+    "Moment",
     "ObjectTagSink",
     "Selection",
     "TagSink",
     "TaxonomySink",
+    "Text",
     "UserProfileSink",
     "UserRetirementSink",
+    "Uuid",
+    "Value",
     "Written",
     "XBlockSink",
 ]

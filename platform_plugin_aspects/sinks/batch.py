@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, compress
 from typing import Any
+
+from platform_plugin_aspects.sinks.conversion import Encoded
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,27 @@ class Selection:
     limit: int | None = None
 
 
+class Columns(Mapping[str, Sequence[Any]]):
+    """Values per source path; those that the database gave in UTF-8 are decoded when they are looked up."""
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]]):
+        self._columns = columns
+
+    def __getitem__(self, path: str) -> Sequence[Any]:
+        values = self._columns[path]
+        return values.decoded() if isinstance(values, Encoded) else values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def as_read(self, path: str) -> Sequence[Any]:
+        """The values of a path, perhaps in UTF-8."""
+        return self._columns[path]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Objects as read from the source, column by column: their ``keys``, and per source path one value per object."""
@@ -34,7 +57,16 @@ class Batch:
         return len(self.keys)
 
     def __getitem__(self, part: slice) -> Batch:
-        return Batch(self.keys[part], {path: values[part] for path, values in self.columns.items()})
+        return Batch(self.keys[part], self._each(lambda values: values[part]))
+
+    def as_read(self, path: str) -> Sequence[Any]:
+        """The values of a path, perhaps in UTF-8, which spares decoding and encoding them."""
+        return self.columns.as_read(path) if isinstance(self.columns, Columns) else self.columns[path]
+
+    def _each(self, select: Callable[[Sequence[Any]], Iterable[Any]]) -> Columns:
+        """Some values of each path, chosen by position."""
+        columns = {path: self.as_read(path) for path in self.columns}
+        return Columns({path: _alike(values, select(values)) for path, values in columns.items()})
 
     @classmethod
     def joined(cls, batches: Sequence[Batch]) -> Batch:
@@ -42,13 +74,15 @@ class Batch:
         first, *others = batches
         if not others:
             return first
-        columns = {path: [*chain.from_iterable(batch.columns[path] for batch in batches)] for path in first.columns}
-        return cls([*chain.from_iterable(batch.keys for batch in batches)], columns)
+        columns = {
+            path: _alike(first.as_read(path), chain.from_iterable(batch.as_read(path) for batch in batches))
+            for path in first.columns
+        }
+        return cls([*chain.from_iterable(batch.keys for batch in batches)], Columns(columns))
 
     def only(self, keep: Sequence[bool]) -> Batch:
         """The objects for which ``keep`` is true."""
-        columns = {path: list(compress(values, keep)) for path, values in self.columns.items()}
-        return Batch(list(compress(self.keys, keep)), columns)
+        return Batch(list(compress(self.keys, keep)), self._each(lambda values: compress(values, keep)))
 
 
 @dataclass
@@ -57,3 +91,8 @@ class Written:
 
     rows: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+
+def _alike(values: Sequence[Any], selected: Iterable[Any]) -> Sequence[Any]:
+    """What was selected of the values, in UTF-8 if they are."""
+    return Encoded(selected) if isinstance(values, Encoded) else list(selected)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from platform_plugin_aspects.clickhouse.schema import Column
-from platform_plugin_aspects.sinks.formats import all_iso_utc
+from platform_plugin_aspects.sinks.column import Column, Flag, Moment, Text
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 
@@ -18,11 +17,11 @@ class CourseEnrollmentSink(ModelBaseSink):
     model = "course_enrollment"
     columns = (
         Column("id", "Int32"),
-        Column("course_key", "String", source="course_id", as_text=True),
-        Column("created", "String", convert_all=all_iso_utc, as_text=True),
-        Column("is_active", "Bool", as_number=True, sent_as="UInt8"),
+        Column("course_key", "String", Text("course_id")),
+        Column("created", "String", Moment()),
+        Column("is_active", "Bool", Flag()),
         Column("mode", "LowCardinality(String)"),
-        Column("username", "String", source="user__username", as_text=True, personal=True),
+        Column("username", "String", Text("user__username"), personal=True),
         Column("user_id", "Int32"),
     )
     order_by = ("course_key", "user_id", "time_last_dumped")

@@ -13,8 +13,8 @@ from typing import Any
 from django.utils import timezone
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks.batch import Batch, Written
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.formats import iso_utc, iso_with_offset, json_text, stamp_text
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
@@ -63,16 +63,16 @@ class CourseOverviewSink(ModelBaseSink):
     model = "course_overviews"
     columns = (
         Column("org", "String"),
-        Column("course_key", "String", source="id"),
+        Column("course_key", "String", Value("id")),
         Column("display_name", "String"),
-        Column("course_start", "String", source="start"),
-        Column("course_end", "String", source="end"),
-        Column("enrollment_start", "String", convert=iso_utc),
-        Column("enrollment_end", "String", convert=iso_utc),
+        Column("course_start", "String", Value("start")),
+        Column("course_end", "String", Value("end")),
+        Column("enrollment_start", "String", Value(convert=iso_utc)),
+        Column("enrollment_end", "String", Value(convert=iso_utc)),
         Column("self_paced", "Bool"),
-        Column("course_data_json", "String", source=DATA_KEYS, convert=_course_data),
-        Column("created", "String", convert=iso_utc),
-        Column("modified", "String", convert=iso_utc),
+        Column("course_data_json", "String", Value(DATA_KEYS, _course_data)),
+        Column("created", "String", Value(convert=iso_utc)),
+        Column("modified", "String", Value(convert=iso_utc)),
     )
     computed = ("tags",)
     # Blocks and tags are read while writing: a course is too large to have two in memory.

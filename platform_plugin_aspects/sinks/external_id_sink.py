@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks.batch import Selection
+from platform_plugin_aspects.sinks.column import Column, Text, Uuid
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 
@@ -23,9 +23,9 @@ class ExternalIdSink(ModelBaseSink):
     name = "external_id"
     model = "external_id"
     columns = (
-        Column("external_user_id", "UUID", as_text=True, sent_as="String", personal=True),
-        Column("external_id_type", "String", source="external_id_type__name", as_text=True),
-        Column("username", "String", source="user__username", as_text=True, personal=True),
+        Column("external_user_id", "UUID", Uuid(), personal=True),
+        Column("external_id_type", "String", Text("external_id_type__name")),
+        Column("username", "String", Text("user__username"), personal=True),
         Column("user_id", "Int32", personal=True),
     )
     order_by = ("external_user_id", "time_last_dumped")

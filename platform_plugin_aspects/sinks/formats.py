@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.schema import convert_each
 from platform_plugin_aspects.clickhouse.text import whole_json
+from platform_plugin_aspects.sinks.conversion import convert_each
 
 #: How many characters the text of a moment has in a database: with a fraction, and without one or with one.
 WITH_FRACTION = len("2026-01-01 10:00:00.000000")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import BinaryField, Field, IntegerField, Max, Min, TextField
+from django.db.models import Field, Max, Min
 from django.db.models.constants import LOOKUP_SEP
 from opaque_keys import InvalidKeyError
 
@@ -17,10 +17,11 @@ from platform_plugin_aspects import databases, edx_platform
 from platform_plugin_aspects.clickhouse.client import in_parameters, quote
 from platform_plugin_aspects.clickhouse.driver import encode
 from platform_plugin_aspects.clickhouse.errors import Rejected
-from platform_plugin_aspects.clickhouse.schema import DUMP_COLUMNS, Column, Table
+from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.base_sink import BaseSink
-from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
+from platform_plugin_aspects.sinks.batch import Batch, Columns, Selection, Written
+from platform_plugin_aspects.sinks.column import DUMP_COLUMNS, TEXT, UTF8, Column
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.personal_data import is_personal
 from platform_plugin_aspects.sinks.reading import read_columns
@@ -123,7 +124,7 @@ class ModelBaseSink(BaseSink):
         key = queryset.model._meta.pk.attname
         paths = tuple(dict.fromkeys([key, *self.paths()]))
         columns = dict(zip(paths, read_columns(queryset, paths, self._casts(key)), strict=True))
-        return Batch(columns[key], {path: columns[path] for path in self.paths()})
+        return Batch(columns[key], Columns({path: columns[path] for path in self.paths()}))
 
     def within(self, queryset: Any, selection: Selection) -> Any:
         """The objects with the selected keys, or in the selected range of keys."""
@@ -136,23 +137,16 @@ class ModelBaseSink(BaseSink):
         return queryset
 
     def _casts(self, key: str) -> dict[str, Field[Any, Any]]:
-        """As what the database may give a path's values; the key's are the field's own."""
-        casts: dict[str, Field[Any, Any]] = {}
+        """As which field the database gives each path's values, where all columns of the path agree."""
+        casts: dict[str, Field[Any, Any] | None] = {key: None, self.learner: None}
         for column in self.columns:
-            if column.as_text or column.as_number:
-                casts |= dict.fromkeys(column.sources, TextField() if column.as_text else IntegerField())
-        for path in casts.keys() - self._looked_at():
-            casts[path] = BinaryField()
-        casts.pop(key, None)
-        return casts
-
-    def _looked_at(self) -> set[str]:
-        """The paths whose values anything in Python looks at."""
-        looked_at = {self.learner}
-        for column in self.columns:
-            if not column.as_text or column.convert or column.convert_all or column.name == self.key_column:
-                looked_at.update(column.sources)
-        return looked_at
+            cast = column.source.cast
+            if cast is UTF8 and column.name == self.key_column:
+                cast = TEXT
+            for path in column.sources:
+                if casts.setdefault(path, cast) is not cast:
+                    casts[path] = TEXT if {casts[path], cast} == {TEXT, UTF8} else None
+        return {path: cast for path, cast in casts.items() if cast is not None}
 
     def key_range(self, after: Any = None) -> tuple[int, int] | None:
         """See BaseSink."""
@@ -234,11 +228,11 @@ class ModelBaseSink(BaseSink):
 
     def converted(self, batch: Batch) -> list[Sequence[Any]]:
         """The batch as ClickHouse's values, one sequence per column."""
-        return [self._values(column, batch.columns) for column in self.columns]
+        return [self._values(column, batch) for column in self.columns]
 
-    def _values(self, column: Column, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    def _values(self, column: Column, batch: Batch) -> Sequence[Any]:
         try:
-            return column.values(*map(columns.__getitem__, column.sources))
+            return column.values(*map(batch.as_read, column.sources))
         except PLATFORM_FAULTS:
             raise
         except Exception as error:

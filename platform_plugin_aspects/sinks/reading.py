@@ -14,8 +14,8 @@ from django.db.models import BinaryField, CharField, Field, Func, TextField
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Cast
 
-from platform_plugin_aspects.clickhouse.schema import Encoded, convert_each
 from platform_plugin_aspects.clickhouse.text import whole_bytes
+from platform_plugin_aspects.sinks.conversion import Encoded, convert_each
 
 #: Rows taken from the cursor at once. So few of them live at a time that they stay in the processor's cache and seldom
 #: set off Python's garbage collector, which would look at all values read so far: it comes by when there are 700 new

@@ -9,7 +9,7 @@ from django.db.models import Q
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.schema import Column
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.formats import json_list, or_zero
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
@@ -51,11 +51,11 @@ class TagSink(ModelBaseSink):
     model = "tag"
     columns = (
         Column("id", "Int32"),
-        Column("taxonomy", "Int32", source="taxonomy_id", convert=or_zero),
-        Column("parent", "Int32", source="parent_id", convert=or_zero),
+        Column("taxonomy", "Int32", Value("taxonomy_id", or_zero)),
+        Column("parent", "Int32", Value("parent_id", or_zero)),
         Column("value", "String"),
         Column("external_id", "String"),
-        Column("lineage", "String", source=_ancestors("value"), convert=lineage),
+        Column("lineage", "String", Value(_ancestors("value"), lineage)),
     )
     deletes = True
 
@@ -90,15 +90,14 @@ class ObjectTagSink(ModelBaseSink):
     columns = (
         Column("id", "Int32"),
         Column("object_id", "String"),
-        Column("taxonomy", "Int32", source="taxonomy_id", convert=or_zero),
-        Column("tag", "Int32", source="tag_id", convert=or_zero),
+        Column("taxonomy", "Int32", Value("taxonomy_id", or_zero)),
+        Column("tag", "Int32", Value("tag_id", or_zero)),
         Column("_value", "String"),
         Column("_export_id", "String"),
         Column(
             "lineage",
             "String",
-            source=("_value", *(f"tag__{path}" for path in _ancestors("value"))),
-            convert=_object_lineage,
+            Value(("_value", *(f"tag__{path}" for path in _ancestors("value"))), _object_lineage),
         ),
     )
     deletes = True

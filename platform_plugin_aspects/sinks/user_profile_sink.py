@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.schema import Column, convert_each
 from platform_plugin_aspects.clickhouse.text import whole_json
-from platform_plugin_aspects.sinks.formats import all_iso_utc
+from platform_plugin_aspects.sinks.column import Column, Moment, Text
+from platform_plugin_aspects.sinks.conversion import convert_each
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 _SESSION = "session_id"
@@ -78,24 +78,24 @@ class UserProfileSink(ModelBaseSink):
     columns = (
         Column("id", "Int32"),
         Column("user_id", "Int32", personal=True),
-        Column("name", "String", as_text=True, personal=True),
-        Column("username", "String", source="user__username", as_text=True, personal=True),
-        Column("email", "String", source="user__email", as_text=True, personal=True),
-        Column("meta", "String", convert_all=all_without_session, as_text=True, personal=True),
-        Column("courseware", "String", as_text=True),
-        Column("language", "String", as_text=True, personal=True),
-        Column("location", "String", as_text=True, personal=True),
-        Column("year_of_birth", "String", as_text=True, personal=True),
-        Column("gender", "String", as_text=True, personal=True),
-        Column("level_of_education", "String", as_text=True, personal=True),
-        Column("mailing_address", "String", as_text=True, personal=True),
-        Column("city", "String", as_text=True, personal=True),
-        Column("country", "String", as_text=True, personal=True),
-        Column("state", "String", as_text=True, personal=True),
-        Column("goals", "String", as_text=True, personal=True),
-        Column("bio", "String", as_text=True, personal=True),
-        Column("profile_image_uploaded_at", "String", convert_all=all_iso_utc, as_text=True),
-        Column("phone_number", "String", as_text=True, personal=True),
+        Column("name", "String", Text(), personal=True),
+        Column("username", "String", Text("user__username"), personal=True),
+        Column("email", "String", Text("user__email"), personal=True),
+        Column("meta", "String", Text(convert_all=all_without_session), personal=True),
+        Column("courseware", "String", Text()),
+        Column("language", "String", Text(), personal=True),
+        Column("location", "String", Text(), personal=True),
+        Column("year_of_birth", "String", Text(), personal=True),
+        Column("gender", "String", Text(), personal=True),
+        Column("level_of_education", "String", Text(), personal=True),
+        Column("mailing_address", "String", Text(), personal=True),
+        Column("city", "String", Text(), personal=True),
+        Column("country", "String", Text(), personal=True),
+        Column("state", "String", Text(), personal=True),
+        Column("goals", "String", Text(), personal=True),
+        Column("bio", "String", Text(), personal=True),
+        Column("profile_image_uploaded_at", "String", Moment()),
+        Column("phone_number", "String", Text(), personal=True),
     )
     partition_by = "user_id MOD 100"
     learner = "user_id"

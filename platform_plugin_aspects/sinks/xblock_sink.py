@@ -10,10 +10,10 @@ from typing import Any
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.batch import Batch, Selection
+from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.formats import json_text
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 

@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from platform_plugin_aspects.clickhouse.client import quote
-from platform_plugin_aspects.clickhouse.schema import Column, Encoded
+from platform_plugin_aspects.sinks.column import Column
+from platform_plugin_aspects.sinks.conversion import Encoded
 
 SEPARATOR, ESCAPE = b"\x1f", b"\x1e"
 MODULUS = 2**64

@@ -13,7 +13,6 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.backfill.summary import Summary
 from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
@@ -21,6 +20,7 @@ from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ExternalIdSink, ModelBaseSink, Selection, UserProfileSink
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories, retirement
@@ -217,7 +217,7 @@ class PreferenceSink(ModelBaseSink):
 
     name = "preference"
     model = "user_preference"
-    columns = (Column("id", "Int32"), Column("email", "String", source="user__email", personal=True))
+    columns = (Column("id", "Int32"), Column("email", "String", Value("user__email"), personal=True))
     learner = "user_id"
 
 

@@ -21,12 +21,12 @@ from django.db import connection
 
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import Delivery, deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp, wait_after
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection, UserProfileSink
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.tests.broker import Broker
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories, retirement
@@ -273,7 +273,7 @@ class Refusing(ModelBaseSink):
             raise RuntimeError("this is a bad value")
         return value
 
-    columns = (Column("id", "Int32"), Column("name", "String", source="value", convert=refuse))
+    columns = (Column("id", "Int32"), Column("name", "String", Value("value", refuse)))
 
 
 @pytest.fixture
@@ -372,7 +372,7 @@ def test_a_value_that_cannot_be_encoded_is_a_bad_object_and_stays_out_of_message
     refusing: User, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    no_text = Column("name", "String", source="value", convert=lambda text: [text] if "x" in text else text)
+    no_text = Column("name", "String", Value("value", lambda text: [text] if "x" in text else text))
     monkeypatch.setattr(Refusing, "columns", (Refusing.columns[0], no_text))
     bad, good = _preferences(refusing, "secret x", "good")
     deliver_changes("preference")

@@ -22,13 +22,13 @@ from xmodule.modulestore.blocks import Block
 
 from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.isolate import write_what_can_be
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Written
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.tests.broker import Broker
 from platform_plugin_aspects.tests.conftest import latest
 from test_utils import factories
@@ -175,7 +175,7 @@ class Asking(ModelBaseSink):
     def ask(_value: str) -> str:
         raise OperationalError(2006, "MySQL server has gone away")
 
-    columns = (Column("id", "Int32"), Column("name", "String", source="value", convert=ask))
+    columns = (Column("id", "Int32"), Column("name", "String", Value("value", ask)))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -26,12 +26,12 @@ from openedx.core.djangoapps.external_user_ids.models import ExternalId
 from waffle.models import Flag
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.management.commands.aspects_check import Command
 from platform_plugin_aspects.management.objects import objects
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import sinks, tables
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, celery_app, worker
 from test_utils import factories

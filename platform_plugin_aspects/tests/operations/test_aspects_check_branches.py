@@ -11,12 +11,12 @@ import pytest
 from common.djangoapps.student.models import CourseEnrollment
 from django.utils import timezone
 
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.doctor.clickhouse import compare_clocks
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
+from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.tests.operations.test_aspects_check import (
     Site,
     all_off,

@@ -14,13 +14,13 @@ from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox, triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.checks import TAG
 from platform_plugin_aspects.operations.status import sink_statuses
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
+from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
 from platform_plugin_aspects.tests.broker import Broker
 from platform_plugin_aspects.tests.conftest import rows

@@ -15,8 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink, formats
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.formats import ZERO_DATES, all_iso_utc, iso_utc, json_list, or_zero, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import lineage
 from platform_plugin_aspects.tests.conftest import rows
@@ -233,7 +233,7 @@ def test_one_of_many_that_is_no_moment() -> None:
             ["2026-01-01 10:00:00+00:00", "2026-01-01 10:00:00.000005+00:00"],
         ),
         (Column("id", "Int32"), [1, 2], [1, 2]),
-        (Column("parent", "Int32", convert=or_zero), [None, 0, 3], [0, 0, 3]),
+        (Column("parent", "Int32", Value(convert=or_zero)), [None, 0, 3], [0, 0, 3]),
     ],
 )
 def test_values_of_a_column(column: Column, values: list[Any], expected: list[Any]) -> None:
@@ -241,7 +241,7 @@ def test_values_of_a_column(column: Column, values: list[Any], expected: list[An
 
 
 def test_a_column_of_several_fields_converts_them_together() -> None:
-    column = Column("both", "String", source=("a", "b"), convert=lambda a, b: f"{a}/{b}")
+    column = Column("both", "String", Value(("a", "b"), lambda a, b: f"{a}/{b}"))
     assert column.sources == ("a", "b")
     assert list(column.values([1, 2], [3, 4])) == ["1/3", "2/4"]
 

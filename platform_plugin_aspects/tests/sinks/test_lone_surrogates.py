@@ -14,7 +14,6 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column, Encoded
 from platform_plugin_aspects.clickhouse.text import has_encoded_halves, whole, whole_bytes, whole_json
 from platform_plugin_aspects.delivery import compare
 from platform_plugin_aspects.sinks import (
@@ -29,6 +28,8 @@ from platform_plugin_aspects.sinks import (
     TaxonomySink,
     UserProfileSink,
 )
+from platform_plugin_aspects.sinks.column import Column, Value
+from platform_plugin_aspects.sinks.conversion import Encoded
 from platform_plugin_aspects.sinks.registry import BUILT_IN
 from platform_plugin_aspects.sinks.user_profile_sink import without_session
 from platform_plugin_aspects.tests.conftest import rows
@@ -106,7 +107,7 @@ def test_columns_without_halves_are_not_copied() -> None:
 
 
 def test_halves_in_some_values_of_a_column() -> None:
-    column = Column("name", "LowCardinality(String)", convert=str)
+    column = Column("name", "LowCardinality(String)", Value(convert=str))
     assert list(column.values(["a\ud83d", "\ude00b", "c"])) == ["a\ufffd", "\ufffdb", "c"]
     assert list(Column("name", "String").values(["a\ud83d", None, 7])) == ["a\ufffd", "", "7"]
     encoded = Column("name", "String").values(Encoded([b"\xed\xa0\xbd", b"\xed\xb8\x80", b"c"]))

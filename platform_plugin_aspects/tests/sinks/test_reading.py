@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
-from django.db import connections
-from django.db.models import BinaryField, IntegerField, TextField, Value
+from django.db import connections, models
+from django.db.models import BinaryField, IntegerField, TextField
 from django.db.models.functions import Cast, Replace
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
@@ -22,7 +22,6 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import LOOKED_AT, Column, Encoded, convert_each
 from platform_plugin_aspects.delivery import compare
 from platform_plugin_aspects.delivery.isolate import write_what_can_be
 from platform_plugin_aspects.sinks import (
@@ -32,6 +31,8 @@ from platform_plugin_aspects.sinks import (
     Selection,
     UserProfileSink,
 )
+from platform_plugin_aspects.sinks.column import NUMBER, UTF8, Column, Text, Value
+from platform_plugin_aspects.sinks.conversion import LOOKED_AT, Encoded, convert_each
 from platform_plugin_aspects.sinks.formats import iso_utc
 from platform_plugin_aspects.sinks.reading import ROWS_AT_ONCE, read_columns
 from platform_plugin_aspects.tests.conftest import rows
@@ -90,13 +91,15 @@ def test_the_databases_own_values_become_what_djangos_do(
     for sink, key in ((UserProfileSink(), user.profile.pk), (CourseEnrollmentSink(), enrollment.pk)):
         read = sink.read(Selection(keys=[key]))
         fields = sink.manager.filter(pk=key).values(*sink.paths()).get()
-        columns = [column for column in sink.columns if column.as_text or column.as_number]
+        columns = [column for column in sink.columns if column.source.cast is not None]
         assert columns
         for column in columns:
             path = column.sources[0]
-            looked_at = column.convert_all or column.name == sink.key_column
-            assert list(map(type, read.columns[path])) == [int if column.as_number else str if looked_at else bytes]
-            values = column.values(read.columns[path])
+            looked_at = column.source.cast is not UTF8 or column.name == sink.key_column
+            is_number = column.source.cast is NUMBER
+            assert list(map(type, read.as_read(path))) == [int if is_number else str if looked_at else bytes]
+            assert list(map(type, read.columns[path])) == [int if is_number else str]
+            values = column.values(read.as_read(path))
             if isinstance(values, Encoded):
                 values = [value.decode() for value in values]
             assert values == column.values([fields[path]])
@@ -111,7 +114,9 @@ def test_text_of_what_may_not_be_there(path: str, expected: list[str], to: Any) 
     tag = factories.make_tag(value="ключ", id=7)
     factories.make_object_tag("block-1", taxonomy=tag.taxonomy, value="free text")
     factories.make_object_tag("block-2", tag)
-    queryset = factories.ObjectTag.objects.annotate(twice=Replace(Cast("tag_id", TextField()), Value("7"), Value("77")))
+    queryset = factories.ObjectTag.objects.annotate(
+        twice=Replace(Cast("tag_id", TextField()), models.Value("7"), models.Value("77"))
+    )
     (values,) = read_columns(queryset.order_by("object_id"), (path,), {path: to})
     assert values == (expected if isinstance(to, TextField) else [text.encode() for text in expected])
     assert isinstance(values, Encoded) == isinstance(to, BinaryField)
@@ -147,7 +152,8 @@ def test_what_is_encoded_arrives_as_it_is(clickhouse: ClickHouse) -> None:
     user = factories.make_user(profile={"name": text, "bio": text, "city": ""})
     sink = UserProfileSink()
     batch = sink.read(Selection())
-    assert batch.columns["name"] == [text.encode()]
+    assert batch.as_read("name") == [text.encode()]
+    assert batch.columns["name"] == [text]
     sink.write(batch, datetime(2026, 1, 1, tzinfo=UTC))
     (row,) = rows(clickhouse, "user_profile")
     assert (row["name"], row["bio"], row["city"]) == (text, text, "")
@@ -186,10 +192,10 @@ def test_what_is_converted_elsewhere_is_not_encoded() -> None:
         columns = (
             Column("id", "Int32"),
             Column("user_id", "Int32"),
-            Column("name", "String", as_text=True),
-            Column("initial", "String", source="name", as_text=True, convert=lambda name: name[:1]),
-            Column("both", "String", source=("city", "country"), convert="{}/{}".format),
-            Column("city", "String", as_text=True),
+            Column("name", "String", Text()),
+            Column("initial", "String", Text("name", lambda name: name[:1])),
+            Column("both", "String", Value(("city", "country"), "{}/{}".format)),
+            Column("city", "String", Text()),
         )
 
     factories.make_user(profile={"name": "Zoë", "city": "Köln", "country": "DE"})
@@ -225,7 +231,7 @@ def test_a_key_is_no_text_though_its_column_is() -> None:
     overview = factories.make_overview()
 
     class Sink(CourseOverviewSink):
-        columns = (Column("course_key", "String", source="id", as_text=True),)
+        columns = (Column("course_key", "String", Text("id")),)
 
     assert Sink().read(Selection()).keys == [overview.id]
 

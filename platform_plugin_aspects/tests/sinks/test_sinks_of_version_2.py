@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.operations.checks.old_sinks import check_old_sinks
 from platform_plugin_aspects.sinks import ModelBaseSink
+from platform_plugin_aspects.sinks.column import Column
 
 MODULE = "somebody_s_plugin"
 

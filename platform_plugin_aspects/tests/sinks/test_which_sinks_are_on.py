@@ -20,7 +20,6 @@ from xmodule.modulestore.django import COURSE_PUBLISHED
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery import outbox, triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
@@ -31,6 +30,7 @@ from platform_plugin_aspects.operations.checks.sinks import (
     check_receivers,
 )
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.registry import BUILT_IN, extra_sinks, sinks, tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
@@ -45,7 +45,7 @@ class PreferenceSink(ModelBaseSink):
     model = "user_preference"
     columns = (
         Column("id", "Int32"),
-        Column("username", "String", source="user__username", personal=True),
+        Column("username", "String", Value("user__username"), personal=True),
         Column("key", "String"),
         Column("value", "String"),
         Column("user_id", "Int32"),

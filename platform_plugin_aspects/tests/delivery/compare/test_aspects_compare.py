@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.clickhouse.schema import Column
 from platform_plugin_aspects.delivery.backfill.summary import Summary
 from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
@@ -36,6 +35,7 @@ from platform_plugin_aspects.sinks import (
     UserProfileSink,
     XBlockSink,
 )
+from platform_plugin_aspects.sinks.column import Column, Uuid
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -286,7 +286,7 @@ COLUMNS = (
     Column("mode", "LowCardinality(String)"),
     Column("active", "Bool"),
     Column("key", "UUID"),
-    Column("digits", "UUID", sent_as="String"),
+    Column("digits", "UUID", Uuid()),
     Column("other", "String"),
 )
 values = st.tuples(
@@ -308,7 +308,7 @@ def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], click
     by_column = list(zip(*data, strict=True))
     clickhouse.insert(
         "print",
-        [("position", "Int32"), *((column.name, column.sent_as or column.type) for column in COLUMNS)],
+        [("position", "Int32"), *((column.name, column.wire_type) for column in COLUMNS)],
         [range(len(data)), *by_column],
     )
     there = clickhouse.select(f"SELECT {expression(COLUMNS)} FROM {database}.print ORDER BY position")

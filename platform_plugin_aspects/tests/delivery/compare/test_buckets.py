@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.clickhouse.schema import Column, create_missing
+from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill.summary import Summary
 from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
@@ -21,6 +21,7 @@ from platform_plugin_aspects.delivery.compare.fingerprint import fingerprints
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import Batch, ExternalIdSink, ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -33,7 +34,7 @@ class NameSink(ModelBaseSink):
 
     name = "name"
     model = "user_profile"
-    columns = (Column("username", "String", source="user__username"), Column("title", "String", source="name"))
+    columns = (Column("username", "String", Value("user__username")), Column("title", "String", Value("name")))
     order_by = ("username", "time_last_dumped")
     key_column = "username"
 
@@ -119,10 +120,10 @@ class QueryWordsSink(ModelBaseSink):
     model = "user_profile"
     columns = (
         Column("id", "Int32"),
-        Column("key", "String", source="name"),
-        Column("fingerprint", "String", source="country"),
-        Column("time", "String", source="gender"),
-        Column("slice", "String", source="city"),
+        Column("key", "String", Value("name")),
+        Column("fingerprint", "String", Value("country")),
+        Column("time", "String", Value("gender")),
+        Column("slice", "String", Value("city")),
     )
 
 
