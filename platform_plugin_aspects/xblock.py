@@ -163,7 +163,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     def validate_field_data(self, validation: Validation, data: Any) -> None:
         """Tell the author about an invalid UUID, and about filters that are refused."""
         if data.dashboard_uuid and _uuid(data.dashboard_uuid) is None:
-            problem = _("“{value}” is no UUID. Superset shows the UUID where embedding the dashboard is set up.")
+            problem = _("“{value}” is not a UUID. Find it in Superset under Embed dashboard.")
             validation.add(ValidationMessage(ValidationMessage.ERROR, problem.format(value=data.dashboard_uuid)))
         filters = _filters(data.filters)
         try:

@@ -89,7 +89,7 @@ LAG = Subject(
     "lag_seconds",
     "How old the newest event in ClickHouse is, counted from the start of the run at most; 0 once all have arrived.",
 )
-QUEUE = Subject("Queue", "waiting", "queue", "What waits in the backend, in its own unit: events, messages or tasks.")
+QUEUE = Subject("Queue", "waiting", "queue", "The backend's queue, in its own unit: events, messages or tasks.")
 
 
 @dataclass(frozen=True)

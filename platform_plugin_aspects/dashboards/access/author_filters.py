@@ -182,7 +182,7 @@ def _column(node: exp.Expr) -> str:
     ):
         return column(node.name)
     raise RefusedFilter(
-        _("“{part}” is no name of a column (letters, digits, _ and, in quotation marks, spaces).").format(
+        _("“{part}” is not the name of a column (letters, digits, _ and, in quotation marks, spaces).").format(
             part=_shown(node)
         )
     )
@@ -200,7 +200,9 @@ def _value(node: exp.Expr) -> str:
             return f"{sign}{node.name}"
         case exp.Boolean() if not sign:
             return str(node.this).lower()
-    raise RefusedFilter(_("“{part}” is no value: use text in ' ', a number, true or false.").format(part=_shown(node)))
+    raise RefusedFilter(
+        _("“{part}” is not a value: use text in ' ', a number, true or false.").format(part=_shown(node))
+    )
 
 
 def _shown(node: exp.Expr) -> str:

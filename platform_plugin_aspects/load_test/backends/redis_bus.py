@@ -35,7 +35,7 @@ class RedisBus(Backend):
             raise BackendError(f"Redis did not answer ({type(error).__name__}): {error}") from None
         except ValueError:
             # Its message may hold a part of the password.
-            raise BackendError("EVENT_BUS_REDIS_CONNECTION_URL is no redis:// or rediss:// URL") from None
+            raise BackendError("EVENT_BUS_REDIS_CONNECTION_URL is not a redis:// or rediss:// URL") from None
 
     def _lag(self, client: Any, stream: str) -> int:
         groups: dict[str, Mapping[str, Any]] = {group["name"]: group for group in client.xinfo_groups(stream)}

@@ -84,7 +84,7 @@ class Vector(Backend):
             via = requests_proxy(self.vector_url)
             raise BackendError(f"Vector did not answer{via} ({type(error).__name__}): check --vector_url") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-            raise BackendError("What is at --vector_url does not answer as Vector's GraphQL API does") from None
+            raise BackendError("The server at --vector_url does not answer as Vector's GraphQL API does") from None
 
 
 def _component(node: Mapping[str, Any]) -> Component:

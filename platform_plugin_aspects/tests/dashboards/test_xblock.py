@@ -385,7 +385,7 @@ def test_authors_edit_the_fields(staff: User, course_key: CourseKey) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"dashboard_uuid": "course-dashboard"}, "“course-dashboard” is no UUID"),
+        ({"dashboard_uuid": "course-dashboard"}, "“course-dashboard” is not a UUID"),
         ({"filters": f"id = 1\n{REFUSED}"}, f"Filter “{REFUSED}”: "),
         ({"filters": [REFUSED]}, f"Filter “{REFUSED}”: "),
         ({"filters": "id IN (SELECT 1)"}, "Filter “id IN (SELECT 1)”: "),

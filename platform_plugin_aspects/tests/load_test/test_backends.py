@@ -104,8 +104,8 @@ def test_an_event_bus_that_is_not_configured() -> None:
     [
         ("redis://:pass@127.0.0.1:1/0", r"^Redis did not answer \(ConnectionError\): .*refused"),
         # Not quoted as it should be: what comes before the slash is taken for a port.
-        ("redis://:pass/word@127.0.0.1:1/0", r"^EVENT_BUS_REDIS_CONNECTION_URL is no redis:// or rediss:// URL$"),
-        ("pass", r"^EVENT_BUS_REDIS_CONNECTION_URL is no redis:// or rediss:// URL$"),
+        ("redis://:pass/word@127.0.0.1:1/0", r"^EVENT_BUS_REDIS_CONNECTION_URL is not a redis:// or rediss:// URL$"),
+        ("pass", r"^EVENT_BUS_REDIS_CONNECTION_URL is not a redis:// or rediss:// URL$"),
     ],
 )
 def test_redis_that_does_not_answer(url: str, message: str, settings: Any) -> None:
@@ -228,7 +228,7 @@ def test_vector_that_does_not_answer_as_it_should(
     status: int, body: str, message: str | None, vector: VectorEndpoint
 ) -> None:
     vector.planned = (status, body)
-    assert fails(vector) == (message or "What is at --vector_url does not answer as Vector's GraphQL API does")
+    assert fails(vector) == (message or "The server at --vector_url does not answer as Vector's GraphQL API does")
 
 
 def test_vector_that_is_not_there(vector: VectorEndpoint) -> None:
