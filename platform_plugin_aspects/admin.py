@@ -1,4 +1,4 @@
-"""The admin site's pages: what is pending, how delivery is doing, how far backfills are. Nothing can be edited."""
+"""The admin site's pages: pending changes, state of deliveries, progress of backfills. Nothing can be edited."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ERROR_LIMIT = 60
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic class while Django runs
-    """Pages for looking. Actions with the permission "act" ask for the model's change permission."""
+    """Read-only pages. Actions with the permission "act" require the model's change permission."""
 
-    # Counting all rows again for "n of m" is slow for what may be many.
+    # Counting all rows for "n of m" is slow where there are many.
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -39,40 +39,40 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic c
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Who could edit rows may have them tried again."""
+        """Users with the change permission may retry rows."""
         return admin.ModelAdmin.has_change_permission(self, request)
 
 
-def _ask(names: set[str]) -> str:
-    """Ask for the delivery of those sinks that this service has on; returns what to say of all."""
+def _request(names: set[str]) -> str:
+    """Request the delivery of the sinks that are on in this service; returns a message about all."""
     known = sinks()
     on = {name for name in names if name in known and is_on(known[name])}
     for name in on:
         transaction.on_commit(partial(outbox.request_delivery, name), robust=True)
-    said = (("Delivery is asked for", on), ("Off in this service, and not asked for", names - on))
+    said = (("Delivery requested", on), ("Off in this service, not requested", names - on))
     return ". ".join(f"{what}: {', '.join(sorted(which))}" for what, which in said if which)
 
 
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
-    """What is still to be delivered. Deleting is giving up: it is called "forget" here, and asks before."""
+    """Pending changes. Deleting discards them. It is called "forget" here, and must be confirmed."""
 
     list_display = ("sink", "object_id", "recorded_at", "attempts", "retry_at", "short_error")
     list_filter = ("sink", ("retry_at", admin.EmptyFieldListFilter))
     search_fields = ("=object_id",)
     search_help_text = "Primary key of the object"
     ordering = ("pk",)
-    # Shown, though it is no field of a form.
+    # Shown, though it is not a field of a form.
     readonly_fields = ("recorded_at",)
     actions = ("retry", "delete_selected")
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Who has the permission may give objects up."""
+        """Users with the delete permission may discard changes."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
     @admin.action(description="Forget the selected changes", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> Any:
-        """Django's own action, which its confirmation names; only called what it is here."""
+        """Django's own action, which its confirmation page names, under the name that fits here."""
         return delete_selected(self, request, queryset)
 
     @admin.display(description="error")
@@ -82,24 +82,24 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Retry the selected changes now", permissions=["act"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
-        """Have them delivered, without waiting for their next attempt."""
+        """Request their delivery, without waiting for the end of the back-off."""
         names = set(queryset.order_by().values_list("sink", flat=True))
         number = outbox.retry(queryset)
-        self.message_user(request, f"{_ask(names)} (objects that waited: {number})")
+        self.message_user(request, f"{_request(names)} (objects that waited: {number})")
 
     def delete_model(self, request: HttpRequest, obj: Change) -> None:
-        """Give up an object, with all that is recorded of it."""
+        """Discard all changes of an object."""
         outbox.discard(obj.sink, obj.object_id)
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
-        """Give up objects, with all that is recorded of them."""
+        """Discard all changes of the objects."""
         for sink, object_id in queryset.order_by().values_list("sink", "object_id").distinct():
             outbox.discard(sink, object_id)
 
 
 @admin.register(SinkState)
 class SinkStateAdmin(ReadOnlyAdmin):
-    """How the deliveries of each sink went."""
+    """State of the deliveries of each sink."""
 
     list_display = ("sink", "last_success_at", "objects_delivered", "failures", "retry_at", "short_error")
     search_fields = ("sink",)
@@ -108,21 +108,21 @@ class SinkStateAdmin(ReadOnlyAdmin):
 
     @admin.display(description="error")
     def short_error(self, state: SinkState) -> str:
-        """The beginning of the error while deliveries fail; the row's page keeps the last one after a success."""
+        """The beginning of the error while deliveries fail; the row's page also shows an earlier one."""
         return Truncator(state.last_error).chars(ERROR_LIMIT) if state.failures else ""
 
     @admin.action(description="Retry the selected sinks now", permissions=["act"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[SinkState]) -> None:
-        """Have them delivered, though the wait after a failure is not over."""
+        """Request their delivery, though the back-off after a failure is not over."""
         names = set(queryset.values_list("sink", flat=True))
         for name in names:
             end_wait(name)
-        self.message_user(request, _ask(names))
+        self.message_user(request, _request(names))
 
 
 @admin.register(BackfillRange)
 class BackfillRangeAdmin(ReadOnlyAdmin):
-    """How far backfills are; they are begun and gone on with by ``dump_data_to_clickhouse``."""
+    """Progress of backfills. ``dump_data_to_clickhouse`` starts and resumes them."""
 
     list_display = ("sink", "after", "upto", "status", "last_key", "objects_written", "objects_rejected", "updated_at")
     list_filter = ("sink", "status")

@@ -1,4 +1,4 @@
-"""Celery tasks: when delivery happens, and again."""
+"""Celery tasks: deliveries with their retries, dumps of single objects, and ranges of a backfill."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from platform_plugin_aspects.sinks.registry import is_on, why_off
 
 log = logging.getLogger(__name__)
 
-#: A worker that is killed gives its task back.
+#: Options of a task that the broker gives to another worker when its worker is killed.
 KEPT = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
-#: Faults that may be over when a dump is tried again.
+#: Faults that may be over when a dump is retried.
 PASSING_FAULTS: tuple[type[Exception], ...] = (Unavailable, *PLATFORM_FAULTS)
-#: Deliveries of a sink in a row, at most, that one asking causes where Celery is eager.
+#: The most deliveries of a sink in a row that one request causes where Celery is eager.
 EAGER_ROUNDS = 10
-#: The sinks that this thread is delivering where Celery is eager, and whether each was asked for meanwhile.
+#: The sinks that this thread is delivering where Celery is eager, and whether each was requested meanwhile.
 _eager = threading.local()
 
 
 @shared_task(name=outbox.TASK, **KEPT)
 @set_code_owner_attribute
 def deliver(sink: str) -> None:
-    """Deliver what is pending of ``sink``; when that cannot be now, again later."""
+    """Deliver the pending changes of ``sink``; enqueue a retry if that is not possible now."""
     if current_app.conf.task_always_eager:
         _deliver_in_caller(sink)
         return
@@ -52,9 +52,9 @@ def deliver(sink: str) -> None:
 
 
 def _deliver_in_caller(sink: str) -> None:
-    """Deliver where Celery runs tasks at once in their caller, so that asking again would be to call oneself.
+    """Deliver where Celery runs tasks at once in their caller, so that a retry would call itself.
 
-    An asking for a sink that this thread is delivering is met by another round of that delivery.
+    A request for a sink that this thread is delivering leads to another round of that delivery.
     """
     under_way: dict[str, bool] = _eager.__dict__
     if sink in under_way:
@@ -68,7 +68,7 @@ def _deliver_in_caller(sink: str) -> None:
             if wait is not None or not under_way[sink]:
                 break
         if under_way[sink]:
-            # Nobody comes for what it was to announce.
+            # No task comes that would remove the flag.
             optional_cache.delete(outbox.request_flag(sink))
     finally:
         del under_way[sink]
@@ -81,15 +81,15 @@ def _deliver_in_caller(sink: str) -> None:
 
 
 def _deliver(sink: str) -> float | None:
-    """Deliver what is pending; returns after how many seconds to try again, or None."""
+    """Deliver pending changes; returns after how many seconds to retry, or None."""
     try:
         return deliver_changes(sink).wait
     except LookupError as error:
-        # Recorded by another version, or for an extra sink that is no longer listed: kept.
+        # Recorded by another version, or for an extra sink that is no longer listed. The changes are kept.
         log.error("Delivery of %s: %s", sink, error)
         return None
     except PLATFORM_FAULTS as error:
-        # A lock that was not to be had, a deadlock, a connection lost: nothing was changed.
+        # A lock that timed out, a deadlock, a lost connection: nothing was changed.
         wait = busy_secs()
         log.warning("Delivery of %s starts again in %s s: %s", sink, wait, type(error).__name__)
         return wait
@@ -98,7 +98,7 @@ def _deliver(sink: str) -> float | None:
 @shared_task(ignore_result=True)
 @set_code_owner_attribute
 def deliver_pending() -> None:
-    """Ask for the delivery of everything that is pending: what a worker or a broker lost is found here."""
+    """Request the delivery of all pending changes, also of those whose request a worker or a broker lost."""
     outbox.request_pending()
 
 
@@ -107,7 +107,7 @@ def deliver_pending() -> None:
 def dump_course_to_clickhouse(
     self: Any, course_key_string: str, connection_overrides: Mapping[str, Any] | None = None
 ) -> None:
-    """Bring a course and its blocks to ClickHouse. Called by others, and in flight during upgrades.
+    """Write a course and its blocks to ClickHouse. Other code calls it, and it may be in flight during upgrades.
 
     ``connection_overrides``: keys of EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG for this course only.
     """
@@ -123,20 +123,20 @@ def dump_data_to_clickhouse(
     object_id: Any,
     connection_overrides: Mapping[str, Any] | None = None,
 ) -> None:
-    """Bring one object to ClickHouse. Called by others, and in flight during upgrades.
+    """Write one object to ClickHouse. Other code calls it, and it may be in flight during upgrades.
 
-    ``sink_module``, ``sink_name``: where the sink's class is, e.g. "platform_plugin_aspects.sinks", "UserProfileSink".
+    ``sink_module``, ``sink_name``: of the sink's class, e.g. "platform_plugin_aspects.sinks", "UserProfileSink".
     """
     sink_class = import_string(f"{sink_module}.{sink_name}")
     if not (isinstance(sink_class, type) and issubclass(sink_class, BaseSink)):
-        raise ValueError(f"{sink_module}.{sink_name} is no sink")
+        raise ValueError(f"{sink_module}.{sink_name} is not a sink")
     _dump(self, sink_class, object_id, connection_overrides)
 
 
 def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapping[str, Any] | None) -> None:
-    """Through the outbox when the object goes where all go; else directly, with Celery's own retries.
+    """Write an object through the outbox, or directly with Celery's own retries if ``overrides`` say where to.
 
-    A sink that is off writes nothing; rows of retired learners are deleted all the same.
+    A sink that is off writes nothing. Rows of retired learners are deleted nevertheless.
     """
     enabled = is_on(sink_class)
     if not enabled and not issubclass(sink_class, UserRetirementSink):
@@ -152,7 +152,7 @@ def _dump(task: Any, sink_class: type[BaseSink], object_id: Any, overrides: Mapp
         outcome = write_objects(sink, [key, *sink.dependents([key])], stamp)
     except PASSING_FAULTS as error:
         if task.request.is_eager:
-            # A retry would run at once, in this very call, and so for ever.
+            # A retry would run at once within this call, and so for ever.
             reason = str(error) if isinstance(error, Failure) else where_raised(error)
             log.error("%s %s is not written: %s", sink_class.name, object_id, reason)
             return
@@ -175,7 +175,7 @@ class _LogWatcher(Watcher):
 @shared_task(**KEPT)
 @set_code_owner_attribute
 def backfill_range(range_id: int, ticket: str) -> None:
-    """Walk a range of a backfill, as far as nobody did yet; see the command's ``--workers``.
+    """Backfill the rest of a range; see the command's ``--workers``.
 
     ``ticket``: that of the range when it was handed out. One that is gone, done or was taken back is left alone.
     """
@@ -192,19 +192,19 @@ def backfill_range(range_id: int, ticket: str) -> None:
 
 @worker_ready.connect
 def keep_asking(sender: Any, **_kwargs: Any) -> None:
-    """Look for what is pending when a worker starts or finds its broker again, and regularly from then on.
+    """Request all pending deliveries when a worker starts or finds its broker again, and regularly from then on.
 
     ``sender`` is the worker's consumer. The platform runs no beat process, so every worker has a timer.
     """
     interval = settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS
     if not interval:
         return
-    # A task that the broker has lost may have left its mark, which holds back askings for so long.
-    _ask_for_all(countdown=outbox.request_flag_secs())
+    # The flag of a task that the broker lost suppresses requests for so long.
+    _enqueue_sweep(countdown=outbox.request_flag_secs())
     earlier = getattr(sender, "aspects_timer", None)
     if earlier is not None:
         earlier.cancel()
-    sender.aspects_timer = sender.timer.call_repeatedly(interval, _ask_for_all)
+    sender.aspects_timer = sender.timer.call_repeatedly(interval, _enqueue_sweep)
 
 
 class FoundBroker(bootsteps.StartStopStep):
@@ -213,7 +213,7 @@ class FoundBroker(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        """Look again. The first time is worker_ready's, which Celery sends once in a worker's life."""
+        """Request again. The first time is worker_ready's, which Celery sends once in a worker's life."""
         if hasattr(parent, "aspects_timer"):
             keep_asking(parent)
 
@@ -224,7 +224,7 @@ def look_after_reconnecting(instance: Any, **_kwargs: Any) -> None:
     instance.app.steps["consumer"].add(FoundBroker)
 
 
-def _ask_for_all(countdown: float = 0) -> None:
+def _enqueue_sweep(countdown: float = 0) -> None:
     try:
         deliver_pending.apply_async(countdown=countdown, **outbox.FAIL_FAST)
     except Exception as error:

@@ -16,9 +16,9 @@ from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.sinks.base_sink import BaseSink
 from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 
-#: Faults of the way, not of an object: ClickHouse away or wrongly set up, the platform's databases in trouble.
+#: Faults that no object causes: ClickHouse is unavailable or misconfigured, or a database of the platform fails.
 NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, *PLATFORM_FAULTS)
-#: How many objects are tried alone before a fault that is unclear counts as no object's.
+#: How many objects are tried alone before an unclear fault counts as a misconfiguration.
 PROBES = 8
 
 
@@ -63,7 +63,7 @@ def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Wri
     """Call ``write(objects)``; when that fails for a fault of an object, halve them until the bad ones stand alone.
 
     ``objects``: a batch, or keys. Raises Unavailable, Misconfigured and PLATFORM_FAULTS: no object causes those.
-    A fault that is Unclear is an object's when others get through, and Misconfigured when none does.
+    An Unclear fault is an object's if others are written, and Misconfigured if none is.
     """
     return _Writing(write).run(objects)
 
@@ -85,7 +85,7 @@ class _Writing:
         return self.outcome
 
     def _open(self) -> bool:
-        """Whether rows have got through."""
+        """Whether any rows are written."""
         return any(self.outcome.rows.values())
 
     def _check(self) -> None:
@@ -93,7 +93,7 @@ class _Writing:
             raise self.unclear.way
 
     def _gets_through(self, part: Any) -> bool:
-        """Write a part; an object that is alone and cannot be written is noted."""
+        """Write a part; returns whether it is written. A single object that cannot be written is noted."""
         try:
             written = self.write(part)
         except NOT_THE_OBJECT:
@@ -114,8 +114,8 @@ class _Writing:
     def _smaller(self, part: Any) -> list[Any]:
         """The two halves of a part that cannot be written as it is.
 
-        While nothing has got through and the fault is unclear, some objects from anywhere in it are tried first, each
-        alone, and what is left around them is returned: to halve everything would take two inserts per object.
+        While nothing is written and the fault is unclear, some random objects are tried first, each alone, and the
+        parts around them are returned. Halving everything would take two inserts per object.
         """
         if self.unclear is None or self._open():
             middle = len(part) // 2

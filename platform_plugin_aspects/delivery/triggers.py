@@ -1,4 +1,4 @@
-"""What happens on the platform, and which objects of which sink it concerns: one table, one receiver."""
+"""The table of triggers: which signal of the platform changes which objects of which sink."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POST_SAVE = "django.db.models.signals.post_save"
 POST_DELETE = "django.db.models.signals.post_delete"
 PRE_DELETE = "django.db.models.signals.pre_delete"
 ENROLLMENT_EVENTS = "openedx_events.learning.signals."
-#: What a login saves of a user. It stands in no row, and whoever logs in has changed nothing else.
+#: Fields that a login saves. No row holds them, and a login changes nothing else.
 SAVED_BY_LOGINS = frozenset({"last_login", "password"})
 CONTENT_EVENTS = "openedx_events.content_authoring.signals."
 
@@ -49,7 +49,7 @@ def _external_user_id(instance: Any, **_kwargs: Any) -> list[Any]:
 def _of_account(
     sink: str, instance: Any, created: bool = False, update_fields: Iterable[str] | None = None, **_kwargs: Any
 ) -> list[Any]:
-    """The objects of a sink whose rows name the user who was saved; none of a new user, and none after a login."""
+    """The objects of a sink whose rows name the user who was saved; none for a new user, and none after a login."""
     if created or (update_fields is not None and SAVED_BY_LOGINS.issuperset(update_fields)):
         return []
     found: Any = sinks()[sink]
@@ -93,7 +93,7 @@ def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
     model: Any = edx_platform.get_model("object_tag")
     if model is None:
         return []
-    # Who is tagging with it at this moment has it locked: wait, as deleting it would, for what they add loses it too.
+    # Wait, as deleting it would, for transactions that are tagging with it: their tags lose it, too.
     list(type(instance)._base_manager.select_for_update().filter(pk=instance.pk).values_list("pk"))
     return list(edx_platform.primary(model).filter(**{field: instance.pk}).values_list("pk", "object_id"))
 
@@ -124,9 +124,11 @@ def _courses_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Trigger:
-    """``signal`` (dotted path), from the model named ``sender`` or from anyone, concerns the objects of ``sink`` that
-    ``objects(**kwargs of the signal)`` names by primary key. Called as the signal's receiver. ``optional``: some
-    releases that the plugin supports do not have the signal."""
+    """``signal`` (dotted path), from the model named ``sender`` or from any sender, changes objects of ``sink``.
+
+    ``objects(**kwargs of the signal)`` returns their primary keys. The trigger itself is the signal's receiver.
+    ``optional``: some releases that the plugin supports do not have the signal.
+    """
 
     signal: str
     sink: str
@@ -135,8 +137,10 @@ class Trigger:
     optional: bool = False
 
     def __call__(self, sender: Any = None, **kwargs: Any) -> None:
-        """Record the change, if its sink is on. The platform does not fail because of analytics: raises nothing but the
-        error with which the database ended the platform's transaction, which would else be lost without a word."""
+        """Record the change, if its sink is on. Errors are logged, because the platform must not fail for analytics.
+
+        One error is raised: that with which the database ended the platform's transaction, which would else be lost.
+        """
         ended_before = connection.needs_rollback
         try:
             if is_on(sinks()[self.sink]):
@@ -148,12 +152,12 @@ class Trigger:
 
     @property
     def __name__(self) -> str:
-        # openedx-events writes the name of every receiver to its log, and fails the event for one that has none.
+        # openedx-events logs the name of every receiver, and fails the event for a receiver without a name.
         return f"{self.sink}.{self.signal}.{self.sender}"
 
     @property
     def uid(self) -> str:
-        """What makes connecting it twice the same as once."""
+        """The dispatch_uid with which connecting twice is the same as once."""
         return f"{self.__module__}.{self.__name__}"
 
 
@@ -204,8 +208,10 @@ TRIGGERS = (
 
 
 def all_triggers() -> Iterator[Trigger]:
-    """The table above, and for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS the saving and deleting of its model, and
-    the saving of the accounts that its rows name."""
+    """The table above, and triggers for each sink of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS.
+
+    These are saving and deleting of its model, and saving of the accounts that its rows name.
+    """
     yield from TRIGGERS
     built_in = {sink.name for sink in BUILT_IN}
     for name, sink in sinks().items():
@@ -217,7 +223,7 @@ def all_triggers() -> Iterator[Trigger]:
                 yield Trigger(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
 
 
-#: What was ever connected: signals do not keep it alive.
+#: Every trigger that was ever connected, because signals do not keep their receivers alive.
 _connected: dict[Trigger, Trigger] = {}
 
 
@@ -225,8 +231,8 @@ def connect(wanted: Iterable[Trigger] | None = None) -> None:
     """Connect every trigger (or those ``wanted``) whose signal and model this release of the platform has; checks
     report the others.
 
-    Signals hold them weakly, for the platform's ``simulate_publish`` calls what stands in a signal as weak references;
-    ``_connected`` keeps them alive.
+    Signals hold them weakly, because the platform's ``simulate_publish`` requires weak references. ``_connected`` keeps
+    them alive.
     """
     for each in all_triggers() if wanted is None else wanted:
         trigger = _connected.setdefault(each, each)
@@ -238,8 +244,10 @@ def connect(wanted: Iterable[Trigger] | None = None) -> None:
 
 
 def senders(trigger: Trigger) -> list[Any]:
-    """Whose signals it hears: a model and its proxies (openedx_tagging saves taxonomies as such); [None] for anyone's;
-    [] when there is no such model."""
+    """The senders of the signal: [None] for any sender, [] if there is no such model, else the model and its proxies.
+
+    openedx_tagging saves taxonomies as proxies.
+    """
     if not trigger.sender:
         return [None]
     model = edx_platform.get_model(trigger.sender)

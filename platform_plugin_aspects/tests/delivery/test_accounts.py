@@ -69,7 +69,7 @@ def test_a_new_account_is_written_once(clickhouse: ClickHouse) -> None:
 
 
 @pytest.mark.parametrize("fields", [["last_login"], ["password"], ["last_login", "password"], []])
-def test_what_a_login_saves_makes_no_row(fields: list[str]) -> None:
+def test_fields_that_a_login_saves_make_no_row(fields: list[str]) -> None:
     user = factories.make_user()
     factories.make_external_id(user)
     Change.objects.all().delete()
@@ -128,7 +128,7 @@ def test_where_the_retirement_is_off_the_objects_rows_go_all_the_same(clickhouse
 
 
 @pytest.mark.parametrize("sink_class", [UserProfileSink, ExternalIdSink])
-def test_who_is_deleted_between_reading_and_writing_is_taken_out(
+def test_rows_of_a_user_deleted_between_reading_and_writing_are_deleted(
     clickhouse: ClickHouse, sink_class: type[ModelBaseSink]
 ) -> None:
     leaving, staying = factories.make_user("leaving"), factories.make_user("staying")

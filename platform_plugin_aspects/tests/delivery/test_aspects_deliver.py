@@ -1,4 +1,4 @@
-"""``aspects_deliver``: delivering by hand, trying again what failed, and giving it up."""
+"""``aspects_deliver``: delivering by hand, retrying failed objects, and discarding their changes."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def test_only_the_sinks_that_are_named(all_on: None, clickhouse: ClickHouse) -> 
 
 
 @pytest.mark.django_db
-def test_what_is_off_is_kept(settings: Any, clickhouse: ClickHouse) -> None:
+def test_changes_of_a_sink_that_is_off_are_kept(settings: Any, clickhouse: ClickHouse) -> None:
     Change.objects.create(sink="tag", object_id="1")
     assert run("--object", "tag") == ["tag  off; what is recorded is kept"]
     assert Change.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_a_person_need_not_wait_for_the_end_of_the_wait(all_on: None, clickhouse: ClickHouse) -> None:
+def test_the_command_delivers_before_the_back_off_is_over(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_user()
     SinkState.objects.create(sink="user_profile", failures=9, retry_at=datetime.now(UTC) + LATER)
     assert run("--object", "user_profile") == ["user_profile  1 objects delivered"]
@@ -156,7 +156,7 @@ def test_objects_that_wait_are_left_alone_unless_asked_for(all_on: None, clickho
 
 
 @pytest.mark.django_db
-def test_what_fails_again_counts_on(all_on: None, clickhouse: ClickHouse) -> None:
+def test_attempts_add_up_over_retries(all_on: None, clickhouse: ClickHouse) -> None:
     outbox.record("taxonomy", ["x"])
     for attempts in (1, 2, 3):
         fails("--object", "taxonomy", "--retry-failed")
@@ -226,7 +226,7 @@ def test_an_object_is_given_up_with_all_its_changes(all_on: None) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("sink", "meaning"), [("auth_user", "no backfill deletes it"), ("gone", "no sink of this")])
-def test_giving_up_what_no_backfill_brings_says_so(sink: str, meaning: str) -> None:
+def test_discarding_a_change_that_no_backfill_repeats_says_so(sink: str, meaning: str) -> None:
     Change.objects.create(sink=sink, object_id="7")
     said, _done = run("--forget", sink, "7")
     assert meaning in said
@@ -245,12 +245,12 @@ class GivenUp(Interrupted):
 
 
 @pytest.mark.django_db
-def test_what_is_given_up_while_it_is_tried_stays_given_up(settings: Any, clickhouse: ClickHouse) -> None:
+def test_a_change_discarded_during_its_delivery_stays_discarded(settings: Any, clickhouse: ClickHouse) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.GivenUp"]
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     outbox.record("given_up", ["a"])
     (reason,) = deliver_changes("given_up").outcome.rejected.values()
-    # What an exception says may be a learner's data.
+    # The message of an exception may hold a learner's data.
     assert re.fullmatch(r"ValueError in test_aspects_deliver\.py, line \d+", reason)
     assert not Change.objects.exists()
 
@@ -262,13 +262,13 @@ def test_there_must_be_something_to_give_up() -> None:
     assert message.startswith("Nothing is recorded of tag 7; ")
     message, _lines = fails("--forget", "nope", "1")
     assert message.startswith("There is no sink 'nope', and nothing is recorded of one: choose among taxonomy, tag, ")
-    # What a terminal gives for bytes that are no text.
+    # A terminal passes bytes that are not text so.
     message, _lines = fails("--forget", "tag", "\udcff")
     assert message.startswith("Nothing is recorded of tag \ufffd; ")
     assert (lines, Change.objects.count()) == ([], 1)
 
 
-# What cannot be meant, and a database in trouble
+# Invalid options, and database faults
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_there_must_be_something_to_give_up() -> None:
         (("--forget", "tag", "7", "--retry-failed"), "--forget delivers nothing"),
     ],
 )
-def test_options_that_cannot_be_meant(args: tuple[str, ...], told: str) -> None:
+def test_invalid_options_are_refused(args: tuple[str, ...], told: str) -> None:
     message, lines = fails(*args)
     assert message.startswith(told)
     assert lines == []
@@ -287,7 +287,7 @@ def test_options_that_cannot_be_meant(args: tuple[str, ...], told: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("sqlite" not in connection.settings_dict["ENGINE"], reason="how SQLite locks; see make services")
-def test_a_database_in_trouble(all_on: None, clickhouse: ClickHouse) -> None:
+def test_a_database_fault_is_one_error_message(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_user()
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 0")

@@ -1,4 +1,4 @@
-"""Workers and savers at once: never an object's older state after its newer, and nothing is lost."""
+"""Concurrent workers and savers: an older state never follows a newer one, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_worker_with_a_clickhouse_that_fails_now_and_then(
     assert {key: int(row["year_of_birth"]) for key, row in found.items()} == source
 
 
-def test_a_write_beside_the_outbox_takes_its_turn(
+def test_stamps_of_backfill_and_delivery_all_differ_and_increase(
     all_on: None, clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, broker: Broker
 ) -> None:
     """The backfill's stamps and delivery's are all different and increase, however they mix."""
@@ -175,7 +175,7 @@ def test_a_worker_that_does_not_get_the_lock_comes_again(
     assert set(latest(clickhouse, "user_profile")) == {profile.pk}
 
 
-def test_savers_at_once_record_every_save_and_ask_once(all_on: None, broker: Broker, settings: Any) -> None:
+def test_concurrent_savers_record_every_save_and_make_one_request(all_on: None, broker: Broker, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 600
     ids = _profiles()
     at_once(saver(ids[::2]), saver(ids[1::2]), saver(ids))
@@ -183,7 +183,7 @@ def test_savers_at_once_record_every_save_and_ask_once(all_on: None, broker: Bro
     assert broker.asked() == ["user_profile"]
 
 
-def test_real_workers_bring_what_savers_save(
+def test_real_workers_deliver_every_save(
     all_on: None, clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, broker: Broker, settings: Any
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 0.2

@@ -184,7 +184,7 @@ def test_waits_grow_are_jittered_and_end_at_ten_minutes() -> None:
 
 
 @pytest.mark.django_db
-def test_an_earlier_asking_does_not_shorten_the_wait(
+def test_an_earlier_request_does_not_shorten_the_back_off(
     all_on: None, clickhouse_http: ClickHouseEndpoint, broker: Broker
 ) -> None:
     factories.make_user()
@@ -291,7 +291,7 @@ def _preferences(user: User, *values: str) -> list[Any]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("bad", [(), (0,), (7,), (15,), (3, 4), (0, 5, 10, 15), tuple(range(16))])
-def test_bad_objects_are_isolated_and_keep_nobody_back(
+def test_bad_objects_are_isolated_and_delay_no_others(
     refusing: User, clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, bad: tuple[int, ...]
 ) -> None:
     made = _preferences(refusing, *("bad" if number in bad else "good" for number in range(16)))
@@ -568,7 +568,7 @@ def test_what_was_read_before_and_written_after_a_retirement_began_is_taken_back
 
 
 @pytest.mark.django_db
-def test_tables_are_as_configured_and_what_is_no_table_is_skipped(
+def test_retirement_uses_the_configured_tables_and_skips_missing_ones(
     all_on: None,
     clickhouse_http: ClickHouseEndpoint,
     clickhouse: ClickHouse,

@@ -1,4 +1,4 @@
-"""Celery that runs each task at once, in its caller: nobody comes again, and nothing may call itself for ever."""
+"""Celery that runs each task at once, in its caller: there are no retries, and no task may call itself for ever."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_change_recorded_while_its_sink_is_delivered_is_delivered_next_by_the_
     assert not Change.objects.exists()
 
 
-def test_a_sink_that_never_rests_is_left_at_last(restless: type[Restless]) -> None:
+def test_a_sink_with_endless_changes_is_left_after_ten_rounds(restless: type[Restless]) -> None:
     restless.again = 10_000
     outbox.record("restless", ["a"])
     assert len(restless.written) == tasks.EAGER_ROUNDS

@@ -131,7 +131,7 @@ def test_a_burst_of_saves_makes_one_insert_per_window(
 def test_a_burst_of_a_thousand_saves_beside_a_worker_makes_at_most_five_inserts(
     all_on: None, clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, broker: Broker, settings: Any
 ) -> None:
-    # Longer than the default, for machines so busy that 1,000 saves are no burst.
+    # Longer than the default, for machines so busy that 1,000 saves are not a burst.
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 4
     users = factories.make_many_users(1000)
     with worker() as running:
@@ -166,7 +166,7 @@ def test_one_publish_is_two_inserts_whatever_is_recorded_for_it(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("window", "tasks"), [(2, 1), (0.5, 1), (30, 1), (0, 5)])
-def test_within_a_window_a_sink_is_asked_for_once(
+def test_within_a_window_a_sink_is_requested_once(
     ledger: type[Ledger], broker: Broker, settings: Any, window: float, tasks: int
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = window
@@ -178,7 +178,7 @@ def test_within_a_window_a_sink_is_asked_for_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transaction_asks_once_for_all_its_changes(ledger: type[Ledger], broker: Broker, settings: Any) -> None:
+def test_a_transaction_makes_one_request(ledger: type[Ledger], broker: Broker, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS = 0
     with transaction.atomic():
         for number in range(3):
@@ -191,7 +191,7 @@ def test_a_transaction_asks_once_for_all_its_changes(ledger: type[Ledger], broke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_asking_that_is_rolled_back_holds_back_no_other(ledger: type[Ledger], broker: Broker) -> None:
+def test_a_request_that_is_rolled_back_suppresses_no_other(ledger: type[Ledger], broker: Broker) -> None:
     with transaction.atomic():
         with suppress(ZeroDivisionError), transaction.atomic():
             outbox.record("ledger", [1])
@@ -229,7 +229,7 @@ def test_a_delivery_ends_the_window(ledger: type[Ledger], broker: Broker) -> Non
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", CACHES)
-def test_a_cache_that_is_down_holds_back_no_asking(
+def test_a_cache_that_is_down_suppresses_no_request(
     ledger: type[Ledger], broker: Broker, settings: Any, kind: str
 ) -> None:
     settings.CACHES = CACHES[kind]
@@ -255,7 +255,7 @@ def test_without_a_cache_a_flag_for_everyone_is_on(settings: Any, kind: str) -> 
 
 
 @pytest.mark.django_db
-def test_what_is_pending_is_asked_for_unless_off_unknown_or_waiting(
+def test_pending_sinks_are_requested_unless_off_unknown_or_waiting(
     ledger: type[Ledger], broker: Broker, settings: Any
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = settings.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
@@ -422,7 +422,7 @@ def test_a_change_recorded_while_its_object_is_being_written_is_delivered_next(
 
 
 @pytest.mark.django_db
-def test_a_change_that_nobody_asked_for_is_found_by_the_next_look(ledger: type[Ledger], broker: Broker) -> None:
+def test_the_next_sweep_finds_a_change_without_a_request(ledger: type[Ledger], broker: Broker) -> None:
     """The process died between the commit and the asking, or the broker lost the task."""
     ledger.source["a"] = 1
     Change.objects.create(sink="ledger", object_id="a")
@@ -455,7 +455,7 @@ def test_everything_is_written_once_in_batches(
 
 
 @pytest.mark.django_db
-def test_an_object_that_is_gone_takes_its_change_along(ledger: type[Ledger]) -> None:
+def test_the_change_of_an_object_that_is_gone_is_deleted(ledger: type[Ledger]) -> None:
     outbox.record("ledger", ["gone"])
     result = deliver_changes("ledger")
     assert (result.status, result.changes, result.objects) == ("delivered", 1, 0)
@@ -493,7 +493,7 @@ def test_deletions_are_counted(all_on: None, clickhouse: ClickHouse) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("on", [True, False])
-def test_what_a_tag_brings_along_is_recorded_if_its_sink_is_on(settings: Any, clickhouse: ClickHouse, on: bool) -> None:
+def test_dependents_of_a_tag_are_recorded_if_their_sink_is_on(settings: Any, clickhouse: ClickHouse, on: bool) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = True
     tag = factories.make_tag()
     object_tag = factories.make_object_tag("course-v1:a+b+c", tag)

@@ -1,4 +1,4 @@
-"""The platform's databases in trouble while a batch is read or written: no object is blamed, halved for or noted."""
+"""Faults of the platform's databases while a batch is read or written: no object is blamed for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def gone(table: str) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table}_gone RENAME TO {table}")
 
 
-def test_a_batch_that_meets_it_is_neither_halved_nor_noted(fault: Exception) -> None:
+def test_a_batch_that_meets_a_database_fault_is_not_halved(fault: Exception) -> None:
     written: list[Sequence[int]] = []
 
     def write(numbers: Sequence[int]) -> Written:
@@ -74,7 +74,7 @@ def test_a_batch_that_meets_it_is_neither_halved_nor_noted(fault: Exception) -> 
     assert written == [[1, 2, 3, 4]]
 
 
-def test_it_may_come_when_a_bad_object_is_being_looked_for(fault: Exception) -> None:
+def test_a_database_fault_ends_the_search_for_a_bad_object(fault: Exception) -> None:
     written: list[Sequence[int]] = []
 
     def write(numbers: Sequence[int]) -> Written:
@@ -110,7 +110,7 @@ def assert_nobody_is_blamed(keys: Sequence[str], caplog: pytest.LogCaptureFixtur
 @pytest.mark.django_db(transaction=True)
 # The overviews are read; their tags are, and their blocks, while the batch is written.
 @pytest.mark.parametrize("table", ["course_overviews_courseoverview", "oel_tagging_objecttag"])
-def test_a_table_that_cannot_be_read_is_no_courses_fault(
+def test_a_table_that_cannot_be_read_blames_no_course(
     table: str, courses: list[str], clickhouse: ClickHouse, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     with gone(table):
@@ -141,7 +141,7 @@ def raising(fault: Exception) -> Callable[[Any], Any]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", ["get_children", "display_name_with_default"])
-def test_a_block_that_meets_it_is_no_problem_of_the_course(
+def test_a_block_that_meets_a_database_fault_blames_no_course(
     what: str,
     fault: Exception,
     courses: list[str],
@@ -179,7 +179,7 @@ class Asking(ModelBaseSink):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_conversion_that_asks_the_database_is_no_objects_fault(settings: Any, clickhouse: ClickHouse) -> None:
+def test_a_conversion_that_meets_a_database_fault_blames_no_object(settings: Any, clickhouse: ClickHouse) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.Asking"]
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     preference = factories.make_user().preferences.create(key="pref-lang", value="sw")
@@ -193,7 +193,7 @@ def test_a_conversion_that_asks_the_database_is_no_objects_fault(settings: Any, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_commands_say_so_and_note_nothing(
+def test_commands_report_a_database_fault_and_blame_no_object(
     courses: list[str], fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Block, "get_children", raising(fault))
@@ -224,5 +224,5 @@ def test_an_earlier_versions_task_is_retried(
     assert set(latest(clickhouse, "course_overviews", "course_key")) == {courses[0]}
 
 
-def test_it_is_what_the_databases_raise() -> None:
+def test_the_drivers_errors_are_platform_faults() -> None:
     assert all(isinstance(fault, PLATFORM_FAULTS) for fault in FAULTS)

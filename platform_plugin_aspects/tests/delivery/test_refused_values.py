@@ -80,7 +80,7 @@ def code(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.mark.parametrize("way", ["clickhouse", "clickhouse_http"], ids=["embedded", "http"])
-def test_one_learners_value_keeps_nobody_else_back_and_is_read_by_nobody(
+def test_a_refused_value_delays_no_other_object_and_is_not_logged(
     code: int, way: str, all_on: None, clickhouse: ClickHouse, request: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -122,7 +122,7 @@ UNKNOWN = 12345
 
 
 @pytest.mark.parametrize("number", [1, 5, 40])
-def test_what_no_row_gets_through_is_the_ways_fault_and_is_kept_and_retried(
+def test_if_no_row_is_written_no_object_is_blamed_and_the_changes_are_retried(
     number: int, all_on: None, clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, caplog: Any
 ) -> None:
     keys = make_profiles(*["anywhere"] * number)
@@ -148,9 +148,7 @@ def test_what_no_row_gets_through_is_the_ways_fault_and_is_kept_and_retried(
     assert set(latest(clickhouse, "user_profile")) == set(keys)
 
 
-def test_a_backfill_ends_where_no_row_gets_through(
-    all_on: None, clickhouse_http: ClickHouseEndpoint, caplog: Any
-) -> None:
+def test_a_backfill_stops_if_no_row_is_written(all_on: None, clickhouse_http: ClickHouseEndpoint, caplog: Any) -> None:
     make_profiles(*["anywhere"] * 20)
     clickhouse_http.fail("exception", code=UNKNOWN, message=f"Cannot take '{SECRET}'", times=None, match="INSERT")
     with pytest.raises(CommandError, match="whichever rows were sent") as caught:
@@ -179,11 +177,11 @@ def test_reading_with_values_quotes_nothing(
     clickhouse_http.fail("exception", code=UNKNOWN, message=f"Cannot take '{SECRET}'", match="SELECT 1")
     with pytest.raises(Misconfigured) as caught:
         client.select("SELECT 1", {"learner": SECRET} if given else None)
-    # What an operator wrote is an operator's to read.
+    # Operators may read the text that they wrote.
     assert ("ADA_LOVELACE" in str(caught.value)) is not given
 
 
-def test_a_code_is_of_one_kind() -> None:
+def test_an_error_code_is_of_one_kind() -> None:
     kinds = [PASSING, ROW_FAULTS, QUOTABLE, frozenset(REMEDIES)]
     assert sum(map(len, kinds)) == len(frozenset().union(*kinds))
     assert not {117, 427, 467, 676, 691, 32, 130, 395} & (QUOTABLE | PASSING)
@@ -207,7 +205,7 @@ def refusing(bad: set[int]) -> tuple[Callable[[list[int]], Any], list[list[int]]
 
 
 @pytest.mark.parametrize("bad", [{0}, {999}, {500, 501}, set(range(8)), set(range(900)), set(range(0, 1000, 2))])
-def test_the_bad_ones_are_found_wherever_they_are(bad: set[int]) -> None:
+def test_bad_objects_are_found_at_any_position(bad: set[int]) -> None:
     write, through = refusing(bad)
     while True:
         try:
@@ -223,8 +221,8 @@ def test_the_bad_ones_are_found_wherever_they_are(bad: set[int]) -> None:
         assert len(through) <= 40
 
 
-def test_nothing_that_was_read_is_no_row_that_got_through() -> None:
-    """Of two objects one is gone from the source, so writing it sends nothing."""
+def test_an_empty_batch_does_not_count_as_a_row_written() -> None:
+    """One of two objects is gone from the source, so writing it sends nothing."""
 
     def write(keys: list[str]) -> Any:
         if "there" in keys:

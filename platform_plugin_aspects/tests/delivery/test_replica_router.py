@@ -88,7 +88,7 @@ def deliver_all() -> None:
     assert changes() == set()
 
 
-def test_the_replica_is_what_is_read() -> None:
+def test_the_router_reads_from_the_replica() -> None:
     """The test can tell."""
     factories.make_user()
     assert not User.objects.exists()
@@ -149,7 +149,7 @@ def test_tags_on_content_are_found_where_they_were_written(clickhouse: ClickHous
     deliver_all()
 
 
-def test_a_delivery_reads_what_was_written_and_forgets_it(clickhouse: ClickHouse) -> None:
+def test_a_delivery_reads_and_deletes_changes_on_the_primary(clickhouse: ClickHouse) -> None:
     user = factories.make_user()
     enrollment = factories.make_enrollment(user)
     root, leaf = factories.make_tag_branch("Mars", "Phobos")
@@ -159,7 +159,7 @@ def test_a_delivery_reads_what_was_written_and_forgets_it(clickhouse: ClickHouse
     assert latest(clickhouse, "course_enrollment")[enrollment.pk]["mode"] == "audit"
     root.value = "Ares"
     root.save()
-    # What hangs on a tag is found, too.
+    # Dependents of a tag are found, too.
     deliver_all()
     assert latest(clickhouse, "tag")[leaf.pk]["lineage"] == '["Ares", "Phobos"]'
     assert latest(clickhouse, "object_tag")[object_tag.pk]["lineage"] == '["Ares", "Phobos"]'

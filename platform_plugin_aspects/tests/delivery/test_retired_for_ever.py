@@ -1,4 +1,4 @@
-"""A learner who asked to be forgotten stays forgotten, also when the platform has cleaned up its record of it."""
+"""A retired learner is never written again, even after the platform has cleaned up its record of the retirement."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def cleaned_up(user: User) -> None:
 
 
 def only_renamed(user: User) -> None:
-    """What is left of a retirement of long ago, before there were requests: the retired username."""
+    """The remains of an old retirement, before there were requests: the retired username."""
     cleaned_up(user)
     UserRetirementRequest.objects.all().delete()
     assert User.objects.get(pk=user.pk).username.startswith("retired__user_")
@@ -108,7 +108,7 @@ Way = Callable[[User, type[ModelBaseSink]], None]
 
 
 @pytest.mark.parametrize("forgotten", [cleaned_up, only_renamed, between_the_saves, in_progress])
-def test_who_is_forgotten_is_not_read(forgotten: Callable[[User], None]) -> None:
+def test_a_retired_learner_is_not_read(forgotten: Callable[[User], None]) -> None:
     leaving, staying = learner(), learner("retired_teacher")
     forgotten(leaving)
     for sink in (UserProfileSink, ExternalIdSink, CourseEnrollmentSink):
@@ -117,7 +117,7 @@ def test_who_is_forgotten_is_not_read(forgotten: Callable[[User], None]) -> None
 
 @pytest.mark.parametrize("way", [save, bring_all, bring_by_key, compare_and_repair, by_the_task_of_version_2])
 @pytest.mark.parametrize("sink", [UserProfileSink, ExternalIdSink])
-def test_who_is_forgotten_comes_back_in_no_way(clickhouse: ClickHouse, sink: type[ModelBaseSink], way: Way) -> None:
+def test_a_retired_learner_is_never_written_again(clickhouse: ClickHouse, sink: type[ModelBaseSink], way: Way) -> None:
     leaving, staying = learner(), learner("retired_teacher")
     cleaned_up(leaving)
     bring_all(staying, sink)
@@ -135,7 +135,7 @@ def test_without_a_prefix_nobody_is_retired_by_name(clickhouse: ClickHouse, sett
     assert UserProfileSink().read(Selection()).keys == [user.profile.pk]
 
 
-def test_the_prefix_is_text_and_no_pattern(clickhouse: ClickHouse) -> None:
+def test_the_prefix_is_text_and_not_a_pattern(clickhouse: ClickHouse) -> None:
     user = factories.make_user("retiredXYuserZ1")
     assert UserProfileSink().read(Selection()).keys == [user.profile.pk]
 
@@ -160,7 +160,7 @@ class PreferenceSink(ModelBaseSink):
     learner = "user_id"
 
 
-def test_a_third_partys_table_without_the_username(settings: Any) -> None:
+def test_a_retired_learner_stays_out_of_a_table_without_the_username(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.PreferenceSink"]
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["preference"]
     assert "preference" in sinks()

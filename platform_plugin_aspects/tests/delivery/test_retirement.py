@@ -1,4 +1,4 @@
-"""Retirement: what is known of a learner leaves ClickHouse, and it is looked whether it has."""
+"""Retirement deletes a learner's rows from ClickHouse, and verifies that they are gone."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_tables_of_operators_with_other_types_of_user_ids(clickhouse: ClickHouse
     assert clickhouse.select(f"SELECT user_id FROM {table}") == [(2,)]
 
 
-def test_rows_that_are_still_there_are_no_success(clickhouse_http: ClickHouseEndpoint) -> None:
+def test_a_retirement_fails_while_rows_are_left(clickhouse_http: ClickHouseEndpoint) -> None:
     user = learner()
     client = UserProfileSink().clickhouse
 
@@ -117,7 +117,7 @@ def test_rows_that_are_still_there_are_no_success(clickhouse_http: ClickHouseEnd
     assert users_in(client, "user_profile") == set()
 
 
-def test_an_answer_that_is_lost_is_no_success(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
+def test_a_retirement_fails_if_the_answer_is_lost(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     user = learner()
     Change.objects.all().delete()
     clickhouse_http.fail("reset_after_execute", times=None, match="DELETE")
@@ -139,7 +139,7 @@ def test_users_who_are_gone_and_users_without_rows_are_no_error(clickhouse: Clic
         sink.parse_key("x")
 
 
-def test_it_is_no_object_of_the_backfill() -> None:
+def test_the_backfill_does_not_offer_the_retirement_sink() -> None:
     assert not UserRetirementSink.has_objects
     assert UserRetirementSink.tables == ()
 

@@ -56,7 +56,7 @@ def users_in(sink: ModelBaseSink) -> list[int]:
 
 
 @SINKS
-def test_the_next_delivery_takes_it_out(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+def test_the_next_delivery_deletes_rows_of_the_retired(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
     leaving, staying = learner(), learner()
     sink = sink_class()
     lands_late(leaving, sink)
@@ -68,7 +68,7 @@ def test_the_next_delivery_takes_it_out(clickhouse: ClickHouse, sink_class: type
 
 
 @SINKS
-def test_a_clean_up_that_fails_is_done_again(
+def test_a_clean_up_that_fails_is_repeated(
     clickhouse_http: ClickHouseEndpoint, sink_class: type[ModelBaseSink]
 ) -> None:
     leaving, staying = learner(), learner()
@@ -87,7 +87,7 @@ def test_a_clean_up_that_fails_is_done_again(
 @SINKS
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("batch_size", [1, 2, None])
-def test_a_backfill_that_is_resumed_takes_it_out(
+def test_a_resumed_backfill_deletes_rows_of_the_retired(
     clickhouse: ClickHouse, sink_class: type[ModelBaseSink], place: int, batch_size: int | None
 ) -> None:
     """Wherever the learner is in the range: first, between others, or after the last that is read."""
@@ -101,7 +101,7 @@ def test_a_backfill_that_is_resumed_takes_it_out(
     assert (summary.objects, summary.last_key) == (2, key_of(users[-1], sink))
 
 
-def test_a_range_without_anybody_else_is_cleaned_too(clickhouse: ClickHouse) -> None:
+def test_a_range_of_retired_learners_only_is_cleaned_up(clickhouse: ClickHouse) -> None:
     before, leaving, after = learner(), learner(), learner()
     sink = UserProfileSink()
     lands_late(leaving, sink)
@@ -111,7 +111,7 @@ def test_a_range_without_anybody_else_is_cleaned_too(clickhouse: ClickHouse) -> 
     assert users_in(sink) == [before.pk, after.pk]
 
 
-def test_only_the_range_is_cleaned(clickhouse: ClickHouse) -> None:
+def test_a_clean_up_deletes_within_its_range_only(clickhouse: ClickHouse) -> None:
     leaving, others = learner(), [learner(), learner()]
     sink = UserProfileSink()
     lands_late(leaving, sink)
@@ -119,14 +119,14 @@ def test_only_the_range_is_cleaned(clickhouse: ClickHouse) -> None:
     assert users_in(sink) == [leaving.pk, *(user.pk for user in others)]
 
 
-def test_a_dry_run_takes_nothing_out(clickhouse: ClickHouse) -> None:
+def test_a_dry_run_deletes_nothing(clickhouse: ClickHouse) -> None:
     leaving = learner()
     lands_late(leaving, UserProfileSink())
     backfill(UserProfileSink(), Walk(dry_run=True), Summary())
     assert users_in(UserProfileSink()) == [leaving.pk]
 
 
-def test_a_backfill_whose_clean_up_fails_has_not_got_so_far(clickhouse_http: ClickHouseEndpoint) -> None:
+def test_a_failed_clean_up_does_not_count_as_progress_of_the_backfill(clickhouse_http: ClickHouseEndpoint) -> None:
     leaving, staying = learner(), learner()
     sink = UserProfileSink()
     lands_late(leaving, sink)
@@ -140,7 +140,7 @@ def test_a_backfill_whose_clean_up_fails_has_not_got_so_far(clickhouse_http: Cli
 
 
 @SINKS
-def test_a_repair_takes_it_out(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+def test_a_repair_deletes_rows_of_the_retired(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
     leaving, staying = learner(), learner()
     sink = sink_class()
     keys = {str(user.pk): key_of(user, sink) for user in (leaving, staying)}
@@ -149,7 +149,7 @@ def test_a_repair_takes_it_out(clickhouse: ClickHouse, sink_class: type[ModelBas
     assert users_in(sink) == [staying.pk]
 
 
-def test_the_task_of_version_2_takes_it_out(clickhouse: ClickHouse) -> None:
+def test_the_task_of_version_2_deletes_rows_of_the_retired(clickhouse: ClickHouse) -> None:
     leaving = learner()
     sink = UserProfileSink()
     lands_late(leaving, sink)
@@ -159,7 +159,7 @@ def test_the_task_of_version_2_takes_it_out(clickhouse: ClickHouse) -> None:
 
 
 @SINKS
-def test_while_it_may_be_cancelled_rows_of_before_stay(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
+def test_earlier_rows_stay_while_it_may_be_cancelled(clickhouse: ClickHouse, sink_class: type[ModelBaseSink]) -> None:
     user = learner()
     sink = sink_class()
     assert deliver_changes(sink.name).status == "delivered"
@@ -170,7 +170,7 @@ def test_while_it_may_be_cancelled_rows_of_before_stay(clickhouse: ClickHouse, s
     assert users_in(sink) == [user.pk]
 
 
-def test_who_is_forgotten_and_not_there_costs_no_delete(clickhouse_http: ClickHouseEndpoint) -> None:
+def test_a_retired_learner_without_rows_costs_no_delete(clickhouse_http: ClickHouseEndpoint) -> None:
     leaving, _staying = learner(), learner()
     retirement.retire(leaving)
     for _ in range(2):

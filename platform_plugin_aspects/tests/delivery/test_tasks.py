@@ -1,4 +1,4 @@
-"""The Celery tasks: names that others call, when they come again, and a broker that is gone."""
+"""The Celery tasks: names that other code calls, retries, and a broker that is gone."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_delivery_of_a_sink_that_is_off_does_nothing(broker: Broker, caplog: p
 
 
 @pytest.mark.django_db
-def test_everything_that_is_pending_is_asked_for(all_on: None, clickhouse: ClickHouse, broker: Broker) -> None:
+def test_deliver_pending_requests_all_pending_sinks(all_on: None, clickhouse: ClickHouse, broker: Broker) -> None:
     profile, taxonomy = factories.make_user().profile, factories.make_taxonomy()
     tasks.deliver_pending.apply_async()
     assert [sent.args for sent in broker.work()] == [(), ("taxonomy",), ("user_profile",)]
@@ -235,7 +235,7 @@ def test_a_dump_that_can_never_be_made_is_one_error_in_the_log(
 
 
 @pytest.mark.parametrize("name", ["Column", "Selection", "no_such_thing"])
-def test_a_dump_through_what_is_no_sink_is_refused(name: str) -> None:
+def test_a_dump_through_a_class_that_is_not_a_sink_is_refused(name: str) -> None:
     with pytest.raises((ValueError, ImportError), match=name):
         tasks.dump_data_to_clickhouse(SINKS, name, 1)
 
@@ -294,7 +294,7 @@ def test_a_broker_that_goes_while_clickhouse_is_away_costs_no_change(
 
 
 class Consumer:
-    """What of a worker's consumer a receiver of worker_ready may touch."""
+    """The part of a worker's consumer that a receiver of worker_ready may touch."""
 
     def __init__(self) -> None:
         self.timer = Schedule()
@@ -305,7 +305,7 @@ def _due(timer: Schedule) -> int:
 
 
 @pytest.mark.django_db
-def test_a_worker_looks_when_it_is_ready_and_has_one_timer(broker: Broker) -> None:
+def test_a_worker_sweeps_when_it_is_ready_and_has_one_timer(broker: Broker) -> None:
     consumer = Consumer()
     timer = consumer.timer
     for times in (1, 2, 3):
@@ -320,7 +320,7 @@ def test_a_worker_looks_when_it_is_ready_and_has_one_timer(broker: Broker) -> No
 
 
 @pytest.mark.django_db
-def test_looking_regularly_can_be_turned_off(broker: Broker, settings: Any) -> None:
+def test_the_sweep_can_be_turned_off(broker: Broker, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS = 0
     consumer = Consumer()
     worker_ready.send(sender=consumer)
@@ -328,7 +328,7 @@ def test_looking_regularly_can_be_turned_off(broker: Broker, settings: Any) -> N
     assert broker.take() == []
 
 
-def test_a_look_without_a_broker_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sweep_without_a_broker_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with celery_app(DEAD_BROKER):
         worker_ready.send(sender=Consumer())
     (warning,) = [record for record in caplog.records if record.name.startswith("platform_plugin_aspects")]
@@ -337,7 +337,7 @@ def test_a_look_without_a_broker_is_a_warning(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_real_worker_finds_what_nobody_asks_for(
+def test_a_real_worker_finds_changes_without_a_request(
     all_on: None, clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, broker: Broker, settings: Any
 ) -> None:
     """At its start, and again and again."""

@@ -1,4 +1,4 @@
-"""What happens on the platform is recorded, reaches ClickHouse, and never breaks the platform."""
+"""Triggers: each change on the platform is recorded, reaches ClickHouse, and never breaks the platform."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def changes() -> set[tuple[str, str]]:
 
 
 def deliver_all() -> None:
-    """Deliver whatever is pending, and what that brings along."""
+    """Deliver all pending changes, and the dependents that this records."""
     for _ in range(len(sinks())):
         for name in Change.objects.values_list("sink", flat=True).distinct().order_by():
             assert deliver_changes(name).status == "delivered"
@@ -55,7 +55,7 @@ def deliver_all() -> None:
 
 
 def backfill() -> None:
-    """Bring everything that exists to ClickHouse, so that a test sees what changes afterwards."""
+    """Write everything that exists to ClickHouse, so that a test sees later changes only."""
     for sink in sinks().values():
         if sink.has_objects:
             outbox.record(sink.name, sink().read(Selection()).keys)
@@ -79,7 +79,7 @@ def only(trigger: Trigger | None) -> Iterator[None]:
 
 @dataclass
 class Seen:
-    """What ClickHouse must hold afterwards: the values of the row of ``key``, or no row."""
+    """The expected rows of ClickHouse: the values of the row of ``key``, or no row."""
 
     table: str
     key: Any
@@ -472,7 +472,7 @@ def _matches(found: Any, expected: Any) -> bool:
     return expected in found if isinstance(expected, str) and expected.startswith('"tags"') else found == expected
 
 
-def test_every_line_of_the_table_has_its_cases() -> None:
+def test_every_trigger_has_cases() -> None:
     assert set(CASES) == {line(trigger) for trigger in TRIGGERS}
     assert len(TRIGGERS) == len(CASES)
 
@@ -486,7 +486,7 @@ def test_every_line_of_the_table_has_its_cases() -> None:
         for case in CASES.get(line(trigger), ())
     ],
 )
-def test_what_happens_arrives(all_on: None, clickhouse: ClickHouse, trigger: Trigger, case: Case) -> None:
+def test_each_trigger_leads_to_rows(all_on: None, clickhouse: ClickHouse, trigger: Trigger, case: Case) -> None:
     """By that line of the table alone."""
     steps = case()
     with only(None):
@@ -709,7 +709,7 @@ def deadlocks() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_loses_the_transaction_by_recording_is_told(all_on: None, deadlocks: None) -> None:
+def test_a_deadlock_while_recording_is_raised_to_the_caller(all_on: None, deadlocks: None) -> None:
     """Else the platform would answer that it has saved what the database has forgotten."""
     with pytest.raises(DatabaseError), transaction.atomic():
         factories.make_user("forgotten")
@@ -767,7 +767,7 @@ def test_a_request_is_one_transaction(all_on: None, outcome: str, status: int, r
 
 
 @pytest.mark.django_db
-def test_what_an_enrollment_is_recorded_for_needs_no_overview(all_on: None) -> None:
+def test_an_enrollment_is_recorded_without_a_course_overview(all_on: None) -> None:
     with only(None):
         user = factories.make_user()
     enrollment = CourseEnrollment.enroll(user, factories.make_course_key())
@@ -786,7 +786,7 @@ def test_recording_again_and_connecting_twice_are_the_same_as_once(all_on: None)
 
 
 @pytest.mark.django_db
-def test_what_is_made_in_bulk_sends_nothing_and_is_left_to_the_backfill(all_on: None) -> None:
+def test_bulk_creation_sends_no_signal_and_needs_a_backfill(all_on: None) -> None:
     users = factories.make_many_users(3)
     factories.make_external_id_type("xapi")
     ExternalId.batch_get_or_create_user_ids(users, "xapi")

@@ -164,7 +164,7 @@ def test_a_change_is_tried_again_now(
     left = Change.objects.create(sink="tag", object_id="8", attempts=1, retry_at=datetime.now(UTC) + LATER)
     log_in("view_change", "change_change")
     response = act(client, "retry", rows[0], fresh)
-    assert said(response) == ["Delivery is asked for: tag, taxonomy (objects that waited: 1)"]
+    assert said(response) == ["Delivery requested: tag, taxonomy (objects that waited: 1)"]
     due = Change.objects.filter(retry_at__lte=datetime.now(UTC))
     assert list(due) == [rows[0]]
     left.refresh_from_db()
@@ -176,7 +176,7 @@ def test_a_change_is_tried_again_now(
 def test_a_sink_is_tried_again_now(client: Client, log_in: Any, broker: Broker, rows: list[Any], settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = True
     log_in("view_sinkstate", "change_sinkstate")
-    assert said(act(client, "retry", rows[1])) == ["Delivery is asked for: tag"]
+    assert said(act(client, "retry", rows[1])) == ["Delivery requested: tag"]
     state = SinkState.objects.get(sink="tag")
     assert (state.retry_at, state.failures) == (None, 2)
     assert broker.asked() == ["tag"]
@@ -191,7 +191,7 @@ def test_nobody_is_asked_for_sinks_that_are_off_here(
     log_in("view_change", "change_change")
     response = act(client, "retry", rows[0], *others)
     assert said(response) == [
-        "Delivery is asked for: tag. Off in this service, and not asked for: gone, taxonomy (objects that waited: 1)"
+        "Delivery requested: tag. Off in this service, not requested: gone, taxonomy (objects that waited: 1)"
     ]
     assert broker.asked() == ["tag"]
 
