@@ -1,6 +1,6 @@
-"""Django's cache as a help that may be missing: nothing here raises or waits when the cache is down.
+"""Django's cache for values that may be missing: no function raises or waits when the cache is down.
 
-Caches that are down often say nothing. The platform's default cache (PyMemcacheCache with ``ignore_exc``) and
+Caches that are down often raise nothing. The platform's default cache (PyMemcacheCache with ``ignore_exc``) and
 django-redis with ``DJANGO_REDIS_IGNORE_EXCEPTIONS`` answer False or None to ``add`` and None to ``get``.
 """
 
@@ -15,24 +15,24 @@ from django.core.cache import cache
 log = logging.getLogger(__name__)
 
 
-def add(mark: str, secs: float) -> bool:
-    """Whether nobody has set this mark within its time; it is then set, for ``secs``.
+def add(key: str, secs: float) -> bool:
+    """Set a flag for ``secs``; returns False if it was set already.
 
-    Also True while the cache is down: it is better to do something twice than never. So what the mark protects may
-    happen more than once.
+    Returns True while the cache is down, because doing something twice is better than never. The action that the flag
+    protects may thus happen more than once.
     """
     try:
-        # A refusal means that somebody was first only where their mark can be read.
-        return bool(cache.add(mark, True, secs)) or cache.get(mark) is None
+        # A refusal means that the flag was set only if it can be read.
+        return bool(cache.add(key, True, secs)) or cache.get(key) is None
     except Exception as error:
         _warn(error)
         return True
 
 
-def delete(mark: str) -> None:
-    """Remove a mark, or a remembered value."""
+def delete(key: str) -> None:
+    """Remove a flag or a value."""
     try:
-        cache.delete(mark)
+        cache.delete(key)
     except Exception as error:
         _warn(error)
 
@@ -52,7 +52,7 @@ def get_many(keys: Iterable[str]) -> dict[str, Any]:
 
 
 def set_many(values: Mapping[str, Any], secs: float) -> None:
-    """Remember values by key, for ``secs``, if there is a cache."""
+    """Keep values by key, for ``secs``, if there is a cache."""
     try:
         cache.set_many(dict(values), secs)
     except Exception as error:
