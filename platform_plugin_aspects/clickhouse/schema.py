@@ -63,7 +63,7 @@ class Table:
     def drift(self, actual: Sequence[tuple[str, str]]) -> list[str]:
         """How a table that exists differs, one sentence each: a column missing, of another type, in another order.
 
-        ``actual`` are (name, type) pairs in order. Columns that an operator added are no difference; neither are the
+        ``actual`` are (name, type) pairs in order. Columns that an operator added are ignored, and so are the
         engine and DEFAULT expressions, in which Aspects' migrations differ.
         """
         types = dict(actual)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-#: Of Mako, which renders the legacy instructor dashboard.
+#: Templates of Mako, which renders the legacy instructor dashboard.
 TEMPLATES = str(Path(__file__).resolve().parents[1] / "templates")
 
 
@@ -69,7 +69,7 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: EVENT_SINK_CLICKHOUSE_MODEL_CONFIG
     # .. setting_default: the classes of edx-platform
     # .. setting_description: Which Django model each name means: ``{name: {"module": <dotted path>, "model": <class
-    #   name>}}``. Who sets it gives all entries. A former path of openedx_tagging is understood.
+    #   name>}}``. A value of your own needs all entries. A former path of openedx_tagging is understood.
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {
         name: {"module": module, "model": model}
         for name, module, model in (

@@ -1,4 +1,4 @@
-"""What operators set in their env tokens wins over the defaults of ``common``."""
+"""Settings in the env tokens of operators override the defaults of ``common``."""
 
 from __future__ import annotations
 

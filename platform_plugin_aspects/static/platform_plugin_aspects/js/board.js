@@ -103,7 +103,7 @@ export class Board {
       if (error instanceof SessionEnded) {
         this.#notice.append(" ", loginLink(this.#config));
       }
-      // Of a board that is still to come, #fail speaks.
+      // #fail reports a board that is still to come.
       this.#notice.hidden = this.#content.querySelector(".skeleton") !== null;
       throw error;
     }
@@ -180,7 +180,7 @@ function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** What the promise brings, or an error when that takes longer. */
+/** The result of the promise, or an error when that takes longer. */
 function within(milliseconds, promise) {
   let timer;
   const late = new Promise((_resolve, reject) => {
