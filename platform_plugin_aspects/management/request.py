@@ -1,0 +1,162 @@
+"""A backfill as the command line asks for it: its options are parsed, and refused, once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import connections
+
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.delivery.backfill.walk import Walk
+from platform_plugin_aspects.management import report
+from platform_plugin_aspects.management.objects import ALL, chosen, is_several, names_of, objects, parse_keys
+from platform_plugin_aspects.management.options import (
+    CONNECTION_OPTIONS,
+    connection_from,
+    failures_as_command_errors,
+    require_at_least,
+)
+from platform_plugin_aspects.sinks import BaseSink
+
+DEFAULT_WORKERS = 4
+#: Options that name keys, which differ from object to object.
+OF_ONE_OBJECT = ("ids", "ids_to_skip", "start_pk")
+#: Options that select objects: a resumed backfill keeps its own.
+SELECTING = (*OF_ONE_OBJECT, "since", "force", "limit")
+#: Options that workers cannot follow: they walk whole ranges, and know the settings only.
+OF_THIS_PROCESS = ("ids", "limit", "dry_run", *CONNECTION_OPTIONS)
+#: Options of speed, which may change when a backfill is resumed.
+PACE = ("batch_size", "sleep_time", "max_rate", "read_from")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The sinks to backfill with their walks, and how: ``workers`` is 0 for this process.
+
+    ``saves``: whether progress is saved, so that the backfill can be resumed. ``options``: the command line's.
+    """
+
+    names: list[str]
+    walks: list[tuple[BaseSink, Walk]]
+    connection: Connection
+    resume: bool
+    workers: int
+    dry_run: bool
+    saves: bool
+    options: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any], tell: Callable[[str], Any]) -> Request:
+        """The request of a command line; CommandError for invalid options. ``tell`` gets remarks about sinks."""
+        workers = DEFAULT_WORKERS if options["distribute"] and options["workers"] is None else options["workers"]
+        options = {**options, "object": names_of(options["object"]), "workers": workers}
+        _refuse_invalid(options)
+        with failures_as_command_errors():
+            connection = connection_from(options)
+        wanted = chosen(options["object"], tell, even_if_off=options["even_if_off"])
+        sinks = [sink(connection, options["read_from"]) for sink in wanted]
+        return cls(
+            names=options["object"],
+            walks=[(sink, _walk(sink, options, tell)) for sink in sinks],
+            connection=connection,
+            resume=options["resume"],
+            workers=options["workers"] or 0,
+            dry_run=options["dry_run"],
+            saves=not (options["ids"] or options["limit"] or options["dry_run"]),
+            options=options,
+        )
+
+    def command_to_resume(self) -> str:
+        """The command line that resumes the saved backfill."""
+        return report.command({"object": self.names, "resume": True, **self._same()})
+
+    def command_after(self, sink: BaseSink, last_key: Any, objects: int) -> str:
+        """The command line for the rest of a sink whose progress is not saved: ``objects`` are written already."""
+        options = self.options
+        values = {name: options[name] for name in ("ids", "ids_to_skip", "since", *PACE)}
+        values["start_pk"] = options["start_pk"] if last_key is None else last_key
+        if options["limit"] is not None:
+            values["limit"] = options["limit"] - objects
+        return report.command({"object": sink.name, **values, **self._same()})
+
+    def _same(self) -> dict[str, Any]:
+        values = {name: self.options[name] for name in ("workers", "even_if_off", *CONNECTION_OPTIONS)}
+        return values if values["password"] is None else {**values, "password": "***"}
+
+
+def _walk(sink: BaseSink, options: Mapping[str, Any], tell: Callable[[str], Any]) -> Walk:
+    """The walk of a sink; CommandError for an option that does not suit it."""
+    keys, skip, after = (parse_keys(sink, options[option]) for option in OF_ONE_OBJECT)
+    since = _moment(options["since"])
+    if since is not None and not sink.date:
+        dated = [name for name, other in objects().items() if other.date]
+        if ALL not in options["object"]:
+            raise CommandError(f"{sink.name} has no date for --since; there are dates in {', '.join(dated)}")
+        tell(f"{sink.name} has no date for --since: all of it")
+        since = None
+    walk = Walk(
+        keys=keys,
+        skip=tuple(skip),
+        after=after,
+        since=since,
+        limit=options["limit"],
+        force=options["force"],
+        batch_size=options["batch_size"],
+        sleep_secs=options["sleep_time"],
+        max_rate=options["max_rate"],
+        read_from=options["read_from"],
+        even_if_off=options["even_if_off"],
+        dry_run=options["dry_run"],
+    )
+    if walk.max_rate and options["workers"]:
+        walk = replace(walk, max_rate=walk.max_rate / options["workers"])
+    return walk
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--since {text}: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00") from None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise CommandError(f"--since {text}: it must be a date of the years 1 to 9999 in UTC") from None
+
+
+def _refuse_invalid(options: Mapping[str, Any]) -> None:
+    """Raise CommandError for invalid options, and for combinations of options that contradict each other."""
+    require_at_least(options, limit=1, batch_size=1, sleep_time=0, workers=1)
+    if options["max_rate"] is not None and not 0 < options["max_rate"] < math.inf:
+        raise CommandError(f"--max_rate {options['max_rate']}: it must be more than 0")
+    if options["limit"] is not None and options["force"]:
+        raise CommandError(
+            "--limit with --force would write the same objects again at every run; leave one of them out, "
+            "or give --start_pk with the last id of the run before and no --limit"
+        )
+    if options["read_from"] is not None and options["read_from"] not in connections:
+        raise CommandError(f"There is no database {options['read_from']!r}: choose one of {', '.join(connections)}")
+    if is_several(options["object"]):
+        for name in OF_ONE_OBJECT:
+            if options[name]:
+                raise CommandError(
+                    f"--{name} names keys of one object: it cannot go with --object {' '.join(options['object'])}"
+                )
+    if options["resume"]:
+        for name in SELECTING:
+            if options[name]:
+                raise CommandError(f"--{name} cannot go with --resume: what was begun is gone on with as it was begun")
+    if options["workers"]:
+        for name in OF_THIS_PROCESS:
+            if options[name]:
+                raise CommandError(
+                    f"--{name.replace('dry_run', 'dry-run')} cannot go with --workers: "
+                    "workers take whole ranges of keys, and write to the ClickHouse of the settings"
+                )
