@@ -1,4 +1,4 @@
-"""What all commands have in common: how they write to a terminal, and what stays off it."""
+"""The base of all commands: how they write to a terminal, and what stays off it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def add_object_argument(parser: Any, text: str) -> None:
 
 
 def names_of(given: str | Sequence[str]) -> list[str]:
-    """What --object names, each once; [ALL] where that is among it."""
+    """The names after --object, each once; [ALL] if that is one of them."""
     names = list(dict.fromkeys([given] if isinstance(given, str) else given))
     return [ALL] if ALL in names else names
 
@@ -96,7 +96,7 @@ def _tell_if_off(sink: type[BaseSink], tell: Callable[[str], Any]) -> None:
 
 
 def parse_keys(sink: BaseSink, given: str | list[str] | None) -> Any:
-    """The key or keys that an option names, or None without the option; CommandError for what is no key."""
+    """The key or keys that an option names, or None without the option; CommandError for an invalid key."""
     try:
         if isinstance(given, list):
             return [sink.parse_key(text) for text in given]

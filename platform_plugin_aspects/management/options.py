@@ -1,4 +1,4 @@
-"""What the commands have in common: options, what they refuse, and how failures end."""
+"""Options that several commands share, what they refuse, and how failures end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def add_reader_arguments(parser: CommandParser) -> None:
 
 
 def reader_options(options: Mapping[str, Any]) -> dict[str, str | None]:
-    """What the options of ``add_reader_arguments`` replace, as Reader.from_settings takes it."""
+    """The values of ``add_reader_arguments``, as Reader.from_settings takes them."""
     return {"username": options["reader_username"], "password": options["reader_password"]}
 
 

@@ -29,8 +29,8 @@ class Progress(Stoppable, Watcher):
     ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
     """
 
-    # What is done is kept batch by batch.
-    at_hand = "the batch at hand"
+    # Progress is saved insert by insert.
+    current = "the current batch"
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ def done_in(ranges: Iterable[BackfillRange]) -> int:
 def expected(ranges: Sequence[BackfillRange], bounds: tuple[int, int] | None) -> int | None:
     """How many objects there will be in all, guessed; None when there is nothing to guess by.
 
-    ``bounds``: the least and the greatest key. What is left holds as many objects per key as what was walked.
+    ``bounds``: the least and the greatest key. The rest is assumed to hold as many objects per key as what was walked.
     """
     options = ranges[0].options if ranges else {}
     if "keys" in options:

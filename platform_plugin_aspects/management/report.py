@@ -1,4 +1,4 @@
-"""What a backfill did, in words, and how to go on with one that did not come to its end."""
+"""The result of a backfill in words, and the command line that resumes one."""
 
 from __future__ import annotations
 

@@ -147,16 +147,18 @@ def _refuse_invalid(options: Mapping[str, Any]) -> None:
         for name in OF_ONE_OBJECT:
             if options[name]:
                 raise CommandError(
-                    f"--{name} names keys of one object: it cannot go with --object {' '.join(options['object'])}"
+                    f"--{name} names keys of one object: it cannot be used with --object {' '.join(options['object'])}"
                 )
     if options["resume"]:
         for name in SELECTING:
             if options[name]:
-                raise CommandError(f"--{name} cannot go with --resume: what was begun is gone on with as it was begun")
+                raise CommandError(
+                    f"--{name} cannot be used with --resume: a resumed backfill keeps its original selection"
+                )
     if options["workers"]:
         for name in OF_THIS_PROCESS:
             if options[name]:
                 raise CommandError(
-                    f"--{name.replace('dry_run', 'dry-run')} cannot go with --workers: "
+                    f"--{name.replace('dry_run', 'dry-run')} cannot be used with --workers: "
                     "workers take whole ranges of keys, and write to the ClickHouse of the settings"
                 )

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP (the terminal is closed) as a wish that a command fulfils when what is at hand is done."""
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal is closed) stop a command after its current piece of work."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Stoppable:
     """As a context, lets the first of SIGNALS set ``stopping``, and the second end the process.
 
-    ``at_hand``: what is still finished, for the message.
+    ``current``: the piece of work that is still finished, for the message.
     """
 
-    at_hand = "what is at hand"
+    current = "the current work"
 
     def __init__(self) -> None:
         self.stopping = False
@@ -33,7 +33,7 @@ class Stoppable:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            # What is ignored stays ignored: so a shell runs commands in the background.
+            # Ignored signals stay ignored, because a shell runs commands in the background that way.
             heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
             self.former_handlers = {number: signal.signal(number, self._stop) for number in heard}
         return self
@@ -49,7 +49,7 @@ class Stoppable:
         # There may be nobody left to read it.
         with suppress(OSError):
             # Not by print, which may be at work at this very moment.
-            os.write(2, f"\nStopping after {self.at_hand}; once more stops at once.\n".encode())
+            os.write(2, f"\nStopping after {self.current}; once more stops at once.\n".encode())
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -63,5 +63,5 @@ class Stoppable:
         databases.check_before_use()
 
     def wants_to_stop(self) -> bool:
-        """Whether to end after what is at hand."""
+        """Whether to end after the current piece of work."""
         return self.stopping

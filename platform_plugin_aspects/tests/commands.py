@@ -15,10 +15,10 @@ def profiles(number: int) -> list[int]:
     return [user.profile.pk for user in factories.make_many_users(number)]
 
 
-def run(*args: Any) -> list[str]:
-    """The lines that the command says."""
+def run(*args: Any, **options: Any) -> list[str]:
+    """The lines that the command prints."""
     out = StringIO()
-    call_command("dump_data_to_clickhouse", *map(str, args), stdout=out)
+    call_command("dump_data_to_clickhouse", *map(str, args), stdout=out, **options)
     return out.getvalue().splitlines()
 
 

@@ -1,4 +1,4 @@
-"""What the source has, and what ClickHouse reports about its latest rows: one comparator per kind of key."""
+"""Reads both sides of a comparison, the source and ClickHouse's latest rows: one comparator per kind of key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Range:
 
 
 class Comparator:
-    """What the source has, and what ClickHouse reports about its latest rows: one comparator per kind of key."""
+    """Reads both sides of a sink's comparison. ClickHouse's key is the primary key, and sorts like it."""
 
     def __init__(self, sink: ModelBaseSink):
         self.sink = sink
@@ -85,7 +85,7 @@ class Comparator:
         return {key: (fingerprint, time) for key, fingerprint, time in rows}
 
     def extra_anywhere(self, found: int) -> list[Any]:
-        """What is extra in ClickHouse beside what the ranges have shown, which have ``found`` so many keys there."""
+        """The extra keys of ClickHouse that are in none of the ranges, which had ``found`` keys together."""
         return []
 
     def latest(self, where: str) -> str:

@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
     the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or buckets of

@@ -37,7 +37,7 @@ def by_ranges(comparator: Comparator, selection: Selection, size: int, sample: f
 def _ranges(comparator: Comparator, selection: Selection, size: int, sample: float) -> Iterator[Range | None]:
     """The source in ranges of ``size`` objects, in order; None for a range that is not in the sample.
 
-    The sink's batch size limits each read. Of earlier batches of a range only keys and fingerprints are kept.
+    The sink's batch size limits each read. Only keys and fingerprints of earlier batches of a range are kept.
     """
 
     def is_chosen() -> bool:

@@ -1,4 +1,4 @@
-"""Compare the source with ClickHouse, and mend what differs."""
+"""Compare the source with ClickHouse, and repair what differs."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ class Command(AspectsCommand):
         require_at_least(options, batch_size=1)
         names = names_of(options["object"])
         if options["range"] and is_several(names):
-            raise CommandError(f"--range names keys of one object: it cannot go with --object {' '.join(names)}")
+            raise CommandError(f"--range names keys of one object: it cannot be used with --object {' '.join(names)}")
         connection = connection_from(options)
-        # What is printed with --json is for machines.
+        # With --json, stdout is for machines.
         tell = self.stderr.write if options["json"] else self.stdout.write
         results = []
         for sink_class in chosen(names, tell, writes=options["repair"], even_if_off=options["even_if_off"]):

@@ -32,8 +32,8 @@ class Command(AspectsCommand):
     """Exit code 1 when something stays undelivered though its sink is on."""
 
     help = (
-        "Deliver what is pending of every sink that is on, here and now, though the wait after a failure is not over. "
-        f"What a worker is delivering is waited for, up to {PATIENCE_SECS} seconds. Exit code 1 when something stays "
+        "Deliver the pending changes of every sink that is on, now and in this process, even during the back-off after "
+        f"a failure. Waits up to {PATIENCE_SECS} seconds for a worker that is delivering. Exit code 1 if changes stay "
         "undelivered, with the reason."
     )
 
@@ -63,7 +63,7 @@ class Command(AspectsCommand):
             if options["forget"]:
                 if names or retry:
                     raise CommandError("--forget delivers nothing: give it alone")
-                # A terminal's bytes that are no text cannot be looked for.
+                # A terminal's bytes that are not text cannot be searched for.
                 self._forget(*map(whole, options["forget"]))
                 return
             known = sinks()

@@ -28,7 +28,7 @@ from platform_plugin_aspects.operations.unfinished import unfinished_backfills
 
 #: Seconds between two looks of --watch, unless it says otherwise.
 WATCH_SECS = 5
-#: What makes a terminal begin again in its upper left corner, and forget what is below.
+#: The codes that move a terminal to its upper left corner, and clear what is below.
 HOME, CLEAR, CLEAR_LINE = "\x1b[H", "\x1b[J", "\x1b[K"
 
 
@@ -103,7 +103,7 @@ def _report(show: int) -> str:
 
 
 def _screen(report: str) -> Verbatim:
-    """What draws the report over the former one: as much of it as the terminal has room for."""
+    """The text that draws the report over the former one: as much of it as the terminal has room for."""
     size = shutil.get_terminal_size()
     lines = list(fit(report, size.columns))
     if len(lines) >= size.lines:

@@ -1,4 +1,4 @@
-"""Backfill: bring objects that are there already to ClickHouse."""
+"""Backfill: write existing objects to ClickHouse."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Command(AspectsCommand):
     """Walks the source in the order of its primary keys; each batch is one insert."""
 
     help = (
-        "Bring objects of edx-platform to ClickHouse. Courses are written when they were published since their last "
-        "dump; other objects always. Ctrl-C ends after the batch at hand; --resume goes on."
+        "Write existing objects of edx-platform to ClickHouse. Courses are written if they were published since their "
+        "last dump, other objects always. Ctrl-C ends after the current insert; --resume continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -81,10 +81,10 @@ class Command(AspectsCommand):
         which.add_argument(
             "--resume",
             action="store_true",
-            help="go on with the last backfill of this object that was not given --ids or --limit, where it ended",
+            help="resume the last backfill of this object that was run without --ids and --limit",
         )
         add_even_if_off_argument(which)
-        which.add_argument("--dry-run", action="store_true", help="say what would be sent, send nothing")
+        which.add_argument("--dry-run", action="store_true", help="print what would be written, write nothing")
         pace = parser.add_argument_group("How")
         pace.add_argument(
             "--batch_size", type=int, metavar="N", help="objects per insert (default: as many as the sink finds best)"
@@ -105,7 +105,7 @@ class Command(AspectsCommand):
             help="have N Celery workers do it at the same time (default: this process does)",
         )
         pace.add_argument("--distribute", action="store_true", help=f"the same as --workers {DEFAULT_WORKERS}")
-        pace.add_argument("--no-progress", action="store_true", help="neither a bar nor lines while it goes on")
+        pace.add_argument("--no-progress", action="store_true", help="show no bar and no lines of progress")
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -141,7 +141,7 @@ class Command(AspectsCommand):
                     elif row.status != ranges.Status.DONE:
                         row.save(update_fields=["options"])
                 return _Run(sink, found, saved=not request.dry_run)
-            self.stdout.write(f"{sink.name}: there is no backfill to go on with: it begins")
+            self.stdout.write(f"{sink.name}: there is no backfill to resume: a new one begins")
         planned = ranges.plan(sink, walk.to_json(), walk.after, request.workers * PIECES_PER_WORKER or 1)
         if request.saves:
             rows = (row for row in ranges.saved_ranges(sink) if row.status != ranges.Status.DONE)
@@ -243,7 +243,7 @@ def _how_to_go_on(unfinished: list[_Run], request: Request) -> str:
     if last_key is None and not rest and not request.workers:
         return ""
     if current.saved:
-        return f"; go on with: {request.command_to_resume()}"
+        return f"; resume with: {request.command_to_resume()}"
     how = request.command_after(current.sink, last_key, current.summary.objects)
     others = ", ".join(run.sink.name for run in rest)
-    return f"; go on with: {how}" + (f" and then with {others}" if others else "")
+    return f"; resume with: {how}" + (f" and then with {others}" if others else "")

@@ -24,7 +24,7 @@ from platform_plugin_aspects.management.options import (
 )
 from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
 
-#: What to do about a field of the registration that edx-platform refuses.
+#: The advice about a field of the registration that edx-platform refuses.
 REMEDIES = {
     "username": "give another --username_prefix: a short one of ASCII letters, digits, - and _",
     "email": f"REGISTRATION_EMAIL_PATTERNS_ALLOWED must allow addresses at {EMAIL_DOMAIN}",
@@ -35,7 +35,7 @@ ALLOW = "the feature ALLOW_PUBLIC_ACCOUNT_CREATION must be on"
 class EventAtHand(Stoppable):
     """Ends the load test after an event."""
 
-    at_hand = "the event at hand"
+    current = "the current event"
 
 
 class Command(AspectsCommand):
@@ -45,7 +45,7 @@ class Command(AspectsCommand):
         "Load test of the way from tracking events to ClickHouse: make a course, an instructor and learners, and have "
         "learners chosen at random enroll and unenroll. When the run started, when it ended and how many events were "
         "sent is written to ClickHouse, for monitor_load_test_tracking and aspects_load_test_report. Ctrl-C ends it "
-        "after the event at hand. The course and the users stay. Only in Studio: manage.py cms."
+        "after the current event. The course and the users stay. Only in Studio: manage.py cms."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -131,7 +131,7 @@ class Command(AspectsCommand):
 
 
 def _refuse(options: Mapping[str, Any]) -> None:
-    """Raise CommandError where there is no load test to be had, or for options that cannot be meant."""
+    """Raise CommandError where there is no load test to be had, or for invalid options."""
     if not platform.is_studio():
         raise CommandError(
             "The load test makes a course: run it in edx-platform's Studio, `manage.py cms load_test_tracking_events`"

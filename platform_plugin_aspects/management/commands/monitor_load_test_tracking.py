@@ -28,7 +28,7 @@ LEAST_SLEEP_SECS = 1
 class Screen(Stoppable):
     """Shows what the monitor tells; Ctrl-C and SIGTERM end it."""
 
-    at_hand = "the sample at hand"
+    current = "the current sample"
 
     def __init__(self, stdout: OutputWrapper):
         super().__init__()
@@ -62,7 +62,7 @@ class Command(AspectsCommand):
         )
         bus = parser.add_argument_group(
             "redis_bus, kafka_bus",
-            "Where they are is read from EVENT_BUS_REDIS_CONNECTION_URL, or from EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS, "
+            "Their addresses are read from EVENT_BUS_REDIS_CONNECTION_URL, or from EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS, "
             "EVENT_BUS_KAFKA_API_KEY and EVENT_BUS_KAFKA_API_SECRET.",
         )
         bus.add_argument(
@@ -82,7 +82,7 @@ class Command(AspectsCommand):
                 f"--{service}_queue",
                 metavar="QUEUE",
                 help=f"default queue of the {service.upper()} (default: as in its settings, "
-                f'"edx.{service}.core.default" where they are not at hand)',
+                f'"edx.{service}.core.default" if those are unknown here)',
             )
         vector = parser.add_argument_group("vector", "Up to version 0.54, with its API enabled.")
         vector.add_argument(

@@ -54,9 +54,9 @@ def test_long_lines_are_broken_between_words() -> None:
 
 
 def test_command_lines_stay_whole_to_be_copied() -> None:
-    text = "Stopped; go on with: python manage.py cms dump_data_to_clickhouse --object tag --resume"
+    text = "Stopped; resume with: python manage.py cms dump_data_to_clickhouse --object tag --resume"
     assert list(fit(text, 40)) == [
-        "Stopped; go on with:",
+        "Stopped; resume with:",
         "  python manage.py cms dump_data_to_clickhouse --object tag --resume",
     ]
 

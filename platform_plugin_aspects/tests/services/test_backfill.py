@@ -137,7 +137,7 @@ def test_stopped_workers_leave_what_another_command_finishes(site: Site, crowd: 
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    with pytest.raises(CommandError, match=r"^Stopped; go on with: .* --resume --workers 2$") as caught:
+    with pytest.raises(CommandError, match=r"^Stopped; resume with: .* --resume --workers 2$") as caught:
         backfill("course_enrollment", "--workers", "2", "--batch_size", "500")
     stopper.join()
     assert caught.value.returncode == 130

@@ -450,7 +450,7 @@ def test_of_several_objects_each_must_be_right() -> None:
     with pytest.raises(CommandError, match=r"^There is no object 'profile': choose one of "):
         call_command("dump_data_to_clickhouse", "--object", "tag", "profile")
     with pytest.raises(
-        CommandError, match=r"^--ids names keys of one object: it cannot go with --object tag taxonomy$"
+        CommandError, match=r"^--ids names keys of one object: it cannot be used with --object tag taxonomy$"
     ):
         call_command("dump_data_to_clickhouse", "--object", "tag", "taxonomy", "--ids", "1")
 

@@ -36,6 +36,7 @@ from platform_plugin_aspects.management.progress import LINE_SECS, Progress, exp
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import profiles, run
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage
 from platform_plugin_aspects.tests.watchers import Recorder
@@ -48,17 +49,6 @@ pytestmark = pytest.mark.django_db
 
 #: What factories.make_course makes: the course with its detached blocks, and one block of each level.
 COURSE_ROWS = "1 rows in course_overviews, 8 rows in course_blocks"
-
-
-def profiles(number: int) -> list[int]:
-    return [user.profile.pk for user in factories.make_many_users(number)]
-
-
-def run(*args: Any, **options: Any) -> list[str]:
-    """The lines that the command says."""
-    out = StringIO()
-    call_command("dump_data_to_clickhouse", *map(str, args), stdout=out, **options)
-    return out.getvalue().splitlines()
 
 
 def inserts(endpoint: ClickHouseEndpoint) -> int:
@@ -195,7 +185,7 @@ def test_since_for_courses_is_their_modification(clickhouse: ClickHouse, all_on:
         (["--workers", "0"], "--workers 0: it must be at least 1"),
         (["--read_from", "replica"], "There is no database 'replica': choose one of default"),
         *(
-            ([*words, "--workers", "2"], f"{words[0]} cannot go with --workers")
+            ([*words, "--workers", "2"], f"{words[0]} cannot be used with --workers")
             for words in (["--ids", "1"], ["--limit", "1"], ["--dry-run"], ["--url", "http://x:1"], ["--password", "x"])
         ),
     ],

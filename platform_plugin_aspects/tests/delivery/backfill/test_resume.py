@@ -106,7 +106,7 @@ def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(
     until(lambda: not clickhouse_http.faults.pending, "the third insert is under way")
     process.send_signal(number)
     assert process.stderr is not None
-    while "Stopping after the batch at hand" not in process.stderr.readline():
+    while "Stopping after the current batch" not in process.stderr.readline():
         assert process.poll() is None
     clickhouse_http.heal()
     out, errors = process.communicate()
@@ -115,7 +115,7 @@ def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(
     # On a slow machine, progress is told before.
     assert re.fullmatch(rf"user_profile: 9 objects written .*, last id {keys[8]}", out.splitlines()[-1])
     assert in_clickhouse() == keys[:9]
-    how = re.search(r"^CommandError: Stopped; go on with: python manage.py cms (.*)$", errors, re.MULTILINE)
+    how = re.search(r"^CommandError: Stopped; resume with: python manage.py cms (.*)$", errors, re.MULTILINE)
     assert how is not None, errors
     assert shlex.split(how[1]) == [*PROFILES, "--resume", "--timeout_secs", "70.0"]
     again = manage(tmp_path, *shlex.split(how[1]))
@@ -153,7 +153,7 @@ def test_a_failure_on_the_way_says_how_to_go_on(clickhouse_http: ClickHouseEndpo
     break_insert(clickhouse_http, 2)
     message, said = fails("--object", "user_profile", "--batch_size", 2, "--password", "password")
     assert message.startswith("ClickHouse refused inserting into ")
-    how = "go on with: python manage.py cms dump_data_to_clickhouse --object user_profile --resume --password '***'"
+    how = "resume with: python manage.py cms dump_data_to_clickhouse --object user_profile --resume --password '***'"
     assert message.endswith(how)
     assert said[-1].startswith("user_profile: 4 objects written")
     clickhouse_http.clear()
@@ -180,7 +180,7 @@ def test_what_is_not_kept_goes_on_by_start_pk(
     ]
     break_insert(clickhouse_http, 2)
     message, _said = fails("--object", "user_profile", "--batch_size", 2, *given)
-    how = shlex.split(message.partition("go on with: python manage.py cms dump_data_to_clickhouse ")[2])
+    how = shlex.split(message.partition("resume with: python manage.py cms dump_data_to_clickhouse ")[2])
     written = in_clickhouse()
     assert len(written) == 4
     others = [word.format(*keys) for word in more]
@@ -198,7 +198,7 @@ def test_nothing_done_is_nothing_to_go_on_with(clickhouse_http: ClickHouseEndpoi
     profiles(1)
     break_insert(clickhouse_http, 0)
     message, _said = fails("--object", "user_profile")
-    assert "go on with" not in message
+    assert "resume with" not in message
     assert "wrong user or password" in message
 
 
@@ -213,7 +213,7 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
     clickhouse_http.fail("slow", match="INSERT INTO .*user_profile", seconds=0)
     clickhouse_http.fail("exception", match="INSERT INTO .*user_profile", code=516)
     message, said = fails("--object", "all", "--batch_size", 2)
-    assert message.endswith("go on with: python manage.py cms dump_data_to_clickhouse --object all --resume")
+    assert message.endswith("resume with: python manage.py cms dump_data_to_clickhouse --object all --resume")
     # What was not begun is not in the table.
     assert [line.split()[0] for line in said][-3:] == ["course_overviews", "user_profile", "all"]
     clickhouse_http.clear()
@@ -244,7 +244,7 @@ def test_a_finished_backfill_says_so(clickhouse_http: ClickHouseEndpoint, all_on
 def test_with_nothing_to_go_on_with_it_begins(clickhouse: ClickHouse, all_on: None) -> None:
     keys = profiles(3)
     said = run("--object", "user_profile", "--resume")
-    assert said[0] == "user_profile: there is no backfill to go on with: it begins"
+    assert said[0] == "user_profile: there is no backfill to resume: a new one begins"
     assert in_clickhouse() == keys
 
 
@@ -342,7 +342,7 @@ def test_dry_run_of_what_is_left(clickhouse_http: ClickHouseEndpoint, all_on: No
 )
 def test_other_objects_cannot_be_chosen_when_it_goes_on(args: list[Any], all_on: None) -> None:
     message, _said = fails("--object", "user_profile", "--resume", *args)
-    assert message == f"{args[0]} cannot go with --resume: what was begun is gone on with as it was begun"
+    assert message == f"{args[0]} cannot be used with --resume: a resumed backfill keeps its original selection"
 
 
 # Two at once
@@ -407,7 +407,7 @@ def test_when_the_database_fails_the_hint_counts_what_landed(
     how = f"--object user_profile --batch_size 2 --start_pk {keys[3]} --limit 3"
     assert message == (
         "The platform's database failed (OperationalError): gone away; "
-        f"go on with: python manage.py cms dump_data_to_clickhouse {how}"
+        f"resume with: python manage.py cms dump_data_to_clickhouse {how}"
     )
     assert sorted(latest(clickhouse, "user_profile")) == keys[:4]
     assert run(*how.split())[-1].startswith("user_profile: 3 objects written")

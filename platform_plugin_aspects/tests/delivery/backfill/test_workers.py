@@ -334,7 +334,7 @@ def test_failed_pieces_are_listed_and_redone(eager: None, clickhouse_http: Click
     for line, (after, upto) in zip(listed, bounds, strict=True):
         assert line.startswith(f"  user_profile above {after} up to {upto}: ClickHouse refused inserting into ")
     how = "python manage.py cms dump_data_to_clickhouse --object user_profile --resume --workers 2"
-    assert last == f"They are not done; go on with: {how}"
+    assert last == f"They are not done; resume with: {how}"
     assert said[-1].startswith("user_profile: 60 objects written")
     clickhouse_http.clear()
     assert run(*how.split()[4:])[-1].startswith("user_profile: 80 objects written")
