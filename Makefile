@@ -39,8 +39,8 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.test ## Live a short day on the stand-in platform and show what arrived in ClickHouse
-	@$(RUN) -m test_utils.demo
+demo: $(VENV)/.test $(if $(findstring --serve,$(ARGS)),$(BUNDLE)) ## Show what arrives in ClickHouse (ARGS=--serve: its pages)
+	@$(RUN) -m test_utils.demo $(ARGS)
 
 .PHONY: test
 test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage (EXAMPLES=2000: of each property test)

@@ -1,4 +1,4 @@
-"""`python -m test_utils.demo [--folder FOLDER]`: live the day, tell it, check it."""
+"""`python -m test_utils.demo [--folder FOLDER] [--serve]`: live the day, tell it, check it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def main() -> int:
         default=site.ROOT / ".demo",
         help="where the demo keeps its database, courses and ClickHouse; wiped first (default: .demo)",
     )
-    folder = parser.parse_args().folder.resolve()
+    parser.add_argument("--serve", action="store_true", help="then serve the site's pages on 127.0.0.1 until Ctrl-C")
+    options = parser.parse_args()
+    folder = options.folder.resolve()
     # Names of learners are in every script there is; a pipe may be set to ASCII.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
@@ -30,7 +32,13 @@ def main() -> int:
         site.start(folder)
         from test_utils.demo.day import Day
 
-        Day(folder, Paper(), script).live()
+        paper = Paper()
+        day = Day(folder, paper, script)
+        day.live()
+        if options.serve:
+            from test_utils.demo.serve import serve
+
+            serve(folder, day, paper)
     except (site.DemoFailed, Failure) as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1

@@ -106,6 +106,14 @@ class Day:
         """The connection of the settings in force."""
         return get_client(Connection.from_settings())
 
+    def deliver(self) -> None:
+        """Deliver what has changed since, and let go of ClickHouse."""
+        try:
+            self.worker.run_until_quiet()
+            self.settle()
+        finally:
+            close_clients()
+
     # Before the day
 
     def prepare(self) -> None:

@@ -73,6 +73,12 @@ def env_tokens(folder: Path) -> dict[str, Any]:
         "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {"url": f"chdb://{folder}/clickhouse", "database": "event_sink"},
         "EVENT_SINK_CLICKHOUSE_PII_MODELS": ["user_profile", "external_id", "course_enrollment", "auth_user"],
         "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": WINDOW_SECS,
+        "OPEN_EDX_FILTERS_CONFIG": {
+            "org.openedx.learning.instructor.dashboard.render.started.v1": {
+                "fail_silently": False,
+                "pipeline": ["platform_plugin_aspects.extensions.filters.AddSupersetTab"],
+            },
+        },
         **{f"EVENT_SINK_CLICKHOUSE_{name.upper()}_ENABLED": True for name in (*on, "auth_user")},
     }
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import html
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import requests
 
 from platform_plugin_aspects.clickhouse.client import close_clients, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
@@ -85,6 +89,30 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert "user_profile" in said[0]
     assert said[1].endswith("\nequal\n")
     assert "6 rows in taxonomy" in said[2]
+
+
+def test_served_pages(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "test_utils.demo", "--folder", str(tmp_path / "demo"), "--serve"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as demo:
+        try:
+            lines = [line.strip() for line in takewhile(lambda line: "Ctrl-C" not in line, demo.stdout)]
+            dashboard, admin = (line for line in lines if re.fullmatch(r"http://127\.0\.0\.1:\d+/\S+", line))
+            assert "user staff, password staff" in lines
+            session = requests.Session()
+            login = f"{dashboard.partition('/courses/')[0]}/login"
+            session.get(f"{dashboard.partition('/courses/')[0]}/admin/login/")
+            who = {"username": "staff", "password": "staff", "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+            assert session.post(login, who, headers={"Referer": login}).ok
+            page = session.get(dashboard)
+            assert "<aspects-dashboards" in page.text
+            path = re.search(r'"guestTokenUrl": "([^"]+)"', html.unescape(page.text))[1]
+            token = session.get(login.replace("/login", path))
+            assert (token.status_code // 100, "detail" in token.json()) == (5, True)
+            assert "Backfill" in session.get(admin).text
+        finally:
+            demo.send_signal(signal.SIGINT)
+            rest, errors = demo.communicate(timeout=60)
+    assert (demo.returncode, rest.split(), errors) == (0, ["Stopped."], "")
 
 
 def in_a_new_shell(line: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,86 @@
+"""The demo's site in a browser: the stand-in LMS on 127.0.0.1, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from test_utils.demo.day import Day
+from test_utils.demo.paper import Paper
+from test_utils.demo.site import ROOT, DemoFailed, environment
+from test_utils.factories import make_user
+from test_utils.processes import answers, free_port, until
+
+USERNAME = PASSWORD = "staff"
+PORT = 8000
+
+
+def serve(folder: Path, day: Day, paper: Paper) -> None:
+    """Serve the site that ``day`` left in ``folder``, say where to look, and return after Ctrl-C."""
+    user = make_user(USERNAME, is_staff=True, is_superuser=True)
+    user.set_password(PASSWORD)
+    user.save()
+    day.deliver()
+    url = f"http://127.0.0.1:{_port()}"
+    log = folder / "lms.log"
+    command = (sys.executable, "manage.py", "lms", "runserver", "--noreload", url.removeprefix("http://"))
+    env = {**os.environ, **environment(folder), "EDX_PLATFORM_SETTINGS": "standin"}
+    with _terminal_of_our_own(), log.open("wb") as out:
+        server = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            until(lambda: answers(f"{url}/heartbeat") or server.poll() is not None, 60, "the LMS is ready")
+            if server.poll() is None:
+                _say(paper, url, day)
+                server.wait()
+            raise DemoFailed(f"The LMS ended: read {log}")
+        except KeyboardInterrupt:
+            paper.line()
+            paper.line("Stopped.")
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _say(paper: Paper, url: str, day: Day) -> None:
+    paper.heading("In a browser")
+    for path, about in (
+        (f"/courses/{day.demo.course_key}/instructor#view-aspects", "the instructor dashboard, tab Reports"),
+        ("/admin/platform_plugin_aspects/", "the plugin's admin pages"),
+    ):
+        paper.line(f"  {about}:")
+        paper.command(f"{url}{path}")
+    paper.line(f"  user {USERNAME}, password {PASSWORD}")
+    paper.say("The demo has no Superset: the tab Reports says that its dashboards cannot be shown.")
+    paper.headline("Press Ctrl-C to stop.")
+
+
+def _port() -> int:
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", PORT))
+        except OSError:
+            return free_port()
+    return PORT
+
+
+@contextmanager
+def _terminal_of_our_own() -> Iterator[None]:
+    """Take Ctrl-C from make, which would report an error, until the end."""
+    if not sys.stdin.isatty() or os.getpgrp() == os.getpid():
+        yield
+        return
+    former = os.getpgrp()
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(sys.stdin.fileno(), former)
