@@ -87,12 +87,12 @@ class Batch:
 
 @dataclass
 class Written:
-    """What a write did: rows per ClickHouse table, and what was left out of it, as warnings."""
+    """The result of a write: rows per ClickHouse table, and warnings about what was left out."""
 
     rows: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
 def _alike(values: Sequence[Any], selected: Iterable[Any]) -> Sequence[Any]:
-    """What was selected of the values, in UTF-8 if they are."""
+    """The selected values, in UTF-8 if ``values`` are."""
     return Encoded(selected) if isinstance(values, Encoded) else list(selected)

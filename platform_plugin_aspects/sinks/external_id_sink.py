@@ -17,7 +17,7 @@ class ExternalIdSink(ModelBaseSink):
     """A row: one of the ids by which a learner is known outside the platform (xAPI, Caliper, LTI).
 
     Trigger: the id or the account is saved; when the id is deleted its rows go. Ids made in bulk send no signal; the
-    backfill brings them. Personal data: all.
+    backfill writes them. Personal data: all.
     """
 
     name = "external_id"

@@ -13,7 +13,7 @@ from platform_plugin_aspects.sinks.conversion import convert_each
 #: How many characters the text of a moment has in a database: with a fraction, and without one or with one.
 WITH_FRACTION = len("2026-01-01 10:00:00.000000")
 TEXT_LENGTHS = frozenset({len("2026-01-01 10:00:00"), WITH_FRACTION})
-#: What MySQL may keep where a date was not known; Django reads it as null.
+#: MySQL may keep these if a date was not known; Django reads them as null.
 ZERO_DATES = frozenset({"0000-00-00 00:00:00", "0000-00-00 00:00:00.000000"})
 
 

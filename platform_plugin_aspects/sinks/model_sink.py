@@ -36,7 +36,7 @@ class ModelBaseSink(BaseSink):
 
     writes_only_to_clickhouse = True
     columns: ClassVar[tuple[Column, ...]] = ()
-    #: Sources that are no fields of the model: ``write`` adds their values to the batch.
+    #: Sources that the model has no field for: ``write`` adds their values to the batch.
     computed: ClassVar[tuple[str, ...]] = ()
     #: Columns of the sorting key and, where there are, of the primary key and the partition, as in ``Table``.
     order_by: ClassVar[tuple[str, ...]] = ("id", "time_last_dumped")
@@ -71,7 +71,7 @@ class ModelBaseSink(BaseSink):
 
     @classmethod
     def key(cls) -> Column:
-        """The column that ``key_column`` names; StopIteration where it is none of the columns."""
+        """The column that ``key_column`` names; StopIteration if no column has that name."""
         return next(column for column in cls.columns if column.name == cls.key_column)
 
     @classmethod
@@ -180,7 +180,7 @@ class ModelBaseSink(BaseSink):
         self.clickhouse.insert(self.table.name, self.table.types, self.prepared(batch, stamp, dump_id))
 
     def prepared(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> list[Sequence[Any]]:
-        """What is inserted: one sequence of ClickHouse's values per column of the table."""
+        """The values to insert: one sequence of ClickHouse's values per column of the table."""
         return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
 
     def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes | None:
@@ -246,7 +246,7 @@ class ModelBaseSink(BaseSink):
         asked = asked or Selection(keys=batch.keys)
         if self._keeps_out_retired:
             retired = edx_platform.retired_among(self.within(self.manager.all(), asked), self.learner)
-            # What was written before a retirement that may still be cancelled stays.
+            # Rows written before a retirement that may still be cancelled stay.
             written_before = retired.difference(batch.columns.get(self.learner, ()))
             if written_before:
                 retired -= edx_platform.pending_among(written_before)

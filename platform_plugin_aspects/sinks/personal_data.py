@@ -52,7 +52,7 @@ def unknown_among(names: Iterable[str], existing: Collection[str]) -> list[str]:
 
 
 def not_tables(unknown: Iterable[str], database: str) -> Misconfigured:
-    """What to raise for names that mean nothing."""
+    """The error for names that mean nothing."""
     from platform_plugin_aspects.sinks.registry import learner_tables
 
     return Misconfigured(

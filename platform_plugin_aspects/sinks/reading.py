@@ -40,7 +40,7 @@ def read_columns(
     """One sequence of values per path: what ``queryset.values_list(*paths)`` gives, transposed.
 
     Values come as the database driver gives them, from one query; a field's own conversion (keys, UUIDs, time zones)
-    is applied per distinct value. Where the database's moments are in UTC, those of the paths in ``casts`` come as its
+    is applied per distinct value. If the database's moments are in UTC, those of the paths in ``casts`` come as its
     own text (TextField; null as the empty string), the same in UTF-8 (BinaryField; as Encoded) or whole number
     (IntegerField): making objects of a million texts, and texts of these again, takes as long as reading them.
 
@@ -105,7 +105,7 @@ def _fields(model: Any, path: str) -> list[Any]:
 
 
 def _cast(path: str, fields: Sequence[Any], to: Field[Any, Any]) -> Any:
-    """What to select for a path's values as those of another field."""
+    """The expression that selects a path's values as those of another field."""
     if isinstance(to, BinaryField):
         return Utf8(path)
     # A field may make something else of its text, as those of keys do.
@@ -123,7 +123,7 @@ def _decoded(value: bytes | str | None) -> str | None:
 
 
 def _for_null(fields: Sequence[Any], to: Field[Any, Any]) -> str | bytes | None:
-    """What stands for null where there may be nulls; None: nothing does."""
+    """The value that stands for null where there may be nulls; None: no value does."""
     if fields and not any(field.null for field in fields):
         return None
     return b"" if isinstance(to, BinaryField) else "" if isinstance(to, TextField) else None

@@ -46,13 +46,13 @@ BUILT_IN: tuple[type[BaseSink], ...] = (
     UserRetirementSink,
 )
 DEFAULTS = Connection()
-#: What to do about a sink that is off, in commands.
+#: Advice of commands about a sink that is off.
 HOW_TO_WRITE_IF_OFF = "Turn one of them on, or add --even_if_off to write its rows all the same"
 
 
 #: Why nothing can be loaded from a path: modules that fail are run once in a process.
 _failed: dict[str, str] = {}
-#: What was said in the log already.
+#: Paths that the log named already.
 _said: set[str] = set()
 
 

@@ -14,7 +14,7 @@ from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 _SESSION = "session_id"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-#: What the platform writes for most learners: the session key and nothing else; and the same as one of many lines.
+#: The platform writes this for most learners: the session key and nothing else; and the same as one of many lines.
 _ONLY_SESSION = re.compile(r'\{"session_id": (?:"[0-9a-zA-Z]*"|null)\}')
 _LINE_WITH_SESSION = re.compile(rf"\n{_ONLY_SESSION.pattern}(?=\n)")
 #: A session key named inside a text: a mapping that was made a string before it was stored.
@@ -25,8 +25,8 @@ def without_session(meta: str | None) -> str:
     """``UserProfile.meta`` without the learner's session key, which the platform keeps there under ``session_id``.
 
     Text without a session key stays as it is, to the byte, except for escaped halves of surrogate pairs. In JSON the
-    key is removed wherever it stands. Text that is no JSON but names a session key is dropped whole, for nobody knows
-    where the key ends; so is JSON with such text in one of its strings.
+    key is removed wherever it stands. Text that is not JSON but names a session key is dropped whole, because nobody
+    knows where the key ends; so is JSON with such text in one of its strings.
     """
     if not meta:
         return ""
@@ -45,7 +45,7 @@ def without_session(meta: str | None) -> str:
 
     try:
         cleaned = json.loads(meta, object_hook=keep)
-        # NaN and Infinity, which Python reads and writes, are no JSON.
+        # NaN and Infinity, which Python reads and writes, are not JSON.
         left = json.dumps(cleaned, allow_nan=False) if named else meta
         return "" if _IN_TEXT.search(_ESCAPED.sub(_unescaped, left)) else whole_json(left)
     except (ValueError, RecursionError):

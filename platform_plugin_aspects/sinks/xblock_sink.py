@@ -181,7 +181,7 @@ class _Walk:
 
 
 def _place(key: Any) -> tuple[str, str]:
-    """What identifies a block within its course, whatever the branch, the version and the custom course."""
+    """The identity of a block within its course, whatever the branch, the version and the custom course."""
     return key.block_type, key.block_id
 
 

@@ -40,13 +40,16 @@ MODULES = {
         "class Odd(Exception):\n    def __str__(self):\n        raise TypeError('odd')\nraise Odd()"
     ),
     "has_odd_classes": (
-        "from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink\n"
+        "from platform_plugin_aspects.sinks import BaseSink, Column, ModelBaseSink\n"
         "class Numbered(BaseSink):\n    name, model = 5, 'tag'\n"
         "class OfNumber(BaseSink):\n    name, model = 'of_number', 5\n"
         "class Long(BaseSink):\n    name, model = 'x' * 65, 'tag'\n"
         "class OddTables(BaseSink):\n    name, model, tables = 'odd_tables', 'tag', None\n"
         "class NamedTables(BaseSink):\n    name, model, tables = 'named_tables', 'tag', ('a', 'b')\n"
         "class NoColumns(ModelBaseSink):\n    name, model = 'no_columns', 'tag'\n"
+        "class OnlyReads(BaseSink):\n    name, model = 'only_reads', 'tag'\n    def read(self, selection): pass\n"
+        "class OwnWrite(ModelBaseSink):\n    name, model, columns = 'own_write', 'tag', (Column('id', 'Int32'),)\n"
+        "    def write(self, batch, stamp): pass\n"
     ),
 }
 
@@ -74,6 +77,8 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
     "tables that are none": (["has_odd_classes.OddTables"], ["its tables must be a tuple of Table"]),
     "tables that are names": (["has_odd_classes.NamedTables"], ["its tables must be a tuple of Table"]),
     "no columns": (["has_odd_classes.NoColumns"], ["it has no columns"]),
+    "no method to write": (["has_odd_classes.OnlyReads"], ["it does not override parse_key, write"]),
+    "a write of its own alone": (["has_odd_classes.OwnWrite"], ["it must override encode, too, and return None"]),
 }
 
 
