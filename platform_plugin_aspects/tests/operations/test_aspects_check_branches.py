@@ -109,6 +109,15 @@ class UnaskableSink(BaseSink):
     name = "unaskable"
     model = "user_preference"
 
+    def parse_key(self, text: str) -> Any:
+        raise NotImplementedError
+
+    def read(self, selection: Any) -> Any:
+        raise NotImplementedError
+
+    def write(self, batch: Any, stamp: Any) -> Any:
+        raise NotImplementedError
+
 
 class UnkeyedSink(ModelBaseSink):
     """Somebody's sink whose rows do not tell their object."""
