@@ -17,7 +17,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
-from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
+from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.conftest import latest
 from test_utils import factories
@@ -197,6 +197,9 @@ class Interrupted(BaseSink):
 
     def read(self, selection: Selection) -> Batch:
         raise KeyboardInterrupt
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        raise NotImplementedError
 
 
 @pytest.mark.django_db
