@@ -183,6 +183,7 @@ def test_a_port_of_many_digits_is_not_a_crash() -> None:
 #: Modules with patterns. One that is new reads text from outside? Then it belongs among the READERS above.
 WITH_PATTERNS = {
     "operations/checks/filters.py",
+    "operations/text.py",  # the mark that begins a line
     "clickhouse/errors.py",
     "clickhouse/embedded.py",  # reads a thousand characters
     "clickhouse/reader.py",

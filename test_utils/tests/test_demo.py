@@ -91,6 +91,7 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert "6 rows in taxonomy" in said[2]
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 def test_served_pages(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "test_utils.demo", "--folder", str(tmp_path / "demo"), "--serve"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as demo:
@@ -111,7 +112,10 @@ def test_served_pages(tmp_path: Path) -> None:
             assert "Backfill" in session.get(admin).text
         finally:
             demo.send_signal(signal.SIGINT)
-            rest, errors = demo.communicate(timeout=60)
+            try:
+                rest, errors = demo.communicate(timeout=60)
+            finally:
+                demo.kill()
     assert (demo.returncode, rest.split(), errors) == (0, ["Stopped."], "")
 
 

@@ -312,13 +312,13 @@ FAILURES: dict[str, tuple[str, Reply, type[SupersetError], str]] = {
     "fault at the token": ("guest_token", Reply(500, {"message": "Fatal s3cret"}), SupersetRefused, "HTTP 500"),
     "page instead of token": ("guest_token", Reply(200, PAGE), SupersetRefused, "HTTP 200, without token"),
     "validator": ("guest_token", Reply(400, {"message": "s3cret failed"}), SupersetRefused, "HTTP 400"),
-    "no JWT": ("guest_token", Reply(200, {"token": "s3cret"}), SupersetRefused, "no JWT"),
-    "no times": ("guest_token", Reply(200, {"token": jwt.encode({}, SECRET)}), SupersetRefused, "no JWT with exp"),
+    "no JWT": ("guest_token", Reply(200, {"token": "s3cret"}), SupersetRefused, "not a JWT"),
+    "no times": ("guest_token", Reply(200, {"token": jwt.encode({}, SECRET)}), SupersetRefused, "not a JWT with exp"),
     "odd times": (
         "guest_token",
         Reply(200, {"token": jwt.encode({"exp": 5, "iat": [1]}, SECRET)}),
         SupersetRefused,
-        "no JWT with exp",
+        "not a JWT with exp",
     ),
     "redirect": (
         "login",

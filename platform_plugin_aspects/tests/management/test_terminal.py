@@ -150,7 +150,10 @@ def test_watching_shows_what_the_terminal_has_room_for(monkeypatch: pytest.Monke
     monkeypatch.setenv("LINES", "24")
     screen = Watched()
     call_command("aspects_status", "--watch", "--show", 60, stdout=screen)
-    lines = screen.getvalue().replace("\x1b[H", "").replace("\x1b[J", "").replace("\x1b[K", "").splitlines()
+    *lines, after_ctrl_c = (
+        screen.getvalue().replace("\x1b[H", "").replace("\x1b[J", "").replace("\x1b[K", "").splitlines()
+    )
+    assert after_ctrl_c == ""
     assert len(lines) == 23
     assert lines[-1] == "..."
     assert max(map(len, lines)) <= 80
