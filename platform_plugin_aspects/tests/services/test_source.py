@@ -51,7 +51,7 @@ def test_a_zero_date_is_null(site: Site) -> None:
 
 def test_years_are_their_digits(site: Site) -> None:
     profile = make_user(profile={"year_of_birth": 1984}).profile
-    assert UserProfileSink().read(Selection(keys=[profile.pk])).columns["year_of_birth"] == [b"1984"]
+    assert UserProfileSink().read(Selection(keys=[profile.pk])).as_read("year_of_birth") == [b"1984"]
 
 
 @pytest.mark.parametrize("character_set", ["utf8mb4", "utf8mb3", "latin1"])
@@ -62,10 +62,10 @@ def test_texts_are_utf_8_whatever_the_column_is(site: Site, character_set: str) 
     with connection.cursor() as cursor:
         cursor.execute(f"{alter} {character_set}")
     try:
-        columns = UserProfileSink().read(Selection(keys=[profile.pk])).columns
+        batch = UserProfileSink().read(Selection(keys=[profile.pk]))
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"{alter} utf8mb4")
-    assert columns["phone_number"] == [text.encode()]
-    assert columns["name"] == [profile.name.encode()]
-    assert columns["bio"] == [b""]
+    assert batch.as_read("phone_number") == [text.encode()]
+    assert batch.as_read("name") == [profile.name.encode()]
+    assert batch.as_read("bio") == [b""]
