@@ -447,6 +447,13 @@ def test_what_is_no_key_is_found_by_nobody(
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
+@pytest.fixture
+def no_limit(settings: Any) -> None:
+    """Any number of requests. Set once, because each setting of a setting nests within the one before."""
+    settings.ASPECTS_API_THROTTLE_RATE = None
+
+
+@pytest.mark.usefixtures("no_limit")
 @hypothesis_settings(
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -455,8 +462,7 @@ def test_what_is_no_key_is_found_by_nobody(
     text=st.text(min_size=1).filter(lambda text: text.isprintable())
     | st.from_regex(r"(course-v1:|ccx-v1:|block-v1:|i4x://)[\w+@:/. %]+", fullmatch=True),
 )
-def test_no_text_is_an_error_of_ours(endpoint: str, text: str, settings: Any) -> None:
-    settings.ASPECTS_API_THROTTLE_RATE = None
+def test_no_text_is_an_error_of_ours(endpoint: str, text: str) -> None:
     client = Client()
     assert client.get(path(endpoint, quote(text, safe=""))).status_code == 401
     user, _ = User.objects.get_or_create(username="staff", is_staff=True)
