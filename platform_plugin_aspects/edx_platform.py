@@ -115,14 +115,18 @@ def without_retired(queryset: Any, user_path: str) -> Any:
 
 def retired_among(queryset: Any, user_path: str) -> set[int]:
     """The ids of those learners of ``queryset`` who are being retired, or were: the ones ``without_retired`` omits."""
-    prefix = _retired_prefix()
-    retired = [asked.values("user_id") for asked in _retirements()]
-    if prefix:
-        retired.append(_retired_accounts(prefix).values("pk"))
+    conditions: list[dict[str, Any]] = [{f"{user_path}__in": asked.values("user_id")} for asked in _retirements()]
+    if prefix := _retired_prefix():
+        account = account_path(queryset.model, user_path)
+        # By the join where there is one: the usernames of all accounts are looked through without an index on SQLite.
+        if account:
+            conditions.append({f"{account}__username__istartswith": prefix})
+        else:
+            conditions.append({f"{user_path}__in": _retired_accounts(prefix).values("pk")})
     found: set[int] = set()
     # One after the other: databases find the few rows of each by an index, but not those of all in one condition.
-    for users in retired:
-        found.update(queryset.filter(**{f"{user_path}__in": users}).order_by().values_list(user_path, flat=True))
+    for condition in conditions:
+        found.update(queryset.filter(**condition).order_by().values_list(user_path, flat=True))
     return found
 
 
