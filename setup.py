@@ -84,6 +84,9 @@ setup(
         "redis": ["redis"],
         # The charts of aspects_load_test_report.
         "report": ["matplotlib>=3.9"],
+        # Learning events as xAPI statements. edx-event-routing-backends (AGPL) is imported only where the sink is on;
+        # 9.3 is the last for Python 3.11. zstandard reads tracking logs that are compressed so.
+        "xapi": ["edx-event-routing-backends>=9.3", "zstandard"],
     },
     entry_points={
         "lms.djangoapp": [PLUGIN],
