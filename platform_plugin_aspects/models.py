@@ -15,6 +15,8 @@ HOUR_SECS = 3600
 _Model = TypeVar("_Model", bound=models.Model)
 #: The longest name of a sink.
 NAME_LENGTH = 64
+#: The longest name of a tracking event; a longer one is cut off, but not in the payload.
+EVENT_NAME_LENGTH = 255
 
 
 class PrimaryManager(models.Manager[_Model]):
@@ -28,7 +30,19 @@ class PrimaryManager(models.Manager[_Model]):
         return super().get_queryset().using(self._db or router.db_for_write(self.model))
 
 
-class Change(models.Model):
+class PendingRow(models.Model):
+    """A row that waits for delivery, and what became of earlier attempts."""
+
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="How often writing this object failed.")
+    error = models.TextField(default="", blank=True, help_text="Why it failed the last time.")
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="After a failure: not before this moment again.")
+
+    class Meta:
+        abstract = True
+
+
+class Change(PendingRow):
     """An object of a sink that changed and is still to be written; append-only, written in the change's transaction.
 
     .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
@@ -38,16 +52,57 @@ class Change(models.Model):
 
     sink = models.CharField(max_length=NAME_LENGTH, help_text="Name of the sink.")
     object_id = models.CharField(max_length=255, help_text="Primary key of the object, as text.")
-    recorded_at = models.DateTimeField(auto_now_add=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="How often writing this object failed.")
-    error = models.TextField(default="", blank=True, help_text="Why it failed the last time.")
-    retry_at = models.DateTimeField(null=True, blank=True, help_text="After a failure: not before this moment again.")
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["sink", "retry_at"], name="aspects_change_ready")]
 
     def __str__(self) -> str:
         return f"{self.sink} {self.object_id}"
+
+
+class TrackingEvent(PendingRow):
+    """A tracking event that is still to be written as xAPI statements; written in the transaction that emitted it.
+
+    .. pii: The compressed event holds the username, the IP address, the browser and the session of who acted, and
+        sometimes an e-mail address. Errors name fields, not values. A row is deleted when its statements are written,
+        mostly within seconds. One that fails is kept until it is retried or discarded.
+    .. pii_types: username, ip, email_address, other
+    .. pii_retirement: retained
+    """
+
+    objects: ClassVar[PrimaryManager[TrackingEvent]] = PrimaryManager()
+
+    name = models.CharField(max_length=EVENT_NAME_LENGTH, help_text="Name of the event.")
+    payload = models.BinaryField(help_text="The event as the platform emitted it, compressed.")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["retry_at"], name="aspects_event_ready")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.pk}"
+
+    @property
+    def object_id(self) -> str:
+        """What it is called in the outbox: its primary key, as text."""
+        return str(self.pk)
+
+
+class DeliverySlot(models.Model):
+    """One row per worker that may deliver a sink beside others: its lock is held while that worker does.
+
+    .. no_pii: names of sinks, and numbers.
+    """
+
+    objects: ClassVar[PrimaryManager[DeliverySlot]] = PrimaryManager()
+
+    sink = models.CharField(max_length=NAME_LENGTH)
+    number = models.PositiveIntegerField(help_text="From 1.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["sink", "number"], name="aspects_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.sink} {self.number}"
 
 
 class SinkState(models.Model):
