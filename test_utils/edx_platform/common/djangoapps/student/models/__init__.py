@@ -10,4 +10,5 @@ from common.djangoapps.student.models.user import (  # noqa: F401
     CourseAccessRole,
     Registration,
     UserProfile,
+    get_potentially_retired_user_by_username,
 )

@@ -12,6 +12,7 @@ from django.db import models
 from django.dispatch import receiver
 from django_countries.fields import CountryField
 from opaque_keys.edx.django.models import CourseKeyField
+from openedx.core.djangoapps.user_api.models import hash_for_retirement
 
 
 class UserProfile(models.Model):
@@ -121,3 +122,16 @@ class CourseAccessRole(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} of user {self.user_id} in {self.course_id or self.org or 'everything'}"
+
+
+def get_potentially_retired_user_by_username(username: str) -> User:
+    """Return the user who has this username, or had it before the retirement; raise DoesNotExist when nobody has.
+
+    Retired usernames are made without regard to case, so that two retired users may have had nearly the same one.
+    """
+    retired = settings.RETIRED_USERNAME_FMT.format(hash_for_retirement(username))
+    found = list(User.objects.filter(username__in=[retired, username]))
+    if not found:
+        raise User.DoesNotExist
+    exact = [user for user in found if user.username == username]
+    return (exact or found)[0]

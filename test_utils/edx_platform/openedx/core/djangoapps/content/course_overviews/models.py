@@ -65,6 +65,11 @@ class CourseOverview(TimeStampedModel):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def display_name_with_default(self) -> str:
+        """Return the name, or the last part of the key of a course without one."""
+        return self.display_name if self.display_name is not None else self.id.run
+
     @classmethod
     def load_from_module_store(cls, course_id: CourseKey) -> "CourseOverview":
         """Read the course, save its row and return it; DoesNotExist when the store has no such course."""
