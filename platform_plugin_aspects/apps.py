@@ -31,8 +31,9 @@ class PlatformPluginAspectsConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Connect the receivers and register the system checks and the Celery hooks."""
+        """Connect the receivers, and register the backend of event-tracking, the system checks and the Celery hooks."""
         from platform_plugin_aspects import tasks  # noqa: F401
-        from platform_plugin_aspects.delivery import triggers
+        from platform_plugin_aspects.delivery import tracking, triggers
 
         triggers.connect()
+        tracking.register()

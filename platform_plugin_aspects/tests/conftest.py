@@ -16,6 +16,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients,
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
+from platform_plugin_aspects.delivery import tracking
 from platform_plugin_aspects.sinks import registry
 from platform_plugin_aspects.sinks.registry import sinks, tables
 from platform_plugin_aspects.tests.broker import Broker
@@ -30,6 +31,7 @@ def _nothing_remembered() -> None:
     session.sessions.clear()
     registry._failed.clear()
     registry._said.clear()
+    tracking.switch.forget()
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""The backend of event-tracking: which events it stores, in whose transaction, and that it never holds up a request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from eventtracking import tracker
+from eventtracking.tracker import Tracker
+from waffle.models import Flag
+
+from platform_plugin_aspects.delivery import tracking
+from platform_plugin_aspects.models import TrackingEvent
+from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.xapi.events import unpack
+from test_utils.silent_cache import CACHES
+
+PLAYED = {
+    "name": "edx.video.played",
+    "timestamp": datetime(2026, 3, 1, 10, 0, 0, 123456, tzinfo=UTC),
+    "data": {"id": "v1", "currentTime": 12.5},
+    "context": {"user_id": 7, "username": "ann", "course_id": "course-v1:Org+C1+R1"},
+}
+ALLOWED = ["edx.video.played"]
+
+
+@pytest.fixture(autouse=True)
+def _allow_list(settings: Any) -> None:
+    settings.XAPI_EVENTS_ENABLED = True
+    settings.EVENT_TRACKING_BACKENDS_ALLOWED_XAPI_EVENTS = ALLOWED
+
+
+@pytest.fixture
+def on(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_XAPI_ENABLED = True
+
+
+@pytest.fixture
+def platform_tracker() -> Iterator[Tracker]:
+    """The platform's tracker with the backend, and with nothing else."""
+    before = dict(tracker.TRACKERS)
+    tracker.register_tracker(Tracker())
+    tracker.get_tracker().routing_backend.register_backend(tracking.BACKEND, tracking.OutboxBackend())
+    yield tracker.get_tracker()
+    tracker.TRACKERS.clear()
+    tracker.TRACKERS.update(before)
+
+
+@pytest.mark.django_db
+def test_an_event_is_stored_as_it_was_emitted(on: None) -> None:
+    tracking.OutboxBackend().send(PLAYED)
+    row = TrackingEvent.objects.get()
+    assert (row.name, row.attempts, row.error, row.retry_at) == ("edx.video.played", 0, "", None)
+    assert abs((row.recorded_at - datetime.now(UTC)).total_seconds()) < 60
+    assert unpack(row.payload) == {**PLAYED, "timestamp": "2026-03-01T10:00:00.123456+00:00"}
+
+
+@pytest.mark.django_db
+def test_the_tracker_hands_its_events_over(on: None, platform_tracker: Tracker) -> None:
+    platform_tracker.emit("edx.video.played", {"id": "v1"})
+    platform_tracker.emit("edx.video.liked", {"id": "v1"})
+    assert [unpack(row.payload)["data"] for row in TrackingEvent.objects.all()] == [{"id": "v1"}]
+
+
+@pytest.mark.django_db
+def test_one_insert_is_all_that_is_asked_of_the_database(on: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1):
+        tracking.OutboxBackend().send(PLAYED)
+
+
+@pytest.mark.django_db
+def test_nothing_is_asked_of_the_database_while_the_sink_is_off(django_assert_num_queries: Any) -> None:
+    backend = tracking.OutboxBackend()
+    backend.send(PLAYED)
+    with django_assert_num_queries(0):
+        for _ in range(100):
+            backend.send(PLAYED)
+    assert not TrackingEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_nothing_is_asked_about_events_that_are_not_on_the_list(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        tracking.OutboxBackend().send({**PLAYED, "name": "edx.video.liked"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_flag_turns_it_on_once_the_memory_is_over() -> None:
+    backend = tracking.OutboxBackend()
+    backend.send(PLAYED)
+    Flag.objects.create(name="event_sink_clickhouse.xapi.enabled", everyone=True)
+    backend.send(PLAYED)
+    assert TrackingEvent.objects.count() == 0
+    tracking.switch.forget()
+    backend.send(PLAYED)
+    assert TrackingEvent.objects.count() == 1
+
+
+def test_a_fork_begins_a_thread_of_its_own() -> None:
+    process = os.fork()
+    if process == 0:
+        tracking.requester.wake()
+        os._exit(0 if any(each.name == "aspects-requests" for each in threading.enumerate()) else 1)
+    assert os.waitpid(process, 0)[1] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_of_a_transaction_that_fails_is_not_kept(on: None) -> None:
+    with transaction.atomic():
+        tracking.OutboxBackend().send(PLAYED)
+        transaction.set_rollback(True)
+    assert not TrackingEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_delivery_is_requested_after_the_commit_by_another_thread(on: None, broker: Broker) -> None:
+    with transaction.atomic():
+        tracking.OutboxBackend().send(PLAYED)
+    assert _wait_for(broker) == [("xapi",)]
+
+
+def _wait_for(broker: Broker) -> list[Any]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = broker.take()
+        if found:
+            return [sent.args for sent in found]
+        time.sleep(0.02)
+    raise AssertionError("no task was enqueued within 20 s")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", CACHES)
+def test_a_cache_that_is_gone_keeps_nothing_from_the_outbox(on: None, settings: Any, kind: str) -> None:
+    settings.CACHES = CACHES[kind]
+    tracking.OutboxBackend().send(PLAYED)
+    assert TrackingEvent.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("event", [{"name": "edx.video.played"}, {**PLAYED, "timestamp": None}])
+def test_an_event_that_cannot_be_stored_is_logged_without_its_data(
+    on: None, event: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="platform_plugin_aspects"):
+        tracking.OutboxBackend().send(event)
+    assert "edx.video.played could not be stored" in caplog.text
+    assert "ann" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_callers_transaction_goes_on_without_the_table(on: None, caplog: pytest.LogCaptureFixture) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE platform_plugin_aspects_trackingevent RENAME TO gone")
+    try:
+        with transaction.atomic():
+            tracking.OutboxBackend().send(PLAYED)
+            Flag.objects.create(name="of the request")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO platform_plugin_aspects_trackingevent")
+    assert Flag.objects.filter(name="of the request").exists()
+    assert "run `manage.py lms migrate platform_plugin_aspects`" in caplog.text
