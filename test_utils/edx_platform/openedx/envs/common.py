@@ -3,8 +3,9 @@
 import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import Any
 
-from openedx.envs.environment import broker_url, caches, courses_dir, databases, eager, tagging_app
+from openedx.envs.environment import broker_url, caches, courses_dir, databases, eager, tagging_app, tracking_log
 
 PLATFORM_ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +55,9 @@ INSTALLED_APPS = [
     "waffle",
     "rules.apps.AutodiscoverRulesConfig",
     "django_countries",
+    "celery_utils",
     "openedx_events",
+    "eventtracking.django.apps.EventTrackingConfig",
     # Before course_overviews: plugins hear of a publish before the platform has updated its own rows.
     "openedx.core.djangoapps.plugins.apps.PluginsConfig",
     "openedx.core.djangoapps.content.course_overviews.apps.CourseOverviewsConfig",
@@ -91,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "edx_django_utils.cache.middleware.TieredCacheMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "common.djangoapps.track.middleware.TrackMiddleware",
     "waffle.middleware.WaffleMiddleware",
 ]
 
@@ -151,6 +155,41 @@ CELERY_TIMEZONE = TIME_ZONE
 
 STANDIN_COURSES_DIR = courses_dir()
 
+TRACK_MAX_EVENT = 50000
+TRACKING_IGNORE_URL_PATTERNS = [r"^/event", r"^/login", r"^/heartbeat", r"^/segmentio/event", r"^/performance"]
+EVENT_TRACKING_ENABLED = True
+EVENT_TRACKING_BACKENDS = {
+    "tracking_logs": {
+        "ENGINE": "eventtracking.backends.routing.RoutingBackend",
+        "OPTIONS": {
+            "backends": {
+                "logger": {
+                    "ENGINE": "eventtracking.backends.logger.LoggerBackend",
+                    "OPTIONS": {"name": "tracking", "max_event_size": TRACK_MAX_EVENT},
+                }
+            },
+            "processors": [
+                {"ENGINE": "common.djangoapps.track.shim.LegacyFieldMappingProcessor"},
+                {"ENGINE": "common.djangoapps.track.shim.PrefixedEventProcessor"},
+            ],
+        },
+    },
+    "segmentio": {
+        "ENGINE": "eventtracking.backends.routing.RoutingBackend",
+        "OPTIONS": {
+            "backends": {"segment": {"ENGINE": "eventtracking.backends.segment.SegmentBackend"}},
+            "processors": [
+                # The platform's own list is empty, too.
+                {
+                    "ENGINE": "eventtracking.processors.whitelist.NameWhitelistProcessor",
+                    "OPTIONS": {"whitelist": []},
+                },
+            ],
+        },
+    },
+}
+EVENT_TRACKING_PROCESSORS: list[dict[str, str]] = []
+
 RETIRED_USERNAME_PREFIX = "retired__user_"
 RETIRED_USERNAME_FMT = RETIRED_USERNAME_PREFIX + "{}"
 RETIRED_EMAIL_FMT = "retired__user_{}@retired.invalid"
@@ -171,11 +210,24 @@ RETIREMENT_STATES = [
     "COMPLETE",
 ]
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "loggers": {"platform_plugin_aspects": {"level": "INFO"}},
     "root": {"level": "WARNING", "handlers": ["console"]},
+}
+if tracking_log():
+    # As Tutor has it: the log may be rotated at any time.
+    LOGGING["handlers"]["tracking"] = {
+        "class": "logging.handlers.WatchedFileHandler",
+        "filename": tracking_log(),
+        "formatter": "raw",
+    }
+    LOGGING["formatters"]["raw"] = {"format": "%(message)s"}
+LOGGING["loggers"]["tracking"] = {
+    "level": "INFO",
+    "handlers": ["tracking"] if tracking_log() else [],
+    "propagate": False,
 }

@@ -76,6 +76,11 @@ def courses_dir() -> str | None:
     return os.environ.get("STANDIN_COURSES_DIR") or None
 
 
+def tracking_log() -> str | None:
+    """Return the file to which tracking events are logged, one JSON a line, or None for no file."""
+    return os.environ.get("STANDIN_TRACKING_LOG") or None
+
+
 def tagging_app() -> str:
     """Return the tagging app of the installed release (it moved in 2026)."""
     if importlib.util.find_spec("openedx_tagging.models"):

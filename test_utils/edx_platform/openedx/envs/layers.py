@@ -37,6 +37,7 @@ def add_site_layers(settings_path: str, project_type: str) -> None:
         settings["INSTALLED_APPS"] = [*settings["INSTALLED_APPS"], *settings["CUSTOM_COURSES_APPS"]]
 
     add_plugins(settings_path, project_type, SettingsType.PRODUCTION)
+    choose_erb_routing(settings)
 
     assign(settings, read_settings_file("STANDIN_TUTOR_SETTINGS"))
 
@@ -59,12 +60,20 @@ def add_test_layers(settings_path: str, project_type: str) -> None:
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
         CELERY_BROKER_URL="memory://",
         CELERY_TASK_ALWAYS_EAGER=False,
+        # The tracking log, at level INFO, is off.
         LOGGING={"version": 1, "disable_existing_loggers": False},
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         STANDIN_COURSES_DIR=None,
     )
 
     add_plugins(settings_path, project_type, SettingsType.TEST)
+    choose_erb_routing(settings)
+
+
+def choose_erb_routing(settings: dict[str, Any]) -> None:
+    """Take event-routing-backends' own routing, a Celery task for each event, away unless it is asked for."""
+    if os.environ.get("STANDIN_ERB_ROUTING") != "1":
+        settings["EVENT_TRACKING_BACKENDS"].pop("event_transformer", None)
 
 
 def assign(settings: dict[str, Any], values: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """URLs that both services have."""
 
+from common.djangoapps.track.views import user_track
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.contrib.staticfiles.views import serve
@@ -16,6 +17,7 @@ common_urlpatterns = [
     path("admin/", admin.site.urls),
     path("heartbeat", heartbeat),
     path("login", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("event", user_track),
     path("logout", LogoutView.as_view(), name="logout"),
     # Straight from the apps' folders, which is well enough for a stand-in.
     path("static/<path:path>", serve, {"insecure": True}),

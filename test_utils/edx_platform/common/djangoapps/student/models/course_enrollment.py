@@ -4,8 +4,10 @@ import logging
 from typing import Any
 
 from common.djangoapps.student.signals import ENROLL_STATUS_CHANGE
+from common.djangoapps.track import contexts
 from django.contrib.auth.models import User
 from django.db import models
+from eventtracking import tracker
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx_events.learning.data import CourseData, CourseEnrollmentData, UserData, UserPersonalData
@@ -19,6 +21,10 @@ from openedx_filters.learning.filters import CourseEnrollmentStarted, CourseUnen
 log = logging.getLogger(__name__)
 
 DEFAULT_MODE = "audit"
+
+EVENT_NAME_ENROLLMENT_ACTIVATED = "edx.course.enrollment.activated"
+EVENT_NAME_ENROLLMENT_DEACTIVATED = "edx.course.enrollment.deactivated"
+EVENT_NAME_ENROLLMENT_MODE_CHANGED = "edx.course.enrollment.mode_changed"
 
 
 class EnrollStatusChange:
@@ -124,7 +130,8 @@ class CourseEnrollment(models.Model):
         """Set what is given, save if that is a change, and announce it.
 
         Any change sends COURSE_ENROLLMENT_CHANGED; becoming inactive sends ENROLL_STATUS_CHANGE and then
-        COURSE_UNENROLLMENT_COMPLETED besides. Raises UnenrollmentNotAllowed when a step of openedx-filters refuses.
+        COURSE_UNENROLLMENT_COMPLETED besides. Tracking events tell of each. Raises UnenrollmentNotAllowed when a step
+        of openedx-filters refuses.
         """
         activation_changed = is_active is not None and self.is_active != is_active
         if activation_changed and not is_active:
@@ -140,9 +147,23 @@ class CourseEnrollment(models.Model):
         if activation_changed or mode_changed:
             self.save()
             COURSE_ENROLLMENT_CHANGED.send_event(enrollment=self._event_data())
+        if activation_changed and self.is_active:
+            self.emit_event(EVENT_NAME_ENROLLMENT_ACTIVATED)
         if activation_changed and not self.is_active:
             self.send_signal(EnrollStatusChange.unenroll)
             COURSE_UNENROLLMENT_COMPLETED.send_event(enrollment=self._event_data())
+            self.emit_event(EVENT_NAME_ENROLLMENT_DEACTIVATED)
+        if mode_changed:
+            self.emit_event(EVENT_NAME_ENROLLMENT_MODE_CHANGED)
+
+    def emit_event(self, event_name: str) -> None:
+        """Emit a tracking event of the enrollment; errors are logged only."""
+        try:
+            data = {"user_id": self.user_id, "course_id": str(self.course_id), "mode": self.mode}
+            with tracker.get_tracker().context(event_name, contexts.course_context_from_course_id(self.course_id)):
+                tracker.emit(event_name, data)
+        except Exception:
+            log.exception("Unable to emit event %s for user %s and course %s", event_name, self.user_id, self.course_id)
 
     def send_signal(self, event: str, cost: Any = None, currency: Any = None) -> None:
         """Send ENROLL_STATUS_CHANGE, plainly: an error in a receiver is an error here."""
