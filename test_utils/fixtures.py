@@ -115,7 +115,9 @@ def clickhouse_database(clickhouse_endpoint: ClickHouseEndpoint) -> Iterator[str
     name = f"event_sink_{uuid.uuid4().hex[:12]}"
     clickhouse_endpoint.engine.query(f"CREATE DATABASE {name}")
     yield name
-    clickhouse_endpoint.engine.query(f"DROP DATABASE {name} SYNC")
+    # The database of statements, where the test has made one.
+    for database in (name, name.replace("event_sink", "xapi")):
+        clickhouse_endpoint.engine.query(f"DROP DATABASE IF EXISTS {database} SYNC")
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,18 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import on_cluster
 
 
-def grant_statements(connection: Connection, cluster: str = "") -> list[str]:
+def grant_statements(connection: Connection, cluster: str = "", *, deletes_statements: bool = False) -> list[str]:
     """CREATE USER for the user of ``connection``, and a GRANT for each database or table that it uses.
 
-    ALTER DELETE removes retired learners. The load test's monitor reads the xAPI table, which others write.
-    ON CLUSTER when ``cluster`` is a name.
+    ALTER DELETE removes retired learners; ``deletes_statements``: from the xAPI table, too. The load test's monitor
+    reads that table. ON CLUSTER when ``cluster`` is a name.
     """
     name, password = connection.credentials
     user, on = quote(name), on_cluster(cluster)
     rights = {
         f"{quote(connection.database)}.*": "SELECT, INSERT, ALTER DELETE",
-        f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}": "SELECT",
+        f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}": "SELECT, INSERT"
+        + (", ALTER DELETE" if deletes_statements else ""),
     }
     return [
         create_user_statement(name, password, cluster),

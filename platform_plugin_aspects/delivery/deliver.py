@@ -20,6 +20,7 @@ from platform_plugin_aspects.delivery.sink_lock import busy_secs, lock, next_sta
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink
+from platform_plugin_aspects.sinks.batch import NeedsCommit
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,11 @@ def deliver_changes(name: str) -> Delivery:
         return Delivery(name, Status.OFF)
     delivery = Delivery(name, more=True)
     while delivery.more:
-        with transaction.atomic():
-            delivery.add(_deliver_batch(sink_class))
+        try:
+            with transaction.atomic():
+                delivery.add(_deliver_batch(sink_class))
+        except NeedsCommit as needed:
+            needed.prepare()
     return delivery
 
 
@@ -119,6 +123,8 @@ def _deliver_batch(sink_class: type[BaseSink]) -> Delivery:
         return Delivery(name)
     try:
         written = _write(sink_class(), pending.ready, next_stamp(state))
+    except NeedsCommit:
+        raise
     except PLATFORM_FAULTS:
         raise
     except Exception as error:

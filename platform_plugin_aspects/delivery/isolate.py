@@ -14,10 +14,11 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable, Unclear
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.sinks.base_sink import BaseSink
-from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
+from platform_plugin_aspects.sinks.batch import Batch, NeedsCommit, Selection, Written
 
-#: Faults that no object causes: ClickHouse is unavailable or misconfigured, or a database of the platform fails.
-NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, *PLATFORM_FAULTS)
+#: Faults that no object causes: ClickHouse is unavailable or misconfigured, a database of the platform fails, or
+#: something must be committed before.
+NOT_THE_OBJECT: tuple[type[Exception], ...] = (Unavailable, Misconfigured, NeedsCommit, *PLATFORM_FAULTS)
 #: How many objects are tried alone before an unclear fault counts as a misconfiguration.
 PROBES = 8
 
@@ -108,6 +109,7 @@ class _Writing:
             return False
         self.outcome.rows.update(written.rows)
         self.outcome.warnings += written.warnings
+        self.outcome.rejected.update(written.rejected)
         self.outcome.writes += 1
         return True
 

@@ -10,6 +10,7 @@ from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmen
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
 from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
+from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.sinks.tag_sink import ObjectTagSink, TagSink, TaxonomySink
 from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
 from platform_plugin_aspects.sinks.user_retire_sink import UserRetirementSink
@@ -27,6 +28,7 @@ __all__ = [
     "Moment",
     "ObjectTagSink",
     "Selection",
+    "StatementSink",
     "TagSink",
     "TaxonomySink",
     "Text",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, final
 
@@ -31,6 +32,8 @@ class BaseSink(Switch, ABC):
     name: ClassVar[str] = ""
     #: All tables that the sink writes.
     tables: ClassVar[tuple[Table, ...]] = ()
+    #: The key of EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG that names the database of the tables.
+    database_key: ClassVar[str] = "database"
     #: Objects read at once, and written at once.
     batch_size: ClassVar[int] = 10_000
     #: Objects in one insert of a backfill, at most, if more than ``batch_size``; only for sinks that ``encode``.
@@ -46,8 +49,18 @@ class BaseSink(Switch, ABC):
 
     def __init__(self, connection: Connection | None = None, database: str | None = None):
         """``database``: alias of the database from which ``read`` reads; None: the one to which the platform writes."""
-        self.connection = connection or Connection.from_settings()
+        self.connection = self.place(connection or Connection.from_settings())
         self.database = database
+
+    @classmethod
+    def place(cls, connection: Connection) -> Connection:
+        """The connection with the database of the sink's tables."""
+        return replace(connection, database=getattr(connection, cls.database_key))
+
+    @classmethod
+    def tables_at(cls, connection: Connection) -> Sequence[Table]:
+        """The tables as ``connection`` calls them."""
+        return cls.tables
 
     @property
     def clickhouse(self) -> ClickHouse:

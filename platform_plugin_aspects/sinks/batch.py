@@ -87,10 +87,25 @@ class Batch:
 
 @dataclass
 class Written:
-    """The result of a write: rows per ClickHouse table, and warnings about what was left out."""
+    """The result of a write: rows per ClickHouse table, and warnings about what was left out.
+
+    ``rejected``: by key, why objects were left out that can never be written as they are.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    rejected: dict[Any, str] = field(default_factory=dict)
+
+
+class NeedsCommit(Exception):
+    """Raised by ``write`` before it has written anything: something must be committed first.
+
+    Call ``prepare`` outside of the transaction, then write again.
+    """
+
+    def __init__(self, prepare: Callable[[], None]):
+        super().__init__("something must be committed before these objects are written")
+        self.prepare = prepare
 
 
 def _alike(values: Sequence[Any], selected: Iterable[Any]) -> Sequence[Any]:

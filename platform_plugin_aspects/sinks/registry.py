@@ -25,6 +25,7 @@ from platform_plugin_aspects.sinks import (
     ExternalIdSink,
     ModelBaseSink,
     ObjectTagSink,
+    StatementSink,
     TagSink,
     TaxonomySink,
     UserProfileSink,
@@ -44,6 +45,7 @@ BUILT_IN: tuple[type[BaseSink], ...] = (
     ExternalIdSink,
     CourseEnrollmentSink,
     UserRetirementSink,
+    StatementSink,
 )
 DEFAULTS = Connection()
 #: Advice of commands about a sink that is off.
@@ -167,6 +169,8 @@ def is_on(sink: type[BaseSink]) -> bool:
 
 def why_off(sink: type[BaseSink]) -> str:
     """Why ``sink.is_enabled()`` is false, with what would turn the sink on."""
+    if found := sink.why_unusable():
+        return f"{sink.name} is off: {found}"
     if sink.needs_model and edx_platform.get_model(sink.model) is None:
         wrong = f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
         return f"{sink.name} is off: its model cannot be imported; correct {wrong}"
@@ -177,7 +181,20 @@ def tables(connection: Connection = DEFAULTS) -> list[Table]:
     """All tables of the plugin's database; those of load tests are called as in ``connection``."""
     names = (connection.runs_table, connection.stats_table)
     of_load_tests = [replace(table, name=name) for table, name in zip(LOAD_TEST_TABLES, names, strict=True)]
-    return [table for sink in sinks().values() for table in sink.tables] + of_load_tests
+    return [table for sink in _of_plugin_database() for table in sink.tables] + of_load_tests
+
+
+def tables_by_database(connection: Connection = DEFAULTS) -> dict[Connection, list[Table]]:
+    """All tables, by the connection with their database: that of the plugin first, then that of the statements."""
+    found = {connection: tables(connection)}
+    for sink in sinks().values():
+        if sink.database_key != BaseSink.database_key:
+            found.setdefault(sink.place(connection), []).extend(sink.tables_at(connection))
+    return found
+
+
+def _of_plugin_database() -> list[type[BaseSink]]:
+    return [sink for sink in sinks().values() if sink.database_key == BaseSink.database_key]
 
 
 def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
@@ -186,7 +203,7 @@ def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, st
     Raises Misconfigured when EVENT_SINK_CLICKHOUSE_PII_MODELS does not say which these are.
     """
     personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"], *personal_tables()}
-    names = dict.fromkeys(table.name for sink in sinks().values() for table in sink.tables)
+    names = dict.fromkeys(table.name for sink in _of_plugin_database() for table in sink.tables)
     return [(connection.database, name) for name in names if name not in personal]
 
 

@@ -30,7 +30,12 @@ class Switch:
         if cls.needs_model and edx_platform.get_model(cls.model) is None:
             edx_platform.warn_of_missing_model(cls.model)
             return False
-        return True
+        return not cls.why_unusable()
+
+    @classmethod
+    def why_unusable(cls) -> str:
+        """Why the sink stays off though it is turned on, and what to do; empty when it can be used."""
+        return ""
 
     @classmethod
     def is_set_on(cls) -> bool:

@@ -18,7 +18,7 @@ from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
 from platform_plugin_aspects.delivery import tracking
 from platform_plugin_aspects.sinks import registry
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import sinks, tables_by_database
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -72,11 +72,19 @@ def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
         "url": f"chdb://{clickhouse_engine_path}",
         "database": clickhouse_database,
+        "xapi_database": xapi_database(clickhouse_database),
     }
-    client = get_client(Connection.from_settings())
-    create_missing(client, tables())
+    connection = Connection.from_settings()
+    client = get_client(connection)
+    for place, some in tables_by_database(connection).items():
+        create_missing(get_client(place), some)
     yield client
     close_clients()
+
+
+def xapi_database(database: str) -> str:
+    """The name of a test's database of statements, which is dropped with the test's database."""
+    return database.replace("event_sink", "xapi")
 
 
 @pytest.fixture
@@ -89,6 +97,7 @@ def clickhouse_http(
         "username": "ch_cms",
         "password": "password",
         "database": clickhouse.connection.database,
+        "xapi_database": clickhouse.connection.xapi_database,
         "timeout_secs": 5,
     }
     return clickhouse_endpoint

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from django.conf import settings
-
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
+from platform_plugin_aspects.xapi.addresses import has_addresses
 
 #: The longest username of the platform, and its largest user id.
 USERNAME_LENGTH, LARGEST_ID = 150, 2**31 - 1
@@ -23,6 +22,13 @@ class UnknownLearner(ValueError):
 
 class NoLearner(ValueError):
     """An event names no learner: it is of somebody who is not logged in."""
+
+
+class NoSuchIds(ValueError):
+    """The platform has no external ids for xAPI."""
+
+    def __init__(self) -> None:
+        super().__init__("the platform has no external ids of the type xapi")
 
 
 class NewLearners(Exception):
@@ -50,7 +56,7 @@ class Learners:
         self._helpers = helpers
         self._known: dict[Hashable, str | Exception] = {}
         wanted = {key for key in given if isinstance(key, Hashable) and key}
-        if settings.XAPI_AGENT_IFI_TYPE in ("mbox", "mbox_sha1sum"):
+        if has_addresses():
             # ERB asks for these by get_user_email.
             self._look_up(wanted, edx_platform.primary(helpers.User), "", "email")
         else:
@@ -110,22 +116,27 @@ class Learners:
                 del users[key]
         if not users:
             return
+        kinds = self._helpers.ExternalIdType
         ids = edx_platform.primary(self._helpers.ExternalId).filter(external_id_type__name=_type_name(self._helpers))
         pks = {user.pk for user in users.values()}
         there = dict(ids.filter(user_id__in=pks).values_list("user_id", "external_user_id"))
         missing = {user.pk: user for user in users.values() if user.pk not in there}
-        if missing and not register:
+        made: dict[Any, str | Exception] = {}
+        if missing and not edx_platform.primary(kinds).filter(name=_type_name(self._helpers)).exists():
+            made = dict.fromkeys(missing, NoSuchIds())
+        elif missing and not register:
             raise NewLearners(missing.values(), self._helpers)
-        made = {pk: external_id_of(user, self._helpers) for pk, user in missing.items()}
+        else:
+            made = {pk: external_id_of(user, self._helpers) for pk, user in missing.items()}
         for key, user in users.items():
             self._known[key] = str(there[user.pk]) if user.pk in there else made[user.pk]
 
 
-def external_id_of(user: Any, helpers: Any) -> str | Exception:
-    """The external id of a user for xAPI, made where there is none; an error when the platform has no such type."""
+def external_id_of(user: Any, helpers: Any) -> str:
+    """The external id of a user for xAPI, made where there is none; NoSuchIds when the platform has no such type."""
     found, _made = helpers.ExternalId.add_new_user_id(user, _type_name(helpers))
     if found is None:
-        return ValueError("the platform has no external ids of the type xapi")
+        raise NoSuchIds
     return str(found.external_user_id)
 
 

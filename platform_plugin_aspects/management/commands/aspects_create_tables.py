@@ -1,17 +1,19 @@
-"""Create the plugin's database and tables in ClickHouse."""
+"""Create the plugin's databases and tables in ClickHouse."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import grant_statements
 from platform_plugin_aspects.clickhouse.reader import Reader
 from platform_plugin_aspects.clickhouse.schema import (
+    Table,
     create_database_statement,
     create_missing,
     missing_and_drifted,
@@ -25,14 +27,15 @@ from platform_plugin_aspects.management.options import (
     reader_options,
 )
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
+from platform_plugin_aspects.sinks.registry import relations_of_boards, tables_by_database
+from platform_plugin_aspects.xapi.addresses import has_addresses
 
 
 class Command(AspectsCommand):
     """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
 
     help = (
-        "Create the database and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered "
+        "Create the databases and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered "
         "or dropped; tables that differ from what the plugin writes are named, with exit code 1. "
         "Needs a user who may create tables."
     )
@@ -67,25 +70,38 @@ class Command(AspectsCommand):
                 return
             if any(reader_options(options).values()):
                 raise CommandError("--reader_username and --reader_password need --print-grants")
-            client = get_client(connection)
-            database = connection.database
-            wanted = tables(connection)
-            if options["dry_run"]:
-                missing, differences = missing_and_drifted(wanted, client.columns())
-                self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))
-                for table in missing:
-                    self.stdout.write(Verbatim(f"{table.create_statement(database, cluster)};"))
-            else:
-                missing, differences = create_missing(client, wanted, cluster)
-                for table in missing:
-                    self.stdout.write(f"created {database}.{table.name}")
-        present = len(wanted) - len(missing)
+            wanted = missing = 0
+            differences: list[str] = []
+            for place, some in tables_by_database(connection).items():
+                made, differing = self._create(get_client(place), some, cluster, dry_run=options["dry_run"])
+                wanted += len(some)
+                missing += len(made)
+                if differing:
+                    listed = "\n".join(f"  {difference}" for difference in differing)
+                    differences.append(
+                        f"Tables in {place.database} that the plugin did not alter, and that differ:\n{listed}"
+                    )
         self.stdout.write(
-            f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already"
+            f"{missing} tables {'missing' if options['dry_run'] else 'created'}, {wanted - missing} there already"
         )
         if differences:
-            listed = "\n".join(f"  {difference}" for difference in differences)
-            raise CommandError(f"Tables in {database} that the plugin did not alter, and that differ:\n{listed}")
+            raise CommandError("\n".join(differences))
+
+    def _create(
+        self, client: ClickHouse, wanted: Sequence[Table], cluster: str, *, dry_run: bool
+    ) -> tuple[list[Table], list[str]]:
+        """The tables that are missing in the client's database, made unless ``dry_run``, and how others differ."""
+        database = client.connection.database
+        if not dry_run:
+            missing, differences = create_missing(client, wanted, cluster)
+            for table in missing:
+                self.stdout.write(f"created {database}.{table.name}")
+            return missing, differences
+        missing, differences = missing_and_drifted(wanted, client.columns())
+        self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))
+        for table in missing:
+            self.stdout.write(Verbatim(f"{table.create_statement(database, cluster)};"))
+        return missing, differences
 
     def _print_grants(self, connection: Connection, reader: Reader, cluster: str) -> None:
         if connection.embedded_path is not None:
@@ -97,7 +113,7 @@ class Command(AspectsCommand):
             )
         if reader.username == username:
             raise CommandError(f"{username} is the plugin's user: name another one for Superset")
-        statements = grant_statements(connection, cluster)
+        statements = grant_statements(connection, cluster, deletes_statements=has_addresses())
         if reader.password:
             statements += reader.statements(cluster)
         else:

@@ -57,7 +57,7 @@ def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     missing: dict[str, list[str]] = {}
     known = sinks()
     for sink in known.values():
-        if sink.is_set_on() and edx_platform.get_model(sink.model) is None:
+        if sink.needs_model and sink.is_set_on() and edx_platform.get_model(sink.model) is None:
             missing.setdefault(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]", []).append(sink.name)
     for trigger in triggers.all_triggers():
         if not known[trigger.sink].is_set_on():

@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import REMEDIES, EngineInUse, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.operations.doctor import reader
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
-from platform_plugin_aspects.sinks.registry import is_on, sinks, tables
+from platform_plugin_aspects.sinks.registry import is_on, sinks, tables_by_database
+from platform_plugin_aspects.xapi.addresses import has_addresses
 
 DELETE = "ALTER DELETE"
 #: Statements that need a right and leave no trace. A DELETE, even of nothing, would go through all parts of the table:
@@ -41,7 +43,11 @@ def examine(examination: Examination) -> Iterator[Finding]:
         client = examination.clickhouse
         yield Finding(Mark.OK, f"ClickHouse {_version(client)} answers at {connection.place}")
         yield from _clock(client)
-        yield from _database(client)
+        for place, some in tables_by_database(connection).items():
+            on = _tables_in_use(connection, place)
+            # A database of other sinks is not looked at while they are off.
+            if on or place == connection:
+                yield from _database(get_client(place), some, on, is_own=place == connection)
         yield from reader.examine(examination)
     except Failure as failure:
         yield _problem(failure, connection)
@@ -85,7 +91,19 @@ def compare_clocks(before: float, theirs: float, after: float) -> Finding:
     return Finding(Mark.OK, "The clocks agree")
 
 
-def _database(client: ClickHouse) -> Iterator[Finding]:
+def _tables_in_use(connection: Connection, place: Connection) -> dict[str, Table]:
+    """The tables in the database of ``place`` of the sinks that are on, by name."""
+    on = [sink for sink in sinks().values() if is_on(sink) and sink.place(connection) == place]
+    return {table.name: table for sink in on for table in sink.tables_at(connection)}
+
+
+def _database(
+    client: ClickHouse, wanted: Sequence[Table], on: Mapping[str, Table], *, is_own: bool
+) -> Iterator[Finding]:
+    """One database: ``wanted`` are all tables of the plugin in it, ``on`` those of the sinks that are on, by name.
+
+    ``is_own``: it is that of the plugin.
+    """
     database = client.connection.database
     if not client.select("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}):
         yield Finding(
@@ -96,10 +114,10 @@ def _database(client: ClickHouse) -> Iterator[Finding]:
         )
         return
     actual = client.columns()
-    yield from _personal(client, actual)
-    on = _tables_in_use()
+    if is_own:
+        yield from _personal(client, actual)
     hidden = {name for name, table in on.items() if name not in actual and _is_hidden(client, table)}
-    yield from _missing(client, on, actual, hidden)
+    yield from _missing(client, wanted, on, actual, hidden)
     sound = {
         name: table
         for name, table in on.items()
@@ -130,16 +148,15 @@ def _is_hidden(client: ClickHouse, table: Table) -> bool:
     return False
 
 
-def _tables_in_use() -> dict[str, Table]:
-    """The tables of the sinks that are on, by name."""
-    return {table.name: table for sink in sinks().values() if is_on(sink) for table in sink.tables}
-
-
 def _missing(
-    client: ClickHouse, on: Collection[str], actual: Mapping[str, list[tuple[str, str]]], hidden: Collection[str]
+    client: ClickHouse,
+    tables: Sequence[Table],
+    on: Collection[str],
+    actual: Mapping[str, list[tuple[str, str]]],
+    hidden: Collection[str],
 ) -> Iterator[Finding]:
     """Tables that are missing or differ, which matters where a sink that is on writes to them."""
-    wanted = [table for table in tables(client.connection) if table.name not in hidden]
+    wanted = [table for table in tables if table.name not in hidden]
     missing, _differences = missing_and_drifted(wanted, actual)
     names = [table.name for table in missing]
     needed, others = [name for name in names if name in on], [name for name in names if name not in on]
@@ -169,7 +186,7 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
     """
     refused: dict[int | None, dict[str, list[str]]] = {}
     reasons: dict[int | None, Failure] = {}
-    for right, table in _needed(on):
+    for right, table in _needed(client.connection, on):
         columns = ", ".join(quote(column.name) for column in table.columns)
         defaults = ", ".join(f"defaultValueOfTypeName('{column.type}')" for column in table.columns)
         try:
@@ -192,9 +209,11 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
         yield Finding(Mark.OK, "The user has the rights that the plugin needs")
 
 
-def _needed(on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
+def _needed(connection: Connection, on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
     """Rights, and the tables on which they are needed."""
     deleting = {table.name for sink in sinks().values() if sink.deletes for table in sink.tables}
+    if has_addresses():
+        deleting.update(table.name for table in StatementSink.tables_at(connection))
     with suppress(Misconfigured):
         deleting.update(personal_tables())
     for table in on.values():

@@ -8,7 +8,7 @@ from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
 from platform_plugin_aspects.sinks.personal_data import personal_tables
 from platform_plugin_aspects.sinks.registry import is_on, sinks
@@ -41,6 +41,10 @@ def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Exa
     """Whether a sink is on; ``flags``: what the waffle flags say for everyone, None when they are on for some."""
     for_everyone = flags.get(sink.flag(), False)
     wanted_by = sink.setting() if sink.is_set_on() else sink.flag() if for_everyone else ""
+    unusable = sink.why_unusable() if wanted_by else ""
+    if unusable:
+        why, _, remedy = unusable.partition(": ")
+        return Finding(Mark.PROBLEM, f"{sink.name}: off, though {wanted_by} is on, because {why}", capitalized(remedy))
     if wanted_by and (not sink.needs_model or edx_platform.get_model(sink.model) is not None):
         return Finding(Mark.OK, f"{sink.name}: on, by {wanted_by}")
     if sink.is_set_on():

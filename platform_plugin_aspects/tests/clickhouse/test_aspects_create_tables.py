@@ -9,14 +9,24 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, quote
+from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import grant_statements
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import tables
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
-COUNT = len(tables())
+#: Those of the plugin's database, and that of the statements.
+COUNT = len(tables()) + 1
+STATEMENTS = """(
+    `event_id` UUID,
+    `emission_time` DateTime64(6),
+    `event` String
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(emission_time)
+ORDER BY (`emission_time`, `event_id`)"""
 
 
 def run(*args: str) -> str:
@@ -27,20 +37,37 @@ def run(*args: str) -> str:
 
 @pytest.fixture
 def empty(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
-    """The configured ClickHouse, without even the database."""
+    """The configured ClickHouse, without even the databases."""
     clickhouse.command(f"DROP DATABASE {clickhouse.connection.database}")
+    clickhouse.command(f"DROP DATABASE {clickhouse.connection.xapi_database}")
     yield clickhouse
     clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {clickhouse.connection.database}")
 
 
-def test_makes_the_database_and_all_tables(empty: ClickHouse) -> None:
+def test_makes_the_databases_and_all_tables(empty: ClickHouse) -> None:
     lines = run().splitlines()
-    database = empty.connection.database
+    database, xapi = empty.connection.database, empty.connection.xapi_database
     assert lines == [
         *[f"created {database}.{table.name}" for table in tables()],
+        f"created {xapi}.xapi_events_all",
         f"{COUNT} tables created, 0 there already",
     ]
     assert set(empty.columns()) == {table.name for table in tables()}
+    assert get_client(StatementSink.place(empty.connection)).columns() == {
+        "xapi_events_all": [("event_id", "UUID"), ("emission_time", "DateTime64(6)"), ("event", "String")]
+    }
+
+
+def test_the_table_of_statements_may_be_anywhere(empty: ClickHouse, settings: Any) -> None:
+    database = empty.connection.database
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"xapi_database": database, "xapi_table": "openedx"}
+    assert f"created {database}.openedx\n" in run()
+    assert run() == f"0 tables created, {COUNT} there already\n"
+    assert empty.select(
+        "SELECT engine, partition_key, sorting_key FROM system.tables "
+        "WHERE database = {database:String} AND name = 'openedx'",
+        {"database": database},
+    ) == [("ReplacingMergeTree", "toYYYYMM(emission_time)", "emission_time, event_id")]
 
 
 def test_twice_is_quiet(clickhouse: ClickHouse) -> None:
@@ -69,6 +96,8 @@ def test_dry_run_prints_the_statements_and_changes_nothing(empty: ClickHouse) ->
     assert statements[:-1] == [
         f"CREATE DATABASE IF NOT EXISTS `{database}`",
         *[table.create_statement(database) for table in tables()],
+        f"CREATE DATABASE IF NOT EXISTS `{empty.connection.xapi_database}`",
+        f"CREATE TABLE IF NOT EXISTS `{empty.connection.xapi_database}`.`xapi_events_all`\n{STATEMENTS}",
     ]
     assert statements[-1] == f"{COUNT} tables missing, 0 there already\n"
     for statement in statements[:-1]:
@@ -80,7 +109,7 @@ def test_dry_run_prints_the_statements_and_changes_nothing(empty: ClickHouse) ->
 def test_on_a_cluster(cluster: str, empty: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME = {"setting": "main", "option": ""}.get(cluster, "other")
     said = run("--dry-run", *([] if cluster == "setting" else ["--cluster", "main"]))
-    assert said.count(" ON CLUSTER `main`") == COUNT + 1
+    assert said.count(" ON CLUSTER `main`") == COUNT + 2
     assert said.count("ENGINE = ReplicatedReplacingMergeTree") == COUNT
 
 
@@ -110,6 +139,7 @@ def test_the_administrator_is_named_by_options(
 ) -> None:
     database = clickhouse.connection.database
     clickhouse.command(f"DROP DATABASE {database}")
+    clickhouse.command(f"DROP DATABASE {clickhouse.connection.xapi_database}")
     close_clients()
     with pytest.raises(CommandError, match="ACCESS_DENIED"):
         run()
@@ -163,7 +193,8 @@ def test_print_grants_makes_a_user_for_the_plugin_s_work_and_no_more(
     clickhouse.command(f"CREATE TABLE {clickhouse.qualified('elsewhere')} (id Int32) ENGINE = MergeTree ORDER BY id")
     user = ClickHouse(Connection.from_settings())
     assert user.connection.credentials == (username, password)
-    assert user.select(f"SELECT count() FROM {user.qualified('elsewhere')}") == [(0,)]
+    user.command(f"INSERT INTO {user.qualified('elsewhere')} VALUES (1)")
+    assert user.select(f"SELECT count() FROM {user.qualified('elsewhere')}") == [(1,)]
     assert user.columns() == {"elsewhere": [("id", "Int32")]}
 
     def refused(statement: str) -> bool:
@@ -175,7 +206,7 @@ def test_print_grants_makes_a_user_for_the_plugin_s_work_and_no_more(
 
     row = f"INSERT INTO {user.qualified('taxonomy')} (id) VALUES (7)"
     assert refused(row)
-    assert refused(f"INSERT INTO {user.qualified('elsewhere')} VALUES (1)")
+    assert refused(f"ALTER TABLE {user.qualified('elsewhere')} DELETE WHERE 1")
     administrator.command(grant_statements(user.connection)[1])
     assert not refused(row)
     assert user.select(f"SELECT id FROM {user.qualified('taxonomy')}") == [(7,)]
@@ -196,10 +227,23 @@ def test_print_grants_on_a_cluster(clickhouse_http: ClickHouseEndpoint, clickhou
     assert canonical[0].startswith("CREATE USER IF NOT EXISTS ada ON CLUSTER `ma\\`in` IDENTIFIED WITH sha256_hash BY ")
     assert canonical[1:] == [
         f"GRANT ON CLUSTER `ma\\`in` SELECT, INSERT, ALTER DELETE ON {clickhouse.connection.database}.* TO ada",
-        "GRANT ON CLUSTER `ma\\`in` SELECT ON xapi.xapi_events_all TO ada",
+        f"GRANT ON CLUSTER `ma\\`in` SELECT, INSERT ON {clickhouse.connection.xapi_database}.xapi_events_all TO ada",
     ]
     # Each time another salt.
     assert run("--print-grants").splitlines()[0] != run("--print-grants").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("actors", "rights"),
+    [
+        ("external_id", "SELECT, INSERT"),
+        ("mbox", "SELECT, INSERT, ALTER DELETE"),
+        ("mbox_sha1sum", "SELECT, INSERT, ALTER DELETE"),
+    ],
+)
+def test_statements_with_addresses_may_be_deleted(actors: str, rights: str, settings: Any) -> None:
+    settings.XAPI_AGENT_IFI_TYPE = actors
+    assert run("--print-grants").splitlines()[2] == f"GRANT {rights} ON `xapi`.`xapi_events_all` TO `ch_cms`;"
 
 
 def test_print_grants_asks_nobody(settings: Any) -> None:
