@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 KEPT = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
 #: Faults that may be over when a dump is retried.
 PASSING_FAULTS: tuple[type[Exception], ...] = (Unavailable, *PLATFORM_FAULTS)
+#: The batches after which a task lets others have the worker, and goes on in a task of its own.
+BATCHES_IN_A_ROW = 10
 #: The most deliveries of a sink in a row that one request causes where Celery is eager.
 EAGER_ROUNDS = 10
 #: The sinks that this thread is delivering where Celery is eager, and whether each was requested meanwhile.
@@ -46,7 +48,7 @@ def deliver(sink: str) -> None:
     if current_app.conf.task_always_eager:
         _deliver_in_caller(sink)
         return
-    wait = _deliver(sink)
+    wait = _deliver(sink, BATCHES_IN_A_ROW)
     if wait is not None:
         outbox.enqueue(sink, wait)
 
@@ -80,10 +82,11 @@ def _deliver_in_caller(sink: str) -> None:
         )
 
 
-def _deliver(sink: str) -> float | None:
-    """Deliver pending changes; returns after how many seconds to retry, or None."""
+def _deliver(sink: str, batches: int | None = None) -> float | None:
+    """Deliver what is pending, at most so many batches; returns after how many seconds to go on, or None."""
     try:
-        return deliver_changes(sink).wait
+        delivery = deliver_changes(sink, batches)
+        return 0 if delivery.more else delivery.wait
     except LookupError as error:
         # Recorded by another version, or for an extra sink that is no longer listed. The changes are kept.
         log.error("Delivery of %s: %s", sink, error)

@@ -7,34 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
-from platform_plugin_aspects.delivery.outbox import delete, postpone, record, request_flag
+from platform_plugin_aspects.delivery.outbox import enqueue, record, request_flag
+from platform_plugin_aspects.delivery.pending import Kind, Pending, delete, is_claimable, kind_of
 from platform_plugin_aspects.delivery.sink_lock import busy_secs, lock, next_stamp, wait_after
+from platform_plugin_aspects.delivery.slots import make_slots, take_slot, workers_at_once
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
-from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.models import SinkState
 from platform_plugin_aspects.sinks import BaseSink
 from platform_plugin_aspects.sinks.batch import NeedsCommit
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 log = logging.getLogger(__name__)
 
-#: Changes read by one query.
-BATCH_SIZE = 10_000
+#: Exceptions that end the transaction: the platform's databases fail, or something must be committed first.
+PASSED_ON: tuple[type[Exception], ...] = (NeedsCommit, *PLATFORM_FAULTS)
 
 
 class Status(StrEnum):
     """How a delivery ended."""
 
-    #: No change that could be delivered is left.
+    #: What was ready is delivered.
     DELIVERED = "delivered"
-    #: Another worker is delivering the sink.
+    #: Other workers, as many as may, are delivering the sink.
     BUSY = "busy"
     #: The back-off after a failure is not over.
     WAITING = "waiting"
@@ -68,15 +71,6 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class _Pending:
-    """Pending changes of a sink: all that were ``read``, those of them that are ``ready``, and whether more are."""
-
-    read: Sequence[Change]
-    ready: Sequence[Change]
-    more: bool
-
-
-@dataclass(frozen=True)
 class _Written:
     """The outcome of writing; by object id, why objects cannot be written; numbers of objects written and deleted."""
 
@@ -86,11 +80,11 @@ class _Written:
     deleted: int
 
 
-def deliver_changes(name: str) -> Delivery:
-    """Write all pending changes of a sink to ClickHouse, each object once and in its current state.
+def deliver_changes(name: str, batches: int | None = None) -> Delivery:
+    """Write what is pending of a sink to ClickHouse: each changed object once, in its current state, and each event.
 
-    Changes are deleted in the transaction that saw them written; every failure keeps them. Raises PLATFORM_FAULTS, and
-    LookupError for an unknown sink.
+    ``batches``: end after so many; ``more`` says whether something is left. Rows are deleted in the transaction that
+    saw them written; every failure keeps them. Raises PLATFORM_FAULTS, and LookupError for an unknown sink.
     """
     optional_cache.delete(request_flag(name))
     sink_class = sinks().get(name)
@@ -99,39 +93,74 @@ def deliver_changes(name: str) -> Delivery:
     if not is_on(sink_class):
         # Kept: another service, or a later configuration, may have it on.
         return Delivery(name, Status.OFF)
+    workers = workers_at_once(name)
+    deliver_batch = partial(_deliver_beside_others, workers=workers) if workers else _deliver_alone
+    if workers:
+        make_slots(name, workers)
     delivery = Delivery(name, more=True)
-    while delivery.more:
+    done = 0
+    while delivery.more and (batches is None or done < batches):
         try:
             with transaction.atomic():
-                delivery.add(_deliver_batch(sink_class))
+                batch = deliver_batch(sink_class)
         except NeedsCommit as needed:
             needed.prepare()
+            continue
+        if workers and batch.status is Status.DELIVERED:
+            if batch.more and done == 0 and workers > 1:
+                enqueue(name, 0)
+            # Now that the slot is free: whoever found none since has ended.
+            batch.more = batch.more or is_claimable(kind_of(name), sink_class)
+        delivery.add(batch)
+        done += 1
     return delivery
 
 
-def _deliver_batch(sink_class: type[BaseSink]) -> Delivery:
-    """Deliver one batch of pending changes under the sink's lock."""
-    name = sink_class.name
-    state = lock(name)
+def _deliver_alone(sink_class: type[BaseSink]) -> Delivery:
+    """Deliver one batch under the sink's lock, which keeps other workers from it."""
+    state = lock(sink_class.name)
     if state is None:
-        return Delivery(name, Status.BUSY, wait=busy_secs())
+        return Delivery(sink_class.name, Status.BUSY, wait=busy_secs())
+    return _deliver_batch(sink_class, state, alone=True)
+
+
+def _deliver_beside_others(sink_class: type[BaseSink], workers: int) -> Delivery:
+    """Deliver one batch while other workers deliver others, as long as a slot is free.
+
+    The task that finds none need not come again: those that hold the slots look for more after they give them back.
+    """
+    name = sink_class.name
+    if not take_slot(name, workers):
+        return Delivery(name, Status.BUSY)
+    state = SinkState.objects.filter(sink=name).first() or SinkState(sink=name)
+    return _deliver_batch(sink_class, state, alone=False)
+
+
+def _deliver_batch(sink_class: type[BaseSink], state: SinkState, *, alone: bool) -> Delivery:
+    """Deliver one batch. ``alone``: the state is locked; else it is locked and read again when it is changed."""
+    name, kind = sink_class.name, kind_of(sink_class.name)
     now = timezone.now()
     if state.retry_at is not None and state.retry_at > now:
         return Delivery(name, Status.WAITING)
-    pending = _read(sink_class, now)
+    pending = kind.read(sink_class, now, claim=not alone)
     if not pending.ready:
         return Delivery(name)
     try:
         written = _write(sink_class(), pending.ready, next_stamp(state))
-    except NeedsCommit:
-        raise
-    except PLATFORM_FAULTS:
+    except PASSED_ON:
         raise
     except Exception as error:
         # An extra sink may raise anything where it does not write objects; those are isolated.
         reason = str(error) if isinstance(error, Failure) else f"The sink's own code failed: {where_raised(error)}"
+        if not alone:
+            state = _locked(name)
+            if state.last_error_at is not None and state.last_error_at >= now:
+                # Another worker has noted the same: two failures at once are one, and it tries again for both.
+                return Delivery(name, Status.FAILED, error=reason)
         return _note_failure(state, reason)
-    _confirm(name, pending, written.rejected)
+    _confirm(kind, name, pending, written.rejected)
+    if not alone:
+        state = _locked(name)
     state.failures = 0
     state.retry_at = None
     state.last_success_at = now
@@ -148,6 +177,13 @@ def _deliver_batch(sink_class: type[BaseSink]) -> Delivery:
     )
 
 
+def _locked(name: str) -> SinkState:
+    """The state of a sink; others hold its lock for a moment only."""
+    state = lock(name, wait=True)
+    assert state is not None  # it was waited for
+    return state
+
+
 def _note_failure(state: SinkState, reason: str) -> Delivery:
     state.failures += 1
     wait = wait_after(state.failures)
@@ -161,22 +197,11 @@ def _note_failure(state: SinkState, reason: str) -> Delivery:
     return Delivery(state.sink, Status.FAILED, error=reason, wait=secs)
 
 
-def _read(sink_class: type[BaseSink], now: datetime) -> _Pending:
-    """The next changes to deliver. Changes that wait for a retry come last; a newer change may deliver them, too."""
-    pending = Change.objects.filter(sink=sink_class.name)
-    changes = list(pending.order_by(models.F("retry_at").asc(nulls_first=True), "pk")[:BATCH_SIZE])
-    due = [change for change in changes if change.retry_at is None or change.retry_at <= now]
-    objects = list(dict.fromkeys(change.object_id for change in due))
-    chosen = set(objects[: sink_class.batch_size])
-    ready = [change for change in due if change.object_id in chosen]
-    return _Pending(changes, ready, more=len(ready) == BATCH_SIZE or len(chosen) < len(objects))
-
-
-def _write(sink: BaseSink, ready: Sequence[Change], stamp: datetime) -> _Written:
+def _write(sink: BaseSink, ready: Sequence[Any], stamp: datetime) -> _Written:
     """Write the objects that changed and their dependents, and delete those that are gone from the source."""
     keys: dict[Any, str] = {}
     unparsable: dict[str, str] = {}
-    for object_id in dict.fromkeys(change.object_id for change in ready):
+    for object_id in dict.fromkeys(row.object_id for row in ready):
         try:
             keys[sink.parse_key(object_id)] = object_id
         except ValueError as error:
@@ -195,13 +220,11 @@ def _write(sink: BaseSink, ready: Sequence[Change], stamp: datetime) -> _Written
     return _Written(outcome, rejected, len(outcome.found - outcome.rejected.keys()), len(gone))
 
 
-def _confirm(sink: str, pending: _Pending, rejected: dict[str, str]) -> None:
-    """Delete the changes of objects that are written, and postpone those of objects that cannot be written."""
-    written = {change.object_id for change in pending.ready} - rejected.keys()
-    delete([change.pk for change in pending.read if change.object_id in written])
-    by_object: dict[str, list[Change]] = {object_id: [] for object_id in rejected}
-    for change in pending.read:
-        if change.object_id in by_object:
-            by_object[change.object_id].append(change)
-    for object_id, reason in rejected.items():
-        postpone(sink, object_id, reason, by_object[object_id])
+def _confirm(kind: Kind, sink: str, pending: Pending, rejected: dict[str, str]) -> None:
+    """Delete the rows of objects that are written, and postpone those of objects that cannot be written."""
+    written = {row.object_id for row in pending.ready} - rejected.keys()
+    done = [row for row in pending.read if row.object_id in written]
+    if done:
+        delete(type(done[0]), [row.pk for row in done])
+    if rejected:
+        kind.postpone(sink, rejected, pending.read)

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterable
 from typing import Any
 
 from celery import current_app
@@ -23,8 +22,9 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import optional_cache
-from platform_plugin_aspects.delivery.sink_lock import wait_after
+from platform_plugin_aspects.delivery.pending import EVENTS, ROWS_AT_ONCE, chunks, delete, kind_of
 from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,6 @@ FAIL_FAST: dict[str, Any] = {
     "retry": True,
     "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
 }
-#: Back-off between attempts at one object that cannot be written. It may be long, because no other object waits for it.
-FIRST_OBJECT_WAIT = timedelta(minutes=1)
-LONGEST_OBJECT_WAIT = timedelta(days=1)
-#: Rows of Change that one statement inserts or deletes.
-RECORD_SIZE = 1_000
 #: How many of the functions that wait for a commit are searched for an earlier request.
 LOOKED_BACK = 10
 
@@ -57,7 +52,7 @@ def record(sink: str, object_ids: Iterable[Any]) -> None:
     ended_before = connection.needs_rollback
     try:
         with transaction.atomic():
-            Change.objects.bulk_create(changes, batch_size=RECORD_SIZE)
+            Change.objects.bulk_create(changes, batch_size=ROWS_AT_ONCE)
     except DatabaseError as error:
         if connection.needs_rollback and not ended_before:
             raise
@@ -133,13 +128,19 @@ def enqueue(sink: str, wait: float) -> None:
 
 
 def request_pending() -> list[str]:
-    """Request the delivery of every sink that is on, has pending changes and need not wait; returns their names."""
+    """Request the delivery of every sink that is on, has pending rows and need not wait; returns their names."""
     now = timezone.now()
     waiting = SinkState.objects.filter(retry_at__gt=now).values("sink")
     pending = Change.objects.filter(models.Q(retry_at=None) | models.Q(retry_at__lte=now))
-    ready = pending.exclude(sink__in=waiting).values_list("sink", flat=True).distinct().order_by("sink")
+    ready = list(pending.exclude(sink__in=waiting).values_list("sink", flat=True).distinct().order_by("sink"))
     known = sinks()
     requested = [name for name in ready if name in known and is_on(known[name])]
+    # Nothing is asked about events where they are off.
+    events = StatementSink.name
+    if events in known and is_on(known[events]):
+        ready_events = EVENTS.ready(events, now).exists()
+        if ready_events and not waiting.filter(sink=events).exists():
+            requested.append(events)
     for name in requested:
         request_delivery(name)
     return requested
@@ -147,48 +148,22 @@ def request_pending() -> list[str]:
 
 def retry_failed(sink: str | None = None) -> int:
     """Let the next delivery retry all objects that wait after an error, of one sink or of all; returns how many."""
+    if sink is not None:
+        return retry(kind_of(sink).failed(sink))
     failed = Change.objects.filter(retry_at__isnull=False)
-    return retry(failed if sink is None else failed.filter(sink=sink))
+    return retry(failed) + retry(EVENTS.failed(StatementSink.name))
 
 
-def retry(changes: models.QuerySet[Change]) -> int:
-    """Let the next delivery retry those of these changes that wait after an error; returns how many."""
+def retry(rows: models.QuerySet[Any]) -> int:
+    """Let the next delivery retry those of these rows that wait after an error; returns how many."""
     # Not None: they count as failing until they are written.
     now = timezone.now()
-    waiting = list(changes.filter(retry_at__gt=now).values_list("pk", flat=True))
-    return sum(Change.objects.filter(pk__in=some).update(retry_at=now) for some in chunks(waiting))
+    waiting = list(rows.filter(retry_at__gt=now).values_list("pk", flat=True))
+    everything = rows.model._default_manager
+    return sum(everything.filter(pk__in=some).update(retry_at=now) for some in chunks(waiting))
 
 
 def discard(sink: str, object_id: str) -> int:
-    """Delete all changes of an object, so that it is not delivered; returns how many there were."""
-    changes = list(Change.objects.filter(sink=sink, object_id=object_id).values_list("pk", flat=True))
-    return delete(changes)
-
-
-def delete(changes: Sequence[int]) -> int:
-    """Delete changes by primary key; returns how many there were.
-
-    Any wider condition would wait for rows that other transactions have not committed yet.
-    """
-    return sum(Change.objects.filter(pk__in=some).delete()[0] for some in chunks(changes))
-
-
-def chunks(keys: Sequence[Any], size: int = RECORD_SIZE) -> Iterator[Sequence[Any]]:
-    """The keys in order, in chunks for one statement each."""
-    return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-def postpone(sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
-    """Keep the oldest change of an object that cannot be written, with the error, for a retry after a back-off."""
-    # Without a change of its own, the object was written because another one changed.
-    kept = min(changes, key=lambda change: change.pk, default=Change(sink=sink, object_id=object_id))
-    kept.attempts = 1 + max((change.attempts for change in changes), default=0)
-    kept.error = error
-    kept.retry_at = timezone.now() + wait_after(kept.attempts, FIRST_OBJECT_WAIT, LONGEST_OBJECT_WAIT)
-    if changes:
-        # Not save(), which would insert again a change that an operator has discarded meanwhile.
-        Change.objects.filter(pk=kept.pk).update(attempts=kept.attempts, error=error, retry_at=kept.retry_at)
-    else:
-        kept.save()
-    delete([change.pk for change in changes if change is not kept])
-    log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
+    """Delete all rows of an object, so that it is not delivered; returns how many there were."""
+    rows = kind_of(sink).rows_of_object(sink, object_id)
+    return delete(rows.model, list(rows.values_list("pk", flat=True)))

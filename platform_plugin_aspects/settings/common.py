@@ -111,6 +111,18 @@ def plugin_settings(settings: Any) -> None:
     #   for but never happened (a worker killed, a broker that lost its queue). 0 turns the looking off.
     settings.EVENT_SINK_CLICKHOUSE_SWEEP_SECS = 60
 
+    # .. setting_name: EVENT_SINK_CLICKHOUSE_XAPI_WORKERS
+    # .. setting_default: 2
+    # .. setting_description: How many Celery tasks may deliver learning events at once while more than one batch of
+    #   1,000 waits. One delivers them where the platform's database cannot skip locked rows.
+    settings.EVENT_SINK_CLICKHOUSE_XAPI_WORKERS = 2
+
+    # .. setting_name: EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT
+    # .. setting_default: 100000
+    # .. setting_description: ``aspects_check`` warns when more learning events than this wait for delivery, with less
+    #   than 1 KB each in the platform's database. None is dropped.
+    settings.EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT = 100_000
+
     # .. setting_name: EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
     # .. setting_default: ""
     # .. setting_description: Name of the ClickHouse cluster. When set, tables are Replicated and DDL carries ON

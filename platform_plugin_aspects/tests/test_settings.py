@@ -55,6 +55,8 @@ DEFAULTS: dict[str, Any] = {
     "EVENT_SINK_CLICKHOUSE_CLUSTER_NAME": "",
     "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS": [],
     "EVENT_SINK_CLICKHOUSE_SWEEP_SECS": 60,
+    "EVENT_SINK_CLICKHOUSE_XAPI_WORKERS": 2,
+    "EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT": 100_000,
     "SUPERSET_CONFIG": {
         "internal_service_url": "http://superset:8088",
         "service_url": "http://superset:8088/",

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.compare.buckets import by_buckets
 from platform_plugin_aspects.delivery.compare.comparators import (
     DETAIL_SIZE,
@@ -26,6 +25,7 @@ from platform_plugin_aspects.delivery.compare.comparators import (
 from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
 from platform_plugin_aspects.delivery.compare.ranges import by_ranges
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
+from platform_plugin_aspects.delivery.pending import chunks
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
@@ -68,10 +68,10 @@ def repair(sink: ModelBaseSink, found: Comparison, prune: bool = False) -> Outco
     """Write what is missing or stale, through the sink; delete what is extra when ``prune``."""
     outcome = Outcome()
     primary_keys = [*found.missing.values(), *found.stale.values()]
-    for keys in outbox.chunks(primary_keys, sink.batch_size):
+    for keys in chunks(primary_keys, sink.batch_size):
         databases.check_before_use()
         outcome.add(write_objects(sink, keys, take_stamp(sink.name)))
-    for keys in outbox.chunks(found.extra if prune else [], DETAIL_SIZE):
+    for keys in chunks(found.extra if prune else [], DETAIL_SIZE):
         sink.delete(keys)
     return outcome
 
@@ -84,7 +84,7 @@ def recheck(comparator: Comparator, found: Comparison, started: str) -> Comparis
     known = {**found.missing, **found.stale}
     different = list(dict.fromkeys([*known, *found.extra]))
     found = replace(found, missing={}, stale={}, extra=[])
-    for keys in outbox.chunks(different, DETAIL_SIZE):
+    for keys in chunks(different, DETAIL_SIZE):
         there = comparator.now(keys)
         here = comparator.source_of(keys).by_key()
         ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}

@@ -21,7 +21,7 @@ from django.db import connection
 
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
-from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery import outbox, pending
 from platform_plugin_aspects.delivery.deliver import Delivery, deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp, wait_after
 from platform_plugin_aspects.models import Change, SinkState
@@ -308,7 +308,7 @@ def test_bad_objects_are_isolated_and_delay_no_others(
     for change in kept:
         assert change.attempts == 1
         assert "taxonomy.name" in change.error
-        assert change.retry_at >= earlier + outbox.FIRST_OBJECT_WAIT / 2
+        assert change.retry_at >= earlier + pending.FIRST_OBJECT_WAIT / 2
     # The value may be a learner's.
     assert "this is a bad value" not in caplog.text
     assert SinkState.objects.get(sink="preference").failures == 0

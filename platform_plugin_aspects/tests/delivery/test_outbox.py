@@ -19,7 +19,7 @@ from waffle.testutils import override_flag
 
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery import deliver, outbox
+from platform_plugin_aspects.delivery import outbox, pending
 from platform_plugin_aspects.delivery.deliver import Delivery, deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change, SinkState
@@ -441,8 +441,8 @@ def test_everything_is_written_once_in_batches(
     ledger: type[Ledger], monkeypatch: pytest.MonkeyPatch, batch_size: int, changes_at_once: int
 ) -> None:
     monkeypatch.setattr(ledger, "batch_size", batch_size)
-    monkeypatch.setattr(deliver, "BATCH_SIZE", changes_at_once)
-    monkeypatch.setattr(outbox, "RECORD_SIZE", 2)
+    monkeypatch.setattr(pending, "CHANGES_AT_ONCE", changes_at_once)
+    monkeypatch.setattr(outbox, "ROWS_AT_ONCE", 2)
     ledger.source.update({str(number): number for number in range(10)})
     outbox.record("ledger", ledger.source)
     result = deliver_changes("ledger")

@@ -1,0 +1,208 @@
+"""The rows that wait for delivery. There are two kinds: changes of objects, and tracking events.
+
+Changes name an object, which is read when it is delivered, so many changes of one object are one delivery. A tracking
+event is an object of its own. Events need no order: several workers deliver them at once where the database can skip
+locked rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, ClassVar
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from platform_plugin_aspects.delivery.sink_lock import wait_after
+from platform_plugin_aspects.models import Change, TrackingEvent
+from platform_plugin_aspects.sinks import BaseSink, StatementSink
+
+log = logging.getLogger(__name__)
+
+#: Back-off between attempts at one object that cannot be written. It may be long, because no other object waits for it.
+FIRST_OBJECT_WAIT = timedelta(minutes=1)
+LONGEST_OBJECT_WAIT = timedelta(days=1)
+#: Rows that one statement inserts, updates or deletes.
+ROWS_AT_ONCE = 1_000
+#: Changes read by one query.
+CHANGES_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Rows of a sink: all that were ``read``, those of them that are ``ready``, and whether more are."""
+
+    read: Sequence[Any]
+    ready: Sequence[Any]
+    more: bool
+
+
+class Kind(ABC):
+    """One kind of row that waits for delivery. Rows have an ``object_id``, which is text."""
+
+    #: Whether several workers may deliver a sink at once.
+    unordered: ClassVar[bool] = False
+
+    @abstractmethod
+    def rows(self, sink: str) -> models.QuerySet[Any]:
+        """All rows of a sink."""
+
+    @abstractmethod
+    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[Any]:
+        """The rows of one object of a sink; none when this is not the id of one."""
+
+    @abstractmethod
+    def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
+        """The next rows to deliver; with ``claim``, locked, and without those that others have locked."""
+
+    @abstractmethod
+    def postpone(self, sink: str, rejected: Mapping[str, str], read: Sequence[Any]) -> None:
+        """Keep each object that cannot be written, by id with the reason, for a retry after a back-off."""
+
+    def ready(self, sink: str, now: datetime) -> models.QuerySet[Any]:
+        """The rows of a sink that do not wait for a retry."""
+        return self.rows(sink).filter(models.Q(retry_at=None) | models.Q(retry_at__lte=now))
+
+    def failed(self, sink: str) -> models.QuerySet[Any]:
+        """The rows of a sink whose object could not be written."""
+        return self.rows(sink).filter(retry_at__isnull=False)
+
+
+class Changes(Kind):
+    """Changes of objects, in the table Change."""
+
+    def rows(self, sink: str) -> models.QuerySet[Change]:
+        """See Kind."""
+        return Change.objects.filter(sink=sink)
+
+    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[Change]:
+        """See Kind."""
+        return self.rows(sink).filter(object_id=object_id)
+
+    def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
+        """See Kind. Changes that wait for a retry come last; a newer change may deliver them, too."""
+        rows = self.rows(sink.name)
+        changes = list(rows.order_by(models.F("retry_at").asc(nulls_first=True), "pk")[:CHANGES_AT_ONCE])
+        due = [change for change in changes if change.retry_at is None or change.retry_at <= now]
+        objects = list(dict.fromkeys(change.object_id for change in due))
+        chosen = set(objects[: sink.batch_size])
+        ready = [change for change in due if change.object_id in chosen]
+        return Pending(changes, ready, more=len(ready) == CHANGES_AT_ONCE or len(chosen) < len(objects))
+
+    def postpone(self, sink: str, rejected: Mapping[str, str], read: Sequence[Change]) -> None:
+        """See Kind. Of the changes of an object, the oldest is kept."""
+        by_object: dict[str, list[Change]] = {object_id: [] for object_id in rejected}
+        for change in read:
+            if change.object_id in by_object:
+                by_object[change.object_id].append(change)
+        for object_id, reason in rejected.items():
+            self._postpone(sink, object_id, reason, by_object[object_id])
+
+    def _postpone(self, sink: str, object_id: str, error: str, changes: Sequence[Change]) -> None:
+        # Without a change of its own, the object was written because another one changed.
+        kept = min(changes, key=lambda change: change.pk, default=Change(sink=sink, object_id=object_id))
+        kept.attempts = 1 + max((change.attempts for change in changes), default=0)
+        kept.error = error
+        kept.retry_at = retry_at(kept.attempts)
+        if changes:
+            # Not save(), which would insert again a change that an operator has discarded meanwhile.
+            Change.objects.filter(pk=kept.pk).update(attempts=kept.attempts, error=error, retry_at=kept.retry_at)
+        else:
+            kept.save()
+        delete(Change, [change.pk for change in changes if change is not kept])
+        log.error("%s %s cannot be written and is kept (attempt %d): %s", sink, object_id, kept.attempts, error)
+
+
+class Events(Kind):
+    """Tracking events, in the table TrackingEvent."""
+
+    unordered = True
+
+    def rows(self, sink: str) -> models.QuerySet[TrackingEvent]:
+        """See Kind. Their payloads are read by the sink."""
+        return TrackingEvent.objects.defer("payload")
+
+    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[TrackingEvent]:
+        """See Kind."""
+        return self.rows(sink).filter(pk=int(object_id)) if is_number(object_id) else self.rows(sink).none()
+
+    def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
+        """See Kind. Events that wait for a retry come last."""
+        found: list[TrackingEvent] = []
+        # Two queries, because a database would sort, and so lock, all rows for one.
+        for rows in (
+            self.rows(sink.name).filter(retry_at=None).order_by("pk"),
+            self.rows(sink.name).filter(retry_at__lte=now).order_by("retry_at", "pk"),
+        ):
+            left = sink.batch_size - len(found)
+            if left:
+                found += (rows.select_for_update(skip_locked=True) if claim else rows)[:left]
+        return Pending(found, found, more=len(found) == sink.batch_size)
+
+    def postpone(self, sink: str, rejected: Mapping[str, str], read: Sequence[TrackingEvent]) -> None:
+        """See Kind. One UPDATE and one line in the log for all events with the same reason."""
+        rows = [row for row in read if row.object_id in rejected]
+
+        def alike(row: TrackingEvent) -> tuple[str, int]:
+            return rejected[row.object_id], row.attempts
+
+        for (reason, attempts), group in groupby(sorted(rows, key=alike), alike):
+            keys = [row.pk for row in group]
+            values = {"attempts": attempts + 1, "error": reason, "retry_at": retry_at(attempts + 1)}
+            for some in chunks(keys):
+                TrackingEvent.objects.filter(pk__in=some).update(**values)
+            log.error(
+                "%d events of %s cannot be written and are kept (attempt %d), the first is %d: %s",
+                len(keys),
+                sink,
+                attempts + 1,
+                keys[0],
+                reason,
+            )
+
+
+CHANGES = Changes()
+EVENTS = Events()
+
+
+def kind_of(sink: str) -> Kind:
+    """The kind of rows that wait for a sink."""
+    return EVENTS if sink == StatementSink.name else CHANGES
+
+
+def is_claimable(kind: Kind, sink: type[BaseSink]) -> bool:
+    """Whether a row is ready that no other worker has claimed."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = kind.rows(sink.name).select_for_update(skip_locked=True)
+        return rows.filter(retry_at=None).order_by("pk").first() is not None or (
+            rows.filter(retry_at__lte=now).order_by("retry_at").first() is not None
+        )
+
+
+def retry_at(attempts: int) -> datetime:
+    """When an object is tried again that could not be written so often."""
+    return timezone.now() + wait_after(attempts, FIRST_OBJECT_WAIT, LONGEST_OBJECT_WAIT)
+
+
+def delete(model: type[models.Model], keys: Sequence[int]) -> int:
+    """Delete rows by primary key; returns how many there were.
+
+    Any wider condition would wait for rows that other transactions have not committed yet.
+    """
+    return sum(model._default_manager.filter(pk__in=some).delete()[0] for some in chunks(keys))
+
+
+def chunks(keys: Sequence[Any], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[Any]]:
+    """The keys in order, in chunks for one statement each."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def is_number(text: str) -> bool:
+    """Whether this is a primary key of a tracking event, as text."""
+    return text.isascii() and text.isdecimal() and int(text) < 2**63
