@@ -192,3 +192,26 @@ class BackfillRange(models.Model):
         """The range, for people."""
         above = f" above {self.after}" if self.after else ""
         return above + (f" up to {self.upto}" if self.upto else "") or " (all)"
+
+
+class LoadedLog(models.Model):
+    """How far a tracking log has been loaded, for ``aspects_load_tracking_logs --resume``.
+
+    .. no_pii: a path, and digests of lines.
+    """
+
+    objects: ClassVar[PrimaryManager[LoadedLog]] = PrimaryManager()
+
+    first_line = models.CharField(max_length=64, help_text="SHA-256 of its first line, by which it is recognized.")
+    choice = models.CharField(max_length=80, help_text="Which of its events were loaded: since/until.")
+    path = models.CharField(max_length=1000, help_text="Its last place; the end of a long path.")
+    offset = models.PositiveBigIntegerField(default=0, help_text="Bytes loaded, uncompressed.")
+    lines = models.PositiveBigIntegerField(default=0, help_text="Lines loaded.")
+    tail = models.CharField(max_length=64, default="", help_text="SHA-256 of the last bytes that were loaded.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["first_line", "choice"], name="aspects_loaded_log")]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.lines} lines"

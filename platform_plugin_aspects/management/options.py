@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import TIMEOUT_MAX
 from typing import Any
 
@@ -69,6 +70,21 @@ def require_at_least(options: Mapping[str, Any], **least: float) -> None:
             continue
         most = f" and at most {TIMEOUT_MAX:,.0f}" if value > bound else ""
         raise CommandError(f"--{name} {value}: it must be at least {bound}{most}")
+
+
+def moment(options: Mapping[str, Any], name: str) -> datetime | None:
+    """The moment, in UTC, that an option names, or None without the option; CommandError for an invalid one."""
+    text = options[name]
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--{name} {text}: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00") from None
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        raise CommandError(f"--{name} {text}: it must be a date of the years 1 to 9999 in UTC") from None
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -19,6 +18,7 @@ from platform_plugin_aspects.management.options import (
     CONNECTION_OPTIONS,
     connection_from,
     failures_as_command_errors,
+    moment,
     require_at_least,
 )
 from platform_plugin_aspects.sinks import BaseSink
@@ -92,7 +92,7 @@ class Request:
 def _walk(sink: BaseSink, options: Mapping[str, Any], tell: Callable[[str], Any]) -> Walk:
     """The walk of a sink; CommandError for an option that does not suit it."""
     keys, skip, after = (parse_keys(sink, options[option]) for option in OF_ONE_OBJECT)
-    since = _moment(options["since"])
+    since = moment(options, "since")
     if since is not None and not sink.date:
         dated = [name for name, other in objects().items() if other.date]
         if ALL not in options["object"]:
@@ -116,19 +116,6 @@ def _walk(sink: BaseSink, options: Mapping[str, Any], tell: Callable[[str], Any]
     if walk.max_rate and options["workers"]:
         walk = replace(walk, max_rate=walk.max_rate / options["workers"])
     return walk
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--since {text}: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00") from None
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        raise CommandError(f"--since {text}: it must be a date of the years 1 to 9999 in UTC") from None
 
 
 def _refuse_invalid(options: Mapping[str, Any]) -> None:
