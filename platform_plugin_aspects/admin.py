@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.delivery.pending import delete
 from platform_plugin_aspects.delivery.sink_lock import end_wait
-from platform_plugin_aspects.models import BackfillRange, Change, SinkState
+from platform_plugin_aspects.models import BackfillRange, Change, PendingRow, SinkState, TrackingEvent
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Characters of an error in a list.
@@ -53,39 +55,57 @@ def _request(names: set[str]) -> str:
     return ". ".join(f"{what}: {', '.join(sorted(which))}" for what, which in said if which)
 
 
-@admin.register(Change)
-class ChangeAdmin(ReadOnlyAdmin):
-    """Pending changes. Deleting discards them. It is called "forget" here, and must be confirmed."""
+class PendingRowAdmin(ReadOnlyAdmin):
+    """Rows that wait for delivery. Deleting discards them. It is called "forget" here, and must be confirmed."""
 
-    list_display = ("sink", "object_id", "recorded_at", "attempts", "retry_at", "short_error")
-    list_filter = ("sink", ("retry_at", admin.EmptyFieldListFilter))
-    search_fields = ("=object_id",)
-    search_help_text = "Primary key of the object"
+    #: What the actions call the rows.
+    rows = ""
     ordering = ("pk",)
     # Shown, though it is not a field of a form.
     readonly_fields = ("recorded_at",)
     actions = ("retry", "delete_selected")
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Name the rows as they are called here."""
+        actions: Any = super().get_actions(request)
+        titles = {"retry": f"Retry the selected {self.rows} now", "delete_selected": f"Forget the selected {self.rows}"}
+        return {name: (act, key, titles.get(name, title)) for name, (act, key, title) in actions.items()}
+
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Users with the delete permission may discard changes."""
+        """Users with the delete permission may discard rows."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
-    @admin.action(description="Forget the selected changes", permissions=["delete"])
-    def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> Any:
+    @admin.action(description="Forget", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
         """Django's own action, which its confirmation page names, under the name that fits here."""
         return delete_selected(self, request, queryset)
 
     @admin.display(description="error")
-    def short_error(self, change: Change) -> str:
+    def short_error(self, row: PendingRow) -> str:
         """The beginning of the error."""
-        return Truncator(change.error).chars(ERROR_LIMIT)
+        return Truncator(row.error).chars(ERROR_LIMIT)
 
-    @admin.action(description="Retry the selected changes now", permissions=["act"])
-    def retry(self, request: HttpRequest, queryset: models.QuerySet[Change]) -> None:
+    @admin.action(description="Retry", permissions=["act"])
+    def retry(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Request their delivery, without waiting for the end of the back-off."""
-        names = set(queryset.order_by().values_list("sink", flat=True))
+        names = self.sinks_of(queryset)
         number = outbox.retry(queryset)
         self.message_user(request, f"{_request(names)} (objects that waited: {number})")
+
+    def sinks_of(self, queryset: models.QuerySet[Any]) -> set[str]:
+        """The names of the sinks of these rows."""
+        return set(queryset.order_by().values_list("sink", flat=True))
+
+
+@admin.register(Change)
+class ChangeAdmin(PendingRowAdmin):
+    """Pending changes."""
+
+    rows = "changes"
+    list_display = ("sink", "object_id", "recorded_at", "attempts", "retry_at", "short_error")
+    list_filter = ("sink", ("retry_at", admin.EmptyFieldListFilter))
+    search_fields = ("=object_id",)
+    search_help_text = "Primary key of the object"
 
     def delete_model(self, request: HttpRequest, obj: Change) -> None:
         """Discard all changes of an object."""
@@ -95,6 +115,29 @@ class ChangeAdmin(ReadOnlyAdmin):
         """Discard all changes of the objects."""
         for sink, object_id in queryset.order_by().values_list("sink", "object_id").distinct():
             outbox.discard(sink, object_id)
+
+
+@admin.register(TrackingEvent)
+class TrackingEventAdmin(PendingRowAdmin):
+    """Learning events that wait. What they hold is not shown: it is personal data."""
+
+    rows = "events"
+    list_display = ("name", "recorded_at", "attempts", "retry_at", "short_error")
+    list_filter = (("retry_at", admin.EmptyFieldListFilter),)
+    search_fields = ("=name",)
+    search_help_text = "Name of the event"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[TrackingEvent]:
+        """All events, without what they hold."""
+        return super().get_queryset(request).defer("payload")
+
+    def sinks_of(self, queryset: models.QuerySet[Any]) -> set[str]:
+        """See PendingRowAdmin."""
+        return {StatementSink.name}
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[TrackingEvent]) -> None:
+        """Discard the events."""
+        delete(TrackingEvent, list(queryset.values_list("pk", flat=True)))
 
 
 @admin.register(SinkState)

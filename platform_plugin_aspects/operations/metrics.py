@@ -23,6 +23,10 @@ def _last_success_timestamp(status: SinkStatus, _now: datetime) -> float | None:
     return status.last_success_at.timestamp() if status.last_success_at else None
 
 
+def _pending_limit(status: SinkStatus, _now: datetime) -> float | None:
+    return status.pending_limit
+
+
 #: Kind, name, help and value of each metric; a sink without a value has no sample.
 METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | None]], ...] = (
     (
@@ -42,6 +46,12 @@ METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | 
         "aspects_oldest_pending_seconds",
         "Age of the oldest of the pending changes; 0 without any.",
         _oldest_pending_seconds,
+    ),
+    (
+        GaugeMetricFamily,
+        "aspects_pending_limit",
+        "Pending changes of the sink that are many: more are a problem of aspects_check; only for learning events.",
+        _pending_limit,
     ),
     (
         GaugeMetricFamily,
@@ -70,6 +80,10 @@ METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | 
 )
 
 
+#: Name and help of the metric that has a reason as a label, too.
+REASONS = ("aspects_failing_events", "Learning events that could not be written, by the most frequent reasons.")
+
+
 class DeliveryCollector(Collector):
     """Asks the platform's database at each scrape, so that it does not matter which process answers."""
 
@@ -83,6 +97,11 @@ class DeliveryCollector(Collector):
                 if value is not None:
                     family.add_metric([status.sink], value)
             yield family
+        failing = GaugeMetricFamily(*REASONS, labels=["sink", "reason"])
+        for status in statuses:
+            for reason, number in status.reasons.items():
+                failing.add_metric([status.sink, reason], number)
+        yield failing
 
 
 def exposition() -> bytes:

@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Min, Q, Window
+from django.conf import settings
+from django.db.models import Count, F, Min, Q, Value, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.models import Change, SinkState, TrackingEvent
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: Failing objects of a sink that are listed, unless the caller says otherwise.
 SHOWN = 10
+#: Rows that wait for another attempt, and what is counted of all rows.
+FAILED = Q(retry_at__isnull=False)
+FIGURES = {
+    "pending": Count("pk", filter=~FAILED),
+    "oldest": Min("pk", filter=~FAILED),
+    "failing_objects": Count("pk", filter=FAILED),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,9 @@ class SinkStatus:
 
     ``enabled``: whether this service (LMS or CMS) has it on. ``known``: False when there are changes or figures of a
     sink that is not registered. ``pending``: changes that are to be delivered, and of them the oldest; those of objects
-    that failed are not among them but in ``failing_objects``, of which ``failing`` lists the first. ``failures``:
+    that failed are not among them but in ``failing_objects``, of which ``failing`` lists the first. Learning events are
+    counted like changes, and ``reasons`` says of them how many failed for which reason, the most frequent ones.
+    ``failures``:
     deliveries that failed since the last success, for no fault of an object; then ``retry_at`` is when the sink is
     tried again. ``last_success_at``: a delivery whose objects all failed for a fault of their own counts, too.
     ``last_error`` stays after a success. ``rate_per_hour`` and ``objects_delivered``: objects delivered in the last
@@ -53,21 +64,43 @@ class SinkStatus:
     rate_per_hour: int = 0
     objects_delivered: int = 0
     failing_objects: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
     failing: list[FailingObject] = field(default_factory=list)
+
+    @property
+    def rows(self) -> str:
+        """What its pending rows are called."""
+        return "events" if self.sink == StatementSink.name else "changes"
+
+    @property
+    def pending_limit(self) -> int | None:
+        """More pending rows than this are a problem; None: no number is."""
+        if self.sink != StatementSink.name:
+            return None
+        return int(settings.EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT)
 
 
 def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
     """The status of every sink, and of what is pending for sinks that there are not.
 
-    ``show``: failing objects to list per sink. Four queries, three when none is to be listed, however many sinks
-    and changes there are, besides those for waffle flags that are not in the cache. Raises database errors.
+    ``show``: failing objects to list per sink. At most eight queries, however many sinks and changes there are, besides
+    those for waffle flags that are not in the cache. Raises database errors.
     """
     changes = {row.pop("sink"): row for row in _changes()}
     oldest = dict(
         Change.objects.filter(pk__in=[row["oldest"] for row in changes.values()]).values_list("sink", "recorded_at")
     )
+    events = TrackingEvent.objects.aggregate(**FIGURES)
+    reasons: dict[str, dict[str, int]] = {}
+    if events["pending"] or events["failing_objects"]:
+        name = StatementSink.name
+        changes[name] = events
+        oldest.update(TrackingEvent.objects.filter(pk=events["oldest"]).values_list(Value(name), "recorded_at"))
+        reasons[name] = _reasons() if events["failing_objects"] else {}
     states = {state.sink: state for state in SinkState.objects.all()}
     failing = _failing(show) if show else {}
+    if show and events["failing_objects"]:
+        failing[StatementSink.name] = _failing_events(show)
     known = sinks()
     return [
         SinkStatus(
@@ -76,6 +109,7 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
             enabled=name in known and is_on(known[name]),
             oldest_pending_at=oldest.get(name),
             failing=failing.get(name, []),
+            reasons=reasons.get(name, {}),
             **{column: changes[name][column] for column in ("pending", "failing_objects") if name in changes},
             **_figures(states.get(name)),
         )
@@ -85,29 +119,33 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
 
 def _changes() -> Any:
     """Per sink that has changes: how many, the oldest. The index on sink and retry_at is all that is read."""
-    failed = Q(retry_at__isnull=False)
-    return (
-        Change.objects.order_by()
-        .values("sink")
-        .annotate(
-            pending=Count("pk", filter=~failed),
-            oldest=Min("pk", filter=~failed),
-            failing_objects=Count("pk", filter=failed),
-        )
-    )
+    return Change.objects.order_by().values("sink").annotate(**FIGURES)
+
+
+def _reasons() -> dict[str, int]:
+    """How many learning events failed for which reason; the most frequent ones."""
+    failed = TrackingEvent.objects.filter(FAILED).order_by().values("error").annotate(number=Count("pk"))
+    return dict(failed.order_by("-number", "error").values_list("error", "number")[:SHOWN])
 
 
 def _failing(show: int) -> dict[str, list[FailingObject]]:
     """Per sink, the objects that failed first."""
     place = Window(RowNumber(), partition_by=F("sink"), order_by="pk")
     found: dict[str, list[FailingObject]] = {}
-    for change in (
-        Change.objects.filter(retry_at__isnull=False).annotate(place=place).filter(place__lte=show).order_by("pk")
-    ):
-        found.setdefault(change.sink, []).append(
-            FailingObject(change.object_id, change.attempts, change.error, change.retry_at)
-        )
+    for change in Change.objects.filter(FAILED).annotate(place=place).filter(place__lte=show).order_by("pk"):
+        found.setdefault(change.sink, []).append(_failing_object(change))
     return found
+
+
+def _failing_events(show: int) -> list[FailingObject]:
+    """The learning events that failed first."""
+    events = TrackingEvent.objects.filter(FAILED).defer("payload").order_by("pk")[:show]
+    return [_failing_object(event) for event in events]
+
+
+def _failing_object(row: Change | TrackingEvent) -> FailingObject:
+    assert row.retry_at is not None  # it is one of those that failed
+    return FailingObject(row.object_id, row.attempts, row.error, row.retry_at)
 
 
 def _figures(state: SinkState | None) -> dict[str, Any]:

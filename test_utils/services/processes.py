@@ -7,7 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import MySQLdb
@@ -132,3 +132,22 @@ class Stream(Process):
         assert self.process is not None
         assert self.process.wait() == 0, self.tail()
         return json.loads(self.output().splitlines()[-1])
+
+
+class Learners(Process):
+    """A process of learners who act, until each has emitted so many events (see events.py)."""
+
+    def __init__(self, users: Sequence[int], events: int, folder: Path, environment: Mapping[str, str]):
+        command = [sys.executable, "-m", "test_utils.services.events", "--events", events, "--users", *users]
+        super().__init__(f"learners{users[0]}", folder, command, environment)
+
+    @property
+    def ended(self) -> bool:
+        """Whether they are done, or could not go on."""
+        return self.process is None or self.process.poll() is not None
+
+    def emitted(self) -> int:
+        """Wait for the end; return how many events were emitted. AssertionError when a thread broke."""
+        assert self.process is not None
+        assert self.process.wait() == 0, self.tail()
+        return int(json.loads(self.output().splitlines()[-1])["events"])

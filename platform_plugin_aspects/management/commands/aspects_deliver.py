@@ -13,6 +13,7 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import Delivery, Status, deliver_changes
+from platform_plugin_aspects.delivery.pending import kind_of
 from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
@@ -21,6 +22,7 @@ from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
 from platform_plugin_aspects.operations.text import printable
+from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import sinks
 
 #: How long to wait for a worker that is delivering a sink, and how often to look, in seconds.
@@ -114,18 +116,22 @@ class Command(AspectsCommand):
         how = report.command({"object": name, "ids": [object_id]})
         if sink is None:
             meaning = "there is no sink of this name, so nobody would deliver them"
+        elif name == StatementSink.name:
+            meaning = "its statements are not written; the platform's tracking log has the event"
         elif sink.has_objects:
             meaning = f"ClickHouse keeps what it has of it, until it changes again or you run: {how}"
         else:
             meaning = "what they would delete stays in ClickHouse, and no backfill deletes it"
-        if not Change.objects.filter(sink=name, object_id=object_id).exists():
+        if not kind_of(name).rows_of_object(name, object_id).exists():
             if sink is None and not Change.objects.filter(sink=name).exists():
                 raise CommandError(
                     f"There is no sink {name!r}, and nothing is recorded of one: choose among {', '.join(sinks())}"
                 )
             raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
         self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
-        self.stdout.write(f"{outbox.discard(name, object_id)} changes deleted")
+        self.stdout.write(
+            f"{outbox.discard(name, object_id)} {'events' if name == StatementSink.name else 'changes'} deleted"
+        )
 
 
 def _what_happened(result: Delivery) -> str:

@@ -149,6 +149,8 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
             )
         if status.failing_objects > len(status.failing):
             yield f"{status.sink}: and {status.failing_objects - len(status.failing):,} more cannot be written"
+        for reason, number in status.reasons.items():
+            yield printable(f"{status.sink}: {number:,} events cannot be written: {reason}")
 
 
 def _backfills(now: datetime) -> Iterator[str]:

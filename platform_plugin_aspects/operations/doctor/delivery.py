@@ -41,7 +41,7 @@ def _waiting(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
         return
     # Without its moment, the oldest was delivered while this was read.
     age = now - (status.oldest_pending_at or now)
-    text = f"{status.sink}: {status.pending:,} changes wait, the oldest for {duration(age)}"
+    text = f"{status.sink}: {status.pending:,} {status.rows} wait, the oldest for {duration(age)}"
     if not status.known:
         yield Finding(
             Mark.PROBLEM,
@@ -55,7 +55,15 @@ def _waiting(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
     if status.failures:
         text += f"; {status.failures} deliveries failed, the last with: {status.last_error}"
     window = timedelta(seconds=settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS)
-    if age > max(PATIENCE, WINDOWS * window):
+    limit = status.pending_limit
+    if limit is not None and status.pending > limit:
+        yield Finding(
+            stuck,
+            f"{text}; more than EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT ({limit:,}){why}",
+            "None is dropped. If ClickHouse takes them and their number does not fall, let more workers deliver: raise "
+            "EVENT_SINK_CLICKHOUSE_XAPI_WORKERS",
+        )
+    elif age > max(PATIENCE, WINDOWS * window):
         remedy = f"Run {manage(f'aspects_deliver --object {status.sink}')}, and look into the workers' log"
         yield Finding(stuck, text + why, remedy)
     else:
@@ -66,9 +74,10 @@ def _failing(status: SinkStatus, mark: Mark, why: str) -> Iterator[Finding]:
     if not status.failing:
         return
     first = status.failing[0]
+    objects = "events" if status.reasons else "objects"
     yield Finding(
         mark,
-        f"{status.sink}: {status.failing_objects:,} objects cannot be written{why}, "
+        f"{status.sink}: {status.failing_objects:,} {objects} cannot be written{why}, "
         f"among them {first.object_id} after {first.attempts} attempts: {first.error}",
         f"Fix it and run {manage(f'aspects_deliver --object {status.sink} --retry-failed')}, "
         f"or give it up with --forget {status.sink} {first.object_id}",

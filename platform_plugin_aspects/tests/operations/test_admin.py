@@ -11,13 +11,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from platform_plugin_aspects.models import BackfillRange, Change, SinkState
+from platform_plugin_aspects.models import BackfillRange, Change, SinkState, TrackingEvent
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
-MODELS = (Change, SinkState, BackfillRange)
+MODELS = (Change, SinkState, BackfillRange, TrackingEvent)
 LATER = timedelta(hours=5)
 
 
@@ -29,6 +29,9 @@ def rows() -> list[Any]:
         Change.objects.create(sink="tag", object_id="7", attempts=3, error="it is bad " * 50, retry_at=retry_at),
         SinkState.objects.create(sink="tag", failures=2, last_error="ClickHouse is away " * 50, retry_at=retry_at),
         BackfillRange.objects.create(sink="tag", status=BackfillRange.Status.FAILED, message="it failed"),
+        TrackingEvent.objects.create(
+            name="edx.video.played", payload=b"secret", attempts=3, error="it is bad " * 50, retry_at=retry_at
+        ),
     ]
 
 
@@ -98,17 +101,24 @@ def test_nobody_adds_or_edits(
     form = client.get(page(model, "change", row.pk))
     assert form.status_code == 200
     assert b'name="_save"' not in form.content
-    assert b'name="sink"' not in form.content
-    assert client.post(page(model, "change", row.pk), {"sink": "another"}).status_code == 403
+    column = "name" if model is TrackingEvent else "sink"
+    before = getattr(row, column)
+    assert f'name="{column}"' not in form.content.decode()
+    assert client.post(page(model, "change", row.pk), {column: "another"}).status_code == 403
     row.refresh_from_db()
-    assert row.sink == "tag"
+    assert getattr(row, column) == before
 
 
 def test_what_a_superuser_may_do(client: Client, log_in: Any, rows: list[Any]) -> None:
     log_in(is_superuser=True)
-    assert [actions(client, model) for model in MODELS] == [{"retry", "delete_selected"}, {"retry"}, set()]
+    assert [actions(client, model) for model in MODELS] == [
+        {"retry", "delete_selected"},
+        {"retry"},
+        set(),
+        {"retry", "delete_selected"},
+    ]
     assert b"Forget the selected changes" in client.get(page(Change)).content
-    for row in rows[1:]:
+    for row in rows[1:3]:
         assert client.post(page(type(row), "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
@@ -236,3 +246,40 @@ def test_who_may_only_try_again_cannot_give_up(client: Client, log_in: Any, rows
     act(client, "delete_selected", rows[0], post="yes")
     assert client.post(page(Change, "delete", rows[0].pk), {"post": "yes"}).status_code == 403
     assert Change.objects.count() == 1
+
+
+# Learning events
+
+
+def test_what_an_event_holds_is_not_shown(client: Client, log_in: Any, rows: list[Any]) -> None:
+    log_in("view_trackingevent")
+    listed = client.get(page(TrackingEvent)).content.decode()
+    shown = client.get(page(TrackingEvent, "change", rows[3].pk)).content.decode()
+    assert "edx.video.played" in listed
+    assert "edx.video.played" in shown
+    assert "it is bad" in listed
+    for text in (listed, shown):
+        assert "secret" not in text
+        assert "payload" not in text.lower()
+
+
+def test_an_event_is_tried_again_now(
+    client: Client, log_in: Any, rows: list[Any], settings: Any, broker: Broker, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_XAPI_ENABLED = True
+    log_in("view_trackingevent", "change_trackingevent")
+    with django_capture_on_commit_callbacks(execute=True):
+        told = said(act(client, "retry", rows[3]))
+    assert told == ["Delivery requested: xapi (objects that waited: 1)"]
+    assert broker.asked() == ["xapi"]
+    rows[3].refresh_from_db()
+    assert rows[3].retry_at <= datetime.now(UTC)
+
+
+def test_events_are_given_up_after_a_confirmation(client: Client, log_in: Any, rows: list[Any]) -> None:
+    TrackingEvent.objects.create(name="edx.video.paused", payload=b"")
+    log_in("view_trackingevent", "delete_trackingevent")
+    act(client, "delete_selected", rows[3])
+    assert TrackingEvent.objects.count() == 2
+    act(client, "delete_selected", rows[3], post="yes")
+    assert [row.name for row in TrackingEvent.objects.all()] == ["edx.video.paused"]

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import deliver_changes
-from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState
+from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState, TrackingEvent
 from platform_plugin_aspects.operations.status import FailingObject, SinkStatus, sink_statuses
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils import factories
@@ -169,7 +169,29 @@ def test_queries_do_not_grow_with_sinks_and_changes(all_on: None) -> None:
             SinkState.objects.get_or_create(sink=name)
     with CaptureQueriesContext(connection) as captured:
         assert len(sink_statuses()) == len(sinks())
-    assert len(captured) == 4
+    assert len(captured) == 5
+
+
+def failed_event(reason: str) -> FailingObject:
+    """A learning event that failed; what is expected to be said of it."""
+    retry_at = NOON + timedelta(hours=1)
+    row = TrackingEvent.objects.create(
+        name="edx.video.played", payload=b"", attempts=1, error=reason, retry_at=retry_at
+    )
+    return FailingObject(str(row.pk), 1, reason, retry_at)
+
+
+def test_learning_events_are_counted_by_reason() -> None:
+    failing = [failed_event("no course"), failed_event("no account"), failed_event("no account")]
+    waiting = TrackingEvent.objects.create(name="edx.video.played", payload=b"")
+    TrackingEvent.objects.create(name="edx.video.played", payload=b"")
+    found = status("xapi")
+    assert (found.pending, found.oldest_pending_at, found.failing_objects) == (2, waiting.recorded_at, 3)
+    assert list(found.reasons.items()) == [("no account", 2), ("no course", 1)]
+    assert found.failing == failing
+    said = run().splitlines()
+    assert "xapi: 2 events cannot be written: no account" in said
+    assert "xapi: 1 events cannot be written: no course" in said
 
 
 # The command
@@ -244,6 +266,7 @@ def test_the_figures_for_machines(settings: Any) -> None:
         "rate_per_hour": 0,
         "objects_delivered": 7,
         "failing_objects": 1,
+        "reasons": {},
         "failing": [{"object_id": "2", "attempts": 1, "error": failing.error, "retry_at": "2026-11-21T13:00:00Z"}],
     }
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from edx_rest_framework_extensions.auth.jwt.tests.utils import generate_jwt
 from prometheus_client.parser import text_string_to_metric_families
 
-from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.models import Change, SinkState, TrackingEvent
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.factories import make_user
 
@@ -34,7 +34,7 @@ def staff(client: Client) -> User:
 
 
 def scraped(client: Client) -> dict[str, dict[str, float]]:
-    """{name of a sample: {sink: value}}"""
+    """{name of a sample: {sink or, where there are reasons, reason: value}}"""
     response = client.get(PATH)
     assert response.status_code == 200
     found: dict[str, dict[str, float]] = {}
@@ -42,7 +42,7 @@ def scraped(client: Client) -> dict[str, dict[str, float]]:
         assert family.documentation.endswith(".")
         for sample in family.samples:
             assert sample.name.startswith("aspects_")
-            found.setdefault(sample.name, {})[sample.labels["sink"]] = sample.value
+            found.setdefault(sample.name, {})[sample.labels.get("reason", sample.labels["sink"])] = sample.value
     return found
 
 
@@ -101,6 +101,7 @@ def test_nothing_has_happened_yet(client: Client, staff: User) -> None:
         "aspects_failing_objects": zeros,
         "aspects_delivery_failures": zeros,
         "aspects_objects_delivered_total": zeros,
+        "aspects_pending_limit": {"xapi": 100_000},
     }
 
 
@@ -121,7 +122,19 @@ def test_the_figures(client: Client, staff: User, settings: Any) -> None:
         "aspects_delivery_failures": 2,
         "aspects_objects_delivered_total": 7,
         "aspects_last_success_timestamp_seconds": noon.timestamp(),
+        "aspects_pending_limit": None,
     }
+
+
+def test_learning_events_have_figures_by_reason(client: Client, staff: User) -> None:
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for number in range(5):
+        failed = {"retry_at": noon, "error": "no course" if number == 1 else "no account"} if number < 3 else {}
+        TrackingEvent.objects.create(name="edx.video.played", payload=b"", **failed)
+    found = scraped(client)
+    assert found["aspects_pending_changes"]["xapi"] == 2
+    assert found["aspects_failing_objects"]["xapi"] == 3
+    assert found["aspects_failing_events"] == {"no account": 2, "no course": 1}
 
 
 def test_a_sink_that_is_not_registered_has_figures_too(client: Client, staff: User) -> None:
@@ -135,5 +148,5 @@ def test_a_scrape_is_few_queries_and_there_may_be_many(
     settings.ASPECTS_API_THROTTLE_RATE = "1/day"
     with CaptureQueriesContext(connection) as captured:
         assert [client.get(PATH).status_code for _ in range(5)] == [200] * 5
-    # Each: session, user, language and a savepoint's two of the platform's; three of ours.
-    assert len(captured) == 5 * 8
+    # Each: session, user, language and a savepoint's two of the platform's; four of ours.
+    assert len(captured) == 5 * 9
