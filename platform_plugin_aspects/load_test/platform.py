@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -73,6 +74,17 @@ def enroll(user: Any, course_key: CourseKey) -> None:
 def unenroll(user: Any, course_key: CourseKey) -> None:
     """End the user's enrollment, which sends all that the end of an enrollment sends."""
     _course_enrollment().unenroll(user, course_key)
+
+
+def set_enrollment(user: Any, course_key: CourseKey, mode: str, is_active: bool, created: datetime) -> None:
+    """Save the enrollment as it is to be, as Django's admin does: no tracking event and no Open edX event is sent."""
+    model = _course_enrollment()
+    enrollment = model.objects.filter(user=user, course_id=course_key).first() or model(user=user, course_id=course_key)
+    enrollment.mode, enrollment.is_active = mode, is_active
+    if enrollment.pk is None:
+        enrollment.save()
+    enrollment.created = created
+    enrollment.save()
 
 
 def _course_enrollment() -> Any:

@@ -1,0 +1,171 @@
+"""Make learning events of learners with scripted journeys through courses of this site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+from opaque_keys import InvalidKeyError
+from opaque_keys.edx.keys import CourseKey
+from tqdm import tqdm
+
+from platform_plugin_aspects.load_test import platform
+from platform_plugin_aspects.load_test.journeys.people import PREFIX
+from platform_plugin_aspects.load_test.journeys.run import Request, Result, choose, run
+from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN
+from platform_plugin_aspects.management.command import AspectsCommand
+from platform_plugin_aspects.management.objects import add_even_if_off_argument
+from platform_plugin_aspects.management.options import (
+    database_errors_as_command_errors,
+    failures_as_command_errors,
+    moment,
+    require_at_least,
+)
+from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
+from platform_plugin_aspects.operations import text
+from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, why_off
+from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.xapi.processor import why_not_usable
+
+#: Ten years.
+MOST_DAYS = 3_650
+
+
+class CurrentLearner(Stoppable):
+    """Ends the command after a learner."""
+
+    current = "the current learner"
+
+
+class Command(AspectsCommand):
+    """The events are the platform's, and the statements are those that the sink makes of them."""
+
+    help = (
+        "Make learners who enroll, upgrade, leave, watch videos, answer problems and post, by scripts, in published "
+        "courses of this site. Their tracking events become xAPI statements in ClickHouse. The same options make the "
+        "same events again. --answers writes what reports must show. The users, enrollments and statements stay."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument("--learners", type=int, default=100, metavar="N", help="learners (default: 100)")
+        parser.add_argument("--courses", type=int, default=1, metavar="N", help="the first N courses (default: 1)")
+        parser.add_argument("--course", nargs="+", default=[], metavar="KEY", help="these courses, whatever --courses")
+        parser.add_argument("--days", type=int, default=30, metavar="N", help="days of their journeys (default: 30)")
+        parser.add_argument(
+            "--until", metavar="DATE", help="the day before which the journeys end; ISO 8601, UTC (default: today)"
+        )
+        parser.add_argument("--seed", type=int, default=7, metavar="N", help="another one, other journeys (default: 7)")
+        parser.add_argument("--answers", metavar="FILE", help="write the facts of the scripts to this file, as JSON")
+        parser.add_argument("--yes", action="store_true", help="yes, make users and events that stay on this site")
+        add_even_if_off_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        end = _refuse(options)
+        with failures_as_command_errors(), database_errors_as_command_errors(), _account_errors():
+            structures = choose(options["courses"], map(_course_key, options["course"]))
+            _refuse_courses(structures, options)
+            request = Request(structures, options["learners"], options["seed"], end, options["days"])
+            bar = tqdm(total=request.learners, unit=" learners", disable=not self.stderr.isatty())
+            with CurrentLearner() as stop, bar:
+
+                def watch(number: int) -> bool:
+                    bar.update()
+                    return not stop.wants_to_stop()
+
+                result = run(request, StatementSink(), watch)
+        if options["answers"]:
+            _write_answers(Path(options["answers"]), request, result)
+        self._report(result)
+        if stop.stopping and len(result.answers[0]["learners"]) < request.learners:
+            raise CommandError("Stopped; the same command makes the rest", returncode=INTERRUPTED)
+        if result.rejected:
+            raise CommandError(f"{sum(result.rejected.values()):,} events could not be transformed; see above")
+
+    def _report(self, result: Result) -> None:
+        """Print the counts."""
+        rows = [(name, f"{number:,}") for name, number in result.events.most_common()]
+        for line in text.table([("event", "events"), *rows], right=(1,)):
+            self.stdout.write(line)
+        for course in result.answers:
+            self.stdout.write(f"{course['course_id']}: {len(course['learners']):,} learners")
+        for reason, number in result.rejected.most_common():
+            self.stdout.write(f"{number:,} events: {reason}")
+        self.stdout.write(f"{sum(result.events.values()):,} events, {result.statements:,} statements written")
+
+
+def _refuse(options: Mapping[str, Any]) -> datetime:
+    """The midnight at which the journeys end; CommandError for invalid options, and where nothing can be made."""
+    require_at_least(options, learners=1, courses=1, days=1)
+    if options["days"] > MOST_DAYS:
+        raise CommandError(f"--days {options['days']}: it must be at most {MOST_DAYS:,}")
+    until = moment(options, "until") or timezone.now().astimezone(UTC)
+    end = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        end - timedelta(days=options["days"])
+    except OverflowError:
+        raise CommandError(f"--until {options['until']}: its year is too small") from None
+    if options["answers"] and not Path(options["answers"]).absolute().parent.is_dir():
+        raise CommandError(f"--answers {options['answers']}: there is no such folder")
+    reason = why_not_usable()
+    if reason:
+        raise CommandError(f"No statements can be made: {reason}")
+    if not (options["even_if_off"] or is_on(StatementSink)):
+        raise CommandError(f"{why_off(StatementSink)}. {HOW_TO_WRITE_IF_OFF}")
+    if not (settings.DEBUG or options["yes"]):
+        raise CommandError(
+            f"This makes {options['learners']} users, their enrollments and their learning events in courses of this "
+            "site, and all of them stay. If you mean it, add --yes"
+        )
+    return end
+
+
+def _course_key(given: str) -> CourseKey:
+    try:
+        key: CourseKey = CourseKey.from_string(given)
+    except InvalidKeyError:
+        raise CommandError(f"--course {given}: it must be a course key, as course-v1:Org+Course+Run") from None
+    return key
+
+
+def _refuse_courses(structures: list[Any], options: Mapping[str, Any]) -> None:
+    """Raise CommandError unless there are courses to go through."""
+    for structure in structures:
+        if not structure.units:
+            raise CommandError(f"{structure.course} has no published unit: publish one, or name another course")
+    if len(structures) < options["courses"] and not options["course"]:
+        found = f"only {len(structures)} courses have" if structures else "no course has"
+        raise CommandError(f"--courses {options['courses']}: {found} published units: publish one, or take fewer")
+
+
+@contextmanager
+def _account_errors() -> Iterator[None]:
+    try:
+        yield
+    except platform.AccountRefused as refused:
+        raise CommandError(
+            f"{refused}: registrations must allow usernames that begin with {PREFIX}, and addresses at {EMAIL_DOMAIN}"
+        ) from None
+
+
+def _write_answers(path: Path, request: Request, result: Result) -> None:
+    answers = {
+        "seed": request.seed,
+        "until": request.end.date().isoformat(),
+        "days": request.days,
+        "courses": result.answers,
+    }
+    try:
+        path.write_text(json.dumps(answers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"--answers {path} cannot be written ({error.strerror}); the events are in ClickHouse"
+        ) from None
