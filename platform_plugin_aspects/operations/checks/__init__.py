@@ -3,7 +3,7 @@
 They look at settings and at importable names only: no database, no network.
 """
 
-from platform_plugin_aspects.operations.checks import filters, names, old_sinks, sinks, superset, unusable_sinks
+from platform_plugin_aspects.operations.checks import events, filters, names, old_sinks, sinks, superset, unusable_sinks
 from platform_plugin_aspects.operations.checks.tag import TAG
 
-__all__ = ["TAG", "filters", "names", "old_sinks", "sinks", "superset", "unusable_sinks"]
+__all__ = ["TAG", "events", "filters", "names", "old_sinks", "sinks", "superset", "unusable_sinks"]

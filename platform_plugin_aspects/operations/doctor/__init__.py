@@ -14,6 +14,7 @@ from platform_plugin_aspects.errors import where_raised
 from platform_plugin_aspects.operations.doctor import (
     clickhouse,
     delivery,
+    events,
     filters,
     freshness,
     platform,
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
     "ClickHouse": clickhouse.examine,
     "Workers": workers.examine,
     "Delivery": delivery.examine,
+    "Events": events.examine,
     "Freshness": freshness.examine,
     "Filters": filters.examine,
     "Superset": superset.examine,
