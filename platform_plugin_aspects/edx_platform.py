@@ -137,6 +137,19 @@ def pending_among(user_ids: Iterable[int]) -> set[int]:
     return set(pending.values_list("user_id", flat=True))
 
 
+def names_of(user_ids: Iterable[int]) -> tuple[set[str], set[str]]:
+    """The usernames and the e-mail addresses of these learners: those of now, and those before their retirement.
+
+    The address changes when the retirement is asked for, the username at its end.
+    """
+    ids = list(user_ids)
+    accounts = primary(get_user_model()).filter(pk__in=ids).values_list("username", "email")
+    status = import_string(f"{RETIREMENTS}.UserRetirementStatus")
+    former = primary(status).filter(user_id__in=ids).values_list("original_username", "original_email")
+    found = [*accounts, *former]
+    return {name for name, _ in found if name}, {address for _, address in found if address}
+
+
 def _retirements() -> list[Any]:
     """The platform's records of retirements.
 

@@ -11,6 +11,8 @@ from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.sinks.base_sink import BaseSink
 from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
+from platform_plugin_aspects.sinks.retired_events import forget_events, forget_statements
+from platform_plugin_aspects.sinks.statement_sink import StatementSink
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 class UserRetirementSink(BaseSink):
     """Writes nothing: deletes the rows of learners from the tables in EVENT_SINK_CLICKHOUSE_PII_MODELS.
 
+    Learning events of the learners that still wait are deleted, too, and statements that name them by an address.
     Trigger: the platform's retire_misc step, or the account is deleted. It counts as done when no row is left.
     """
 
@@ -36,10 +39,12 @@ class UserRetirementSink(BaseSink):
         return Batch(keys, {})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Delete what there is, then look whether anything is left.
+        """Delete what there is, then look whether anything is left. Learning events first, which may become statements.
 
         Raises Misconfigured for names in the setting that mean nothing, when the tables of the others are done.
         """
+        forget_events(batch.keys)
+        forget_statements(batch.keys, StatementSink(self.connection))
         names = personal_tables()
         existing = self.clickhouse.columns()
         unknown = unknown_among(names, existing)

@@ -114,7 +114,7 @@ def test_on_by_setting_or_by_a_flag_for_everyone(
 def test_names_of_flags_and_settings() -> None:
     assert {sink.model for sink in BUILT_IN} == {
         *("auth_user", "user_profile", "course_overviews", "external_id", "course_enrollment"),
-        *("tag", "taxonomy", "object_tag"),
+        *("tag", "taxonomy", "object_tag", "xapi"),
     }
 
 
