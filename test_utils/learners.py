@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.djangoapps.track import contexts
@@ -35,11 +36,37 @@ class Learner:
             if answer.status_code != 200:
                 raise RuntimeError(f"POST /event was answered with {answer.status_code}: is this the LMS?")
             return
+        if act.source == "phone":
+            self._sends(act)
+            return
         course = contexts.course_context_from_course_id(act.course)
         request = self._request(act, page) if act.source == "server" else {}
         with (
             tracker.get_tracker().context("edx.request", {**request, **course}),
             tracker.get_tracker().context(act.name, dict(act.context)),
+        ):
+            tracker.emit(act.name, act.data)
+
+    def _sends(self, act: Act) -> None:
+        """As the platform emits what Segment passes on from a mobile app, some seconds after it happened."""
+        request = {"session": "", "user_id": None, "username": "", "ip": "192.0.2.1", "host": "lms.standin.invalid"}
+        happened = datetime.now(UTC) - timedelta(seconds=5)
+        context = {
+            "event_source": "mobile",
+            "application": {"name": "edx.mobileapp.android", "version": "5.0.1"},
+            "client": {"library": {"name": "analytics-android"}, "device": {"name": "phone"}},
+            "agent": "okhttp/4.12",
+            "course_id": str(act.course),
+            "org_id": act.course.org,
+            "user_id": self.user.pk,
+            "username": self.user.username,
+            "timestamp": happened,
+            "received_at": happened + timedelta(seconds=4),
+            "ip": ADDRESS,
+        }
+        with (
+            tracker.get_tracker().context("edx.request", request),
+            tracker.get_tracker().context("edx.segmentio", context),
         ):
             tracker.emit(act.name, act.data)
 
@@ -113,6 +140,18 @@ def all_acts(course: CourseKey, user_id: int) -> list[Act]:
             step(sequence, "Final", user_id, 7, kind)
             for kind in ("timed", "practice", "proctored")
             for step in (exams.exam_started, exams.exam_submitted)
+        ),
+        *(
+            Act(f"edx.video.{what}", {"module_id": str(video), "code": "mobile", **data}, course, "phone")
+            for what, data in (
+                ("loaded", {}),
+                ("played", {"current_time": 3.5}),
+                ("position.changed", {"old_time": 3.5, "new_time": 33.5, "seek_type": "skip"}),
+                ("paused", {"current_time": 40}),
+                ("stopped", {"current_time": 120}),
+                ("completed", {"duration": 120}),
+                ("transcript.shown", {"current_time": 5}),
+            )
         ),
         courses.left(course, user_id, "verified"),
     ]

@@ -9,11 +9,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.conf import settings
+from opaque_keys import InvalidKeyError
+from opaque_keys.edx.keys import UsageKey
 
 #: Fast, and within a tenth of the best size.
 COMPRESSION_LEVEL = 1
 #: The beginning of the names of events of special exams.
 EXAMS = "edx.special_exam."
+#: The beginning of the names of events of videos that mobile apps send.
+VIDEOS = "edx.video."
 #: Fields that the platform moves from an event's context to its top level when it writes the tracking log.
 MOVED = (
     "username",
@@ -44,8 +48,8 @@ def canonical(event: Mapping[str, Any]) -> dict[str, Any]:
 
     The timestamp is ISO text in UTC that ends in ``+00:00``, because the statement's id depends on its letters. Both
     an event of the platform's tracker and an entry of its tracking log, in which the fields have other names, give the
-    same. Events of special exams have their data a second time, as ``event``. Raises ValueError for an event without a
-    name or a moment.
+    same. Events of special exams have their data a second time, as ``event``; those of videos on phones have an ``id``.
+    Raises ValueError for an event without a name or a moment.
     """
     plain: dict[str, Any] = json.loads(json.dumps(event, default=_plain, skipkeys=True))
     if "event_type" in plain and "data" not in plain:
@@ -56,7 +60,10 @@ def canonical(event: Mapping[str, Any]) -> dict[str, Any]:
     moment = context.pop("timestamp", None) or plain.get("timestamp")
     if not plain.get("name") or not isinstance(plain["name"], str):
         raise ValueError("the event has no name")
-    event = {"name": plain["name"], "timestamp": _utc(moment), "data": plain.get("data"), "context": context}
+    data = plain.get("data")
+    if plain["name"].startswith(VIDEOS) and isinstance(data, dict):
+        data = _with_block_id(data)
+    event = {"name": plain["name"], "timestamp": _utc(moment), "data": data, "context": context}
     if plain["name"].startswith(EXAMS):
         # ERB's transformers read these events as the tracking log has them, and fail for live ones.
         event["event"] = event["data"]
@@ -95,6 +102,19 @@ def _from_log(entry: Mapping[str, Any]) -> dict[str, Any]:
         data = parsed if isinstance(parsed, dict) else data
     name = entry.get("name") or entry.get("event_type")
     return {"name": name, "timestamp": entry.get("time"), "data": data, "context": context}
+
+
+def _with_block_id(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Data of a video event with ``id``, which ERB needs, in place of the ``module_id`` of mobile apps.
+
+    The platform does the same when it writes the tracking log.
+    """
+    try:
+        key: Any = UsageKey.from_string(str(data.get("module_id")))
+    except InvalidKeyError:
+        return data
+    others = {name: value for name, value in data.items() if name != "module_id"}
+    return {**others, "id": key.html_id()}
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,8 @@ from opaque_keys.edx.keys import CourseKey
 class Act:
     """A tracking event without its moment and its learner.
 
-    ``source``: "browser" posts it from a page, "server" emits it in a request, "task" in a Celery task. ``path``: of
-    the request. ``context`` is what the platform adds to that of requests.
+    ``source``: "browser" posts it from a page, "phone" by Segment, "server" emits it in a request, "task" in a Celery
+    task. ``path``: of the request. ``context`` is what the platform adds to that of requests.
     """
 
     name: str
