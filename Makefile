@@ -29,7 +29,7 @@ STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
 # Whose prose is clean: add a folder, or take a module out of the exceptions, when it is.
-PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils/README.rst \
+PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils benchmarks \
 	$(addprefix $(PACKAGE)/,clickhouse delivery extensions management operations settings static) \
 	$(filter-out %/xblock.py,$(wildcard $(PACKAGE)/*.py))
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in

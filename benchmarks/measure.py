@@ -81,7 +81,7 @@ def insert(name: str) -> Callable[[], int]:
 
 
 def backfill(name: str) -> Callable[[], int]:
-    """What the command runs."""
+    """The work of ``dump_data_to_clickhouse``."""
     from platform_plugin_aspects.delivery.backfill.summary import Summary
     from platform_plugin_aspects.delivery.backfill.walk import Walk
     from platform_plugin_aspects.delivery.backfill.walk import backfill as run_backfill
@@ -98,7 +98,7 @@ def backfill(name: str) -> Callable[[], int]:
 
 
 def compare(name: str) -> Callable[[], int]:
-    """What the command runs."""
+    """The work of ``aspects_compare``."""
     from platform_plugin_aspects.delivery import compare
     from platform_plugin_aspects.sinks.registry import sinks
 

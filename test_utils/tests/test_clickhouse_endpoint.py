@@ -879,7 +879,7 @@ class TestProcess:
 
 
 class TestParts:
-    """What is easier to show without a server."""
+    """Rules that are easier to show without a server."""
 
     @pytest.mark.parametrize(
         ("text", "statement", "data"),

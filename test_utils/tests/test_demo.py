@@ -78,7 +78,7 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert lines[-6:-4] == [headline, ""]
     assert "\x1b" not in done.stdout
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
-    # What it says to type works, in a shell that knows nothing.
+    # The suggested commands work in a new shell.
     suggested = [line for line in lines if str(folder) in line]
     assert [line.rpartition("' ")[2] for line in suggested] == [
         "cms aspects_status",

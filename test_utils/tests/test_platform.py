@@ -517,7 +517,7 @@ class TestModulestore:
         RequestCache("remembered").set("by", "a task")
         task_postrun.send(sender=None)
         assert not RequestCache("remembered").get_cached_response("by").is_found
-        # Where tasks run within the request, the cache is the request's.
+        # If tasks run within the request, the cache is the request's.
         settings.CELERY_TASK_ALWAYS_EAGER = True
         RequestCache("remembered").set("by", "a request")
         task_postrun.send(sender=None)

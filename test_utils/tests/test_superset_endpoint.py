@@ -41,7 +41,7 @@ class Client:
         return dict(self.call("POST", "login", json={**account, **more}).json())
 
     def headers(self) -> dict[str, str]:
-        """Of somebody who is logged in and has a CSRF token; its cookie stays in the session."""
+        """Headers of somebody who is logged in and has a CSRF token; its cookie stays in the session."""
         bearer = {"Authorization": f"Bearer {self.log_in()['access_token']}"}
         return {**bearer, "X-CSRFToken": self.call("GET", "csrf_token/", headers=bearer).json()["result"]}
 
@@ -228,7 +228,7 @@ def test_answers_to_those_who_are_no_guests(path: str, token: str | None, client
     assert (response.status_code, response.json()) == (401, {"msg": "Missing Authorization Header"})
 
 
-# What only the stand-in can be told
+# Orders that only the stand-in takes
 
 
 def test_guests_of_a_role_that_may_nothing(client: Client, superset_endpoint: SupersetEndpoint) -> None:
