@@ -28,8 +28,7 @@ def _nothing_remembered() -> None:
     RequestCache.clear_all_namespaces()
     edx_platform.warn_of_missing_model.cache_clear()
     session.sessions.clear()
-    registry._failed.clear()
-    registry._said.clear()
+    registry._checked.cache_clear()
 
 
 @pytest.fixture

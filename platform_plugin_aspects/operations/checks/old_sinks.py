@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.checks import CheckMessage, Warning, register
 
 from platform_plugin_aspects.operations.checks.tag import TAG
 from platform_plugin_aspects.sinks import BaseSink
-from platform_plugin_aspects.sinks.registry import listed_classes
+from platform_plugin_aspects.sinks.registry import Invalid, extra_sinks
 
 #: Class attributes of version 2 that mean nothing in version 3.
 OLD_ATTRIBUTES = ("clickhouse_table_name", "unique_key", "timestamp_field", "serializer_class", "pk_format")
@@ -18,6 +19,7 @@ OLD_ATTRIBUTES = ("clickhouse_table_name", "unique_key", "timestamp_field", "ser
 @register(TAG)
 def check_old_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """W024: no entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS, and no sink class that is loaded, is one of version 2."""
+    listed = [entry.found if isinstance(entry, Invalid) else entry for entry in extra_sinks()]
     return [
         Warning(
             f"{kind.__module__}.{kind.__qualname__} is a sink of version 2: {', '.join(attributes)} have no effect.",
@@ -25,7 +27,7 @@ def check_old_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             '"Port a sink of version 2".',
             id="platform_plugin_aspects.W024",
         )
-        for kind in dict.fromkeys((*listed_classes(), *_subclasses(BaseSink)))
+        for kind in dict.fromkeys((*filter(inspect.isclass, listed), *_subclasses(BaseSink)))
         if (attributes := [name for name in OLD_ATTRIBUTES if _has(kind, name)])
     ]
 

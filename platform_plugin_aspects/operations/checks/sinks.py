@@ -16,7 +16,7 @@ from platform_plugin_aspects.operations.checks.spelling import closest, suggesti
 from platform_plugin_aspects.operations.checks.tag import TAG
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.sinks.personal_data import personal_tables
-from platform_plugin_aspects.sinks.registry import extra_sinks, sinks, tables
+from platform_plugin_aspects.sinks.registry import Invalid, extra_sinks, sinks, tables
 
 DAY_SECS = 24 * 3600
 
@@ -42,12 +42,12 @@ def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """W020: each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
     return [
         Warning(
-            f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {path} cannot be used: {found}",
+            f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {entry.path} cannot be used: {entry.why}",
             hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, named unlike others.",
             id="platform_plugin_aspects.W020",
         )
-        for path, found in extra_sinks()
-        if isinstance(found, str)
+        for entry in extra_sinks()
+        if isinstance(entry, Invalid)
     ]
 
 
