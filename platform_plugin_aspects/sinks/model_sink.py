@@ -100,7 +100,7 @@ class ModelBaseSink(BaseSink):
             key = None
         # Fields of opaque keys take empty text for null. Drivers refuse greater numbers with errors of their own.
         if key is None or (isinstance(key, int) and not -(2**63) <= key < 2**63):
-            raise ValueError(f"{text!r} is no key of {self.name}")
+            raise ValueError(f"{text!r} is not a key of {self.name}")
         return key
 
     def queryset(self) -> Any:

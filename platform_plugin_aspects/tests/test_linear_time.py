@@ -102,7 +102,7 @@ def names(text: str) -> None:
         check_filter_steps(None)
 
 
-#: What reads text, and what is repeated in that text: beginnings of what its patterns look for.
+#: A reader of text -> the reader, and parts to repeat in its text: beginnings of matches of its patterns.
 READERS: dict[str, tuple[Callable[[str], Any], tuple[str, ...]]] = {
     "a url of ClickHouse": (place, ("/", "//", "@", "//@", "http://", ":", "[", "%2", "\n")),
     "SUPERSET_CONFIG": (superset_config, ("/", "//", "@", "http://", "http://@", ":", "[")),

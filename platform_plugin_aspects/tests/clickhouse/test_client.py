@@ -136,7 +136,7 @@ def test_names_are_quoted(client: ClickHouse) -> None:
     assert client.qualified("t`").endswith(".`t\\``")
 
 
-# What goes over the wire
+# On the wire
 
 
 def test_inserts_are_compressed_native_and_whole_in_one_request(clickhouse_http: ClickHouseEndpoint) -> None:

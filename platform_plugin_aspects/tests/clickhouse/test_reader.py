@@ -27,7 +27,7 @@ SOURCE(CLICKHOUSE(QUERY 'SELECT 1 AS user_id, ''Ada'' AS name')) LAYOUT(FLAT()) 
 
 
 def run(*args: str) -> tuple[str, str]:
-    """What aspects_create_tables --print-grants prints, and what it says besides."""
+    """The output and the error output of aspects_create_tables --print-grants."""
     out, err = StringIO(), StringIO()
     call_command("aspects_create_tables", "--print-grants", *args, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
@@ -155,7 +155,7 @@ def test_the_reader_reads_the_tables_of_the_boards(reports: ClickHouse) -> None:
     assert reports.select(f"SELECT count() FROM {reports.qualified('course_overviews')}") == [(0,)]
 
 
-#: What a guest of Superset can bring into a query of a board, as a column or a condition of his own.
+#: Expressions that a guest of Superset can add to a query of a board, as a column or a condition.
 EXPRESSIONS = {
     "a dictionary": "dictGet('{db}.user_pii', 'name', toUInt64(1))",
     "a dictionary whose name is computed": "dictGetOrDefault(concat('{db}', '.user_pii'), 'name', toUInt64(1), '')",

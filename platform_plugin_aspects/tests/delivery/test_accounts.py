@@ -185,7 +185,7 @@ def test_keys_of_external_ids() -> None:
     assert sink.parse_key("12") == 12
     assert sink.read(Selection(keys=[by_uuid])).keys == []
     assert sink.read(Selection(keys=[by_uuid, external_id.pk])).keys == [external_id.pk]
-    with pytest.raises(ValueError, match="'no uuid' is no key of external_id"):
+    with pytest.raises(ValueError, match="'no uuid' is not a key of external_id"):
         sink.parse_key("no uuid")
 
 

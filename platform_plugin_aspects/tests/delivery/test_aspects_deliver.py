@@ -136,8 +136,8 @@ def test_objects_that_cannot_be_written_are_named_with_the_reason(all_on: None, 
     assert "--retry-failed tries them too, --forget gives one up" in message
     assert lines == [
         "taxonomy  1 objects delivered, 2 cannot be written",
-        "          x [2J1 cannot be written: 'x\\x1b[2J1' is no key of taxonomy",
-        "          x2 cannot be written: 'x2' is no key of taxonomy",
+        "          x [2J1 cannot be written: 'x\\x1b[2J1' is not a key of taxonomy",
+        "          x2 cannot be written: 'x2' is not a key of taxonomy",
     ]
 
 

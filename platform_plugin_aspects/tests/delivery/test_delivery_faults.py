@@ -364,7 +364,7 @@ def test_an_id_beyond_the_columns_type_is_a_bad_object(
     assert result.status == "delivered"
     assert set(latest(clickhouse, "taxonomy")) == {good.pk}
     assert set(Change.objects.values_list("object_id", "attempts")) == {(str(large.pk), 1), ("no number", 1)}
-    assert "'no number' is no key of taxonomy" in Change.objects.get(object_id="no number").error
+    assert "'no number' is not a key of taxonomy" in Change.objects.get(object_id="no number").error
 
 
 @pytest.mark.django_db

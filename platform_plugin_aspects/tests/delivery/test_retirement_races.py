@@ -60,7 +60,7 @@ def test_the_next_delivery_deletes_rows_of_the_retired(clickhouse: ClickHouse, s
     leaving, staying = learner(), learner()
     sink = sink_class()
     lands_late(leaving, sink)
-    # What the killed delivery had not yet forgotten.
+    # The killed delivery had not yet deleted the change.
     assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
     assert deliver_changes(sink.name).status == "delivered"
     assert users_in(sink) == [staying.pk]

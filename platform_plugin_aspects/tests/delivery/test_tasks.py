@@ -206,7 +206,7 @@ def test_a_dump_is_retried_while_clickhouse_is_away(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("UserProfileSink", "x", DIRECTLY), "'x' is no key of user_profile"),
+        (("UserProfileSink", "x", DIRECTLY), "'x' is not a key of user_profile"),
         (("UserProfileSink", 1, {"password": PASSWORD}), "516"),
         (("UserProfileSink", 1, {"database": "event_sink_gone"}), "database is missing"),
         (("UserProfileSink", 1, {"url": "nowhere"}), "'nowhere' is neither"),

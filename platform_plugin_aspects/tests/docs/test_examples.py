@@ -1,4 +1,4 @@
-"""What README.rst and the how-tos show can be typed, and works."""
+"""The examples of README.rst and the how-tos can be typed, and work."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def text_of(page: Path) -> str:
 
 
 def shown(pattern: str) -> list[Any]:
-    """What is found on the pages, each once."""
+    """The matches of the pattern on the pages, each once."""
     return sorted({found for page in PAGES for found in re.findall(pattern, text_of(page), re.MULTILINE)})
 
 
 SHOWN = shown(r"^ +(?:\$ )?(?:(?:python|\S*/python) manage\.py|\.demo/manage) (?:lms|cms) (\S+) ?(.*)$")
 
-#: Of edx-platform, and not of its stand-in.
+#: Commands of edx-platform that its stand-in lacks.
 PLATFORM_COMMANDS = {"delete_course"}
 
 

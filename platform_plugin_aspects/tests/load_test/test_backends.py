@@ -1,4 +1,4 @@
-"""What the backends of a load test say of events on their way. Redis and Kafka: in the suite of services."""
+"""Counts of events on their way, from the backends of a load test. Redis and Kafka: in the suite of services."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_component_that_is_called_so_and_is_no_sink(vector: VectorEndpoint) ->
 
 
 def test_each_sink_is_compared_with_its_own_inputs(vector: VectorEndpoint) -> None:
-    """Of an event that goes to two sinks, both are waited for."""
+    """An event that goes to two sinks is on its way until both have it."""
     vector.components = {
         "lms": Component("Source", received=10, sent=10),
         "cms": Component("Source", received=5, sent=5),

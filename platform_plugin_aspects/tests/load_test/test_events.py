@@ -37,12 +37,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_store")]
 
 #: The statements that insert rows, not those that try whether it may be done.
 OF_ROWS = "INSERT.*FORMAT Native"
-#: Where Studio makes courses.
+#: Studio makes courses in this module.
 STUDIO = "cms.djangoapps.contentstore.views.course"
 
 
 def run(*args: Any) -> str:
-    """What the command says."""
+    """The output of the command."""
     out = StringIO()
     call_command("load_test_tracking_events", "--yes", "--sleep_time", "0", *map(str, args), stdout=out)
     return out.getvalue()
@@ -240,7 +240,7 @@ def test_any_prefix_is_used_or_refused(db: None, prefix: str) -> None:
         refused_fields, usernames = refused.fields, []
     else:
         refused_fields, usernames = [], [learner.username for learner in made.learners]
-    # The form takes away what stands around a username, not what stands in it. Of its 30 characters,
+    # The form strips space around a username, not within it. A username has 30 characters at most, and
     # "01234567_instructor" takes 19.
     usable = re.fullmatch(r"[-A-Za-z0-9_]{0,11}", prefix.lstrip())
     assert usernames == ([f"{prefix.lstrip()}01234567_1"] if usable else [])

@@ -258,7 +258,7 @@ def test_the_backend_is_away_for_a_while(
 ) -> None:
     run = start(client)
     runs.end(client, RUN, 0)
-    # What is not known to be drained is not.
+    # A sample without the backend's figures is not drained.
     clock.planned = {1005: vector.stop, 1035: vector.start, 1045: vector.stop, 1055: vector.start}
     assert monitor.watch(run)
     found = stored(client, monitor)
@@ -306,7 +306,7 @@ def test_the_run_that_starts_while_it_waits(client: ClickHouse, monitor: Monitor
     assert monitor.watch(run)
     found = runs.load(client, RUN)
     assert found is not None
-    # What was there before the first of its events.
+    # The first sample is of the time before the run's first event.
     assert (found.stats[0].at, list(found.stats[0].stats)) == (run.started_at, ["clickhouse", "vector"])
     assert [sample.stats["clickhouse"]["total_rows"] for sample in found.stats] == [7, 8, 8]
 
@@ -362,7 +362,7 @@ def test_a_run_that_is_over(client: ClickHouse, monitor: Monitor) -> None:
 
 
 def monitor_load_test(vector: VectorEndpoint, *args: str) -> str:
-    """What the command says."""
+    """The output of the command."""
     out = StringIO()
     command = ["monitor_load_test_tracking", "--backend", "vector", "--vector_url", vector.graphql_url]
     call_command(*command, "--sleep_time", "1", *args, stdout=out)

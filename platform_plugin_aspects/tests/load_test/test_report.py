@@ -69,7 +69,7 @@ def test_points_are_counted_from_the_start_of_the_run() -> None:
     # The last 40 of 2,000: the first of them have waited for 84 s.
     assert (points[280].lag_seconds, points[280].queue, points[280].drained) == (84, 40, False)
     assert (points[290].arrived_per_second, points[290].queue) == (4, 0)
-    # What has been silent since the end is no lag.
+    # Silence after the last event is not lag.
     assert (points[290].lag_seconds, points[290].drained) == (0, True)
 
 
@@ -165,7 +165,7 @@ INCOMPLETE = {
             "drained_after_seconds",
         },
     ),
-    "with figures that are none": (
+    "with invalid figures": (
         with_samples(
             (0, {"clickhouse": None, "celery": {"lag": None}}),
             (200, {"celery": {"lag": "many"}}),
@@ -197,7 +197,7 @@ def test_what_is_missing_is_said(case: str) -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would make of the page."""
+    """The page as a browser would read it."""
 
     def __init__(self, html: str):
         super().__init__()

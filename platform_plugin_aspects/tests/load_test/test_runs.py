@@ -29,7 +29,7 @@ def start(client: ClickHouse, run_id: str, tags: tuple[str, ...] = ()) -> None:
 
 
 def merge(client: ClickHouse) -> None:
-    """What ClickHouse does some time: of rows with the same sorting key one stays."""
+    """Merge parts, as ClickHouse does some time: one of several rows with the same sorting key stays."""
     for table in (client.connection.runs_table, client.connection.stats_table):
         client.command(f"OPTIMIZE TABLE {client.qualified(table)} FINAL")
 

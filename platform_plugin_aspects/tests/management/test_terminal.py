@@ -1,4 +1,4 @@
-"""What commands look like on a terminal of 80 columns."""
+"""The output of commands on a terminal of 80 columns."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def said(response: Any) -> list[str]:
 
 
 def actions(client: Client, model: Any) -> set[str]:
-    """What the list offers to do."""
+    """The actions that the list offers."""
     form = client.get(page(model)).context["action_form"]
     return {name for name, _text in form.fields["action"].choices if name} if form else set()
 

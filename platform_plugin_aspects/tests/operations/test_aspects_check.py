@@ -49,7 +49,7 @@ class Site:
     settings: Any
     endpoint: ClickHouseEndpoint
     certificate: tuple[Path, Path]
-    #: What ends with the test.
+    #: Ends with the test.
     until_the_end: ExitStack
 
     def alter(self, statement: str) -> None:
@@ -240,7 +240,7 @@ def published(site: Site) -> None:
     CourseOverview.objects.filter(pk=ALONE).update(modified=timezone.now() + timedelta(minutes=1))
 
 
-#: What is broken: how; the section that says so; words of the finding; words of the remedy.
+#: A fault -> how to cause it; the section that reports it; words of the finding; words of the remedy.
 BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
     "the URL is invalid": (
         lambda site: site.configure_clickhouse(url="clickhouse:8123"),
@@ -281,7 +281,7 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
         "EVENT_SINK_CLICKHOUSE_PII_MODELS must be a list of tables",
         "Correct EVENT_SINK_CLICKHOUSE_PII_MODELS",
     ),
-    "a path that is none": (
+    "an invalid path": (
         set_("EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", ".Sink"),
         "Settings",
         "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: .Sink cannot be used",
@@ -480,7 +480,7 @@ def only_the_problem(code: int, said: dict[str, Any], title: str, words: str, re
 
 
 def report(*args: str) -> list[str]:
-    """What is said to people."""
+    """The text output of the command."""
     out = StringIO()
     with suppress(SystemExit):
         call_command("aspects_check", *args, stdout=out)
@@ -564,7 +564,7 @@ def test_another_clickhouse_may_be_looked_at(site: Site) -> None:
     assert check("--only", "clickhouse", "freshness", "--password", PASSWORD)[0] == 0
 
 
-# What is no problem, or follows from another
+# Not a problem, or one that follows from another
 
 
 def texts(said: dict[str, Any], mark: str) -> str:

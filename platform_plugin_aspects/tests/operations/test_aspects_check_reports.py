@@ -16,7 +16,7 @@ from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
 from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked, only_the_problem, site  # noqa: F401
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
-#: What the other sections say does not depend on how reports are shown.
+#: The sections whose findings depend on how reports are shown.
 OF_REPORTS = ("--only", "settings", "filters", "superset")
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_wrong_with_a_site_that_shows_reports(reports: Reports) -> No
 
 
 COURSE_BOARD = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
-#: Of the at-risk learners, as Aspects makes it.
+#: The UUID of the Spanish board of at-risk learners, as Aspects makes it.
 SPANISH_BOARD = "16caa764-cae5-5b47-8355-411cb803dd3d"
 IN_CONTEXT_BOARD = "98ff33ff-18dd-48f9-8c58-629ae4f4194b"
 DEFAULT_SECRET = "test-guest-secret-change-me"

@@ -95,7 +95,7 @@ def test_the_rate_is_that_of_the_last_hour() -> None:
     assert state.delivered_last_hour(last + timedelta(hours=1)) == 0
 
 
-# What is pending, and what failed
+# Pending and failed changes
 
 
 def test_what_is_pending_and_since_when(settings: Any) -> None:
@@ -176,7 +176,7 @@ def test_queries_do_not_grow_with_sinks_and_changes(all_on: None) -> None:
 
 
 def run(*args: Any, **options: Any) -> str:
-    """What the command prints."""
+    """The output of the command."""
     out = StringIO()
     call_command("aspects_status", *map(str, args), stdout=out, **options)
     return out.getvalue()
@@ -185,7 +185,7 @@ def run(*args: Any, **options: Any) -> str:
 def test_the_table_for_people(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = True
     now = datetime.now(UTC)
-    # What it suffered from before it recovered is of no interest any more.
+    # An error before the last success is of no interest any more.
     state = SinkState(sink="tag", last_success_at=now - timedelta(minutes=7.5), last_error="ClickHouse was away")
     state.count(1234, now - timedelta(days=1))
     state.count(5, now)

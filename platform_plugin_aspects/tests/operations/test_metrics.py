@@ -21,7 +21,7 @@ from test_utils.factories import make_user
 pytestmark = pytest.mark.django_db
 
 PATH = "/aspects/metrics"
-#: What Prometheus 3 asks for.
+#: The Accept header of Prometheus 3.
 SCRAPE = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=1.0.0;q=0.4,*/*;q=0.1"
 
 

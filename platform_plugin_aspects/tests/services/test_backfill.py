@@ -1,4 +1,4 @@
-"""A backfill that two Celery workers share on MariaDB and Redis, while people change what it brings."""
+"""A backfill that two Celery workers share on MariaDB and Redis, while people change what it copies."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def crowd(demo: Demo) -> Iterator[int]:
 
 
 def backfill(*args: str) -> str:
-    """What the command says; CommandError."""
+    """The output of the command; raises CommandError."""
     out = StringIO()
     call_command("dump_data_to_clickhouse", "--object", *args, stdout=out)
     return out.getvalue()
@@ -132,7 +132,7 @@ def test_stopped_workers_leave_what_another_command_finishes(site: Site, crowd: 
     def stop() -> None:
         with closing(connection):
             until(lambda: BackfillRange.objects.filter(status=Status.DONE).exists(), 60, "a range is done", site.state)
-        # Who is run in the background, as this suite, hears no SIGINT.
+        # A process that runs in the background, as this suite may, ignores SIGINT.
         os.kill(os.getpid(), signal.SIGTERM)
 
     stopper = threading.Thread(target=stop)

@@ -233,12 +233,12 @@ def test_a_model_that_cannot_be_imported(settings: Any) -> None:
         (["--timeout_secs", "1e12"], "timeout_secs is 1000000000000.0: it must be a number of seconds above 0 and at "),
         (["--timeout_secs", "soon"], "invalid float value"),
         (["--url", "clickhouse"], "neither http"),
-        (["--ids", "one"], "'one' is no key of user_profile"),
-        (["--ids", "9" * 25], f"'{'9' * 25}' is no key of user_profile"),
-        (["--ids_to_skip", "-" + "9" * 25], f"'-{'9' * 25}' is no key of user_profile"),
+        (["--ids", "one"], "'one' is not a key of user_profile"),
+        (["--ids", "9" * 25], f"'{'9' * 25}' is not a key of user_profile"),
+        (["--ids_to_skip", "-" + "9" * 25], f"'-{'9' * 25}' is not a key of user_profile"),
         (["--ids"], "expected at least one argument"),
-        (["--ids_to_skip", "1.5"], "'1.5' is no key of user_profile"),
-        (["--start_pk", ""], "'' is no key of user_profile"),
+        (["--ids_to_skip", "1.5"], "'1.5' is not a key of user_profile"),
+        (["--start_pk", ""], "'' is not a key of user_profile"),
         (["--colour", "red"], "unrecognized arguments: --colour"),
     ],
 )
@@ -328,7 +328,7 @@ def test_after_a_limit_the_last_id_is_where_to_go_on(dumped: list[str]) -> None:
 def test_ids_of_courses(dumped: list[str]) -> None:
     run("course_overviews", "--force", "--ids", dumped[1], dumped[0], "--ids_to_skip", dumped[0])
     assert again(dumped) == [1]
-    with pytest.raises(CommandError, match="'nonsense' is no key of course_overviews"):
+    with pytest.raises(CommandError, match="'nonsense' is not a key of course_overviews"):
         run("course_overviews", "--ids", "nonsense")
 
 

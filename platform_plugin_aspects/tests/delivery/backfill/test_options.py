@@ -1,4 +1,4 @@
-"""What a person may ask of a backfill: dry runs, dates, rates, replicas, a bar; and ClickHouse away meanwhile."""
+"""Options of a backfill: dry runs, dates, rates, replicas, a bar. And ClickHouse unavailable meanwhile."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from test_utils.retirement import retire
 
 pytestmark = pytest.mark.django_db
 
-#: What factories.make_course makes: the course with its detached blocks, and one block of each level.
+#: The rows of factories.make_course: the course with its detached blocks, and one block of each level.
 COURSE_ROWS = "1 rows in course_overviews, 8 rows in course_blocks"
 
 
@@ -526,7 +526,7 @@ def test_a_bar_on_a_terminal(args: list[str], clickhouse_http: ClickHouseEndpoin
         try:
             part = os.read(terminal, 4096)
         except OSError:
-            # What Linux says when the other side is closed.
+            # Linux raises it when the other side is closed.
             break
         if not part:
             break

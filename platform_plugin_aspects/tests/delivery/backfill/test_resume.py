@@ -1,4 +1,4 @@
-"""Backfills that end early, in whatever way, and go on where they ended."""
+"""Backfills that end early, in whatever way, and are resumed."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
     clickhouse_http.fail("exception", match="INSERT INTO .*user_profile", code=516)
     message, said = fails("--object", "all", "--batch_size", 2)
     assert message.endswith("resume with: python manage.py cms dump_data_to_clickhouse --object all --resume")
-    # What was not begun is not in the table.
+    # Objects that were not begun are not in the table.
     assert [line.split()[0] for line in said][-3:] == ["course_overviews", "user_profile", "all"]
     clickhouse_http.clear()
     said = run("--object", "all", "--resume")
@@ -294,7 +294,7 @@ def test_what_could_not_be_written_before_is_named_in_the_end(
     assert message == "1 objects could not be written; they are named above"
     assert said[0].startswith("course_enrollment: 2 objects written")
     assert said[1].startswith(f"course_enrollment {-TOO_LARGE} cannot be written: A value cannot be encoded")
-    # And again, for it is not done.
+    # And again, because it is not done.
     assert fails("--object", "course_enrollment", "--resume")[1][1:] == said
 
 

@@ -281,7 +281,7 @@ def test_ctrl_c_takes_the_pieces_back(clickhouse: ClickHouse, all_on: None, brok
     watching.meanwhile = [stop]
     ended = distribute(sink, 2, watching)
     assert [row.status for row in ended] == [Status.DONE, *[Status.WAITING] * 3]
-    # What was in the queue still finds nothing to do.
+    # A task that is still in the queue finds nothing to do.
     late[0].run()
     assert in_clickhouse() == keys[:2]
     distribute(sink, 2, Workers(*[broker.work] * 4))

@@ -1,4 +1,4 @@
-"""Comparing source and ClickHouse: fingerprints alike on both sides, each kind of difference named and mended."""
+"""Comparing source and ClickHouse: fingerprints alike on both sides, each kind of difference named and repaired."""
 
 from __future__ import annotations
 
@@ -375,7 +375,7 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
         ({"object": "tag", "sample": 0.0}, "--sample 0.0"),
         ({"object": "tag", "batch_size": 0}, "--batch_size 0"),
         ({"object": "all", "range": ["1", "2"]}, "--range names keys"),
-        ({"object": "tag", "range": ["a", "2"]}, "'a' is no key of tag"),
+        ({"object": "tag", "range": ["a", "2"]}, "'a' is not a key of tag"),
         ({"object": "tag", "range": ["100", "50"]}, "--range 100 50: AFTER must be less than UPTO"),
         ({"object": "tag", "range": ["50", "50"]}, "--range 50 50: AFTER must be less than UPTO"),
         (

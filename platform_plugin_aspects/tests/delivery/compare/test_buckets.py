@@ -49,7 +49,7 @@ both_sinks = pytest.mark.parametrize("sink_class", SOURCES, ids=[sink.name for s
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the tables of these tests ClickHouse is asked in several parts."""
+    """Several parts, and so several queries, for the small tables of these tests."""
     monkeypatch.setattr("platform_plugin_aspects.delivery.compare.buckets.PART_SIZE", 7)
 
 
