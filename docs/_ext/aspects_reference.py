@@ -15,7 +15,6 @@ from typing import Any
 from aspects_house import house
 from code_annotations.contrib.config import FEATURE_TOGGLE_ANNOTATIONS_CONFIG_PATH, SETTING_ANNOTATIONS_CONFIG_PATH
 from code_annotations.contrib.sphinx.extensions.base import find_annotations
-from django.core.checks.registry import registry
 from django.core.management import load_command_class
 from django.core.management.base import CommandParser
 from prometheus_client.core import CounterMetricFamily
@@ -24,7 +23,7 @@ import platform_plugin_aspects
 from platform_plugin_aspects import sinks
 from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
 from platform_plugin_aspects.delivery import triggers
-from platform_plugin_aspects.operations import checks
+from platform_plugin_aspects.operations.checks import CHECKS
 from platform_plugin_aspects.operations.metrics import METRICS
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
@@ -185,14 +184,7 @@ def _row(*cells: str) -> Iterator[str]:
 
 def system_checks() -> str:
     """Every system check, as its docstring has it."""
-    found: dict[str, str] = {}
-    for check in registry.registered_checks:
-        if check.__module__.startswith(f"{checks.__name__}."):
-            text = " ".join((check.__doc__ or "").split())
-            found.update(re.findall(r"([EW]\d{3}): (.+?)(?= [EW]\d{3}:|$)", text))
-    return "\n".join(
-        f"``{PACKAGE}.{code}``\n{_indented(text[0].upper() + text[1:])}" for code, text in sorted(found.items())
-    )
+    return "\n".join(f"``{PACKAGE}.{id_}``\n{_indented(promise)}" for id_, promise in sorted(CHECKS.items()))
 
 
 def metrics() -> str:

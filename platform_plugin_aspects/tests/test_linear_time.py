@@ -30,7 +30,7 @@ from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.dashboards.superset.session import TOKEN
 from platform_plugin_aspects.operations.checks.filters import check_filter_steps
-from platform_plugin_aspects.operations.checks.spelling import suggestion
+from platform_plugin_aspects.operations.checks.names import suggestion
 from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks.user_profile_sink import all_without_session, without_session
 

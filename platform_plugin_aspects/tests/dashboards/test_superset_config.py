@@ -8,7 +8,7 @@ import pytest
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.operations.checks.superset import check_superset_config
+from platform_plugin_aspects.operations.checks.superset import check_guest_token_secret, check_superset_config
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -101,7 +101,8 @@ def test_what_cannot_be_meant_is_an_error_at_start_up_and_when_used(config: Any,
 )
 def test_a_short_secret_is_a_warning(algorithm: str, secret: str, is_short: bool, settings: Any) -> None:
     settings.SUPERSET_CONFIG = {"guest_token_algorithm": algorithm, "guest_token_secret": secret}
-    found = check_superset_config(None)
+    assert check_superset_config(None) == []
+    found = check_guest_token_secret(None)
     assert [message.id for message in found] == ["platform_plugin_aspects.W003"] * is_short
     assert not any(secret in f"{message.msg}{message.hint}" for message in found)
     assert all(algorithm in message.msg for message in found)
@@ -110,4 +111,4 @@ def test_a_short_secret_is_a_warning(algorithm: str, secret: str, is_short: bool
 @pytest.mark.parametrize("config", [None, {}, {"service_url": "https://superset.example/"}])
 def test_nothing_to_say(config: Any, settings: Any) -> None:
     settings.SUPERSET_CONFIG = config
-    assert check_superset_config(None) == []
+    assert check_superset_config(None) == check_guest_token_secret(None) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.operations.checks.old_sinks import check_old_sinks
+from platform_plugin_aspects.operations.checks.sinks import check_old_sinks
 from platform_plugin_aspects.sinks import ModelBaseSink, registry
 from platform_plugin_aspects.sinks.column import Column
 
