@@ -9,8 +9,13 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.dashboards.access.author_filters import MAX_DEPTH, MAX_LENGTH, parse_filters
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    RefusedFilter,
+    parse_filter,
+    parse_filters,
+)
 
 TAKEN = {
     "mode = 'verified'": "COLUMNS('^mode$') = 'verified'",

@@ -16,7 +16,8 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, clauses_for
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.dashboards.access.tokens import guest_token
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetError,

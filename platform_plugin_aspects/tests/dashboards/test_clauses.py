@@ -22,7 +22,8 @@ from sqlglot.errors import ParseError
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, clauses_for, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, parse_filter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.operations.checks.superset import check_extra_filters
 from test_utils.properties import examples
 

@@ -104,7 +104,7 @@ def test_the_defaults() -> None:
     assert [board.slug for board in dashboards.instructor_dashboards()] == [
         *("course-dashboard", "individual-learner", "learner-groups")
     ]
-    assert dashboards.in_context_dashboard("problem") == Dashboard(
+    assert dashboards.in_context_dashboards()["problem"] == Dashboard(
         "Problem",
         "in-context-problem",
         "98ff33ff-18dd-48f9-8c58-629ae4f4194b",
@@ -112,7 +112,7 @@ def test_the_defaults() -> None:
         course_filter_ids=("NATIVE_FILTER-29CPcbirK",),
         block_filter_ids=("NATIVE_FILTER-TJwItQhUI",),
     )
-    assert dashboards.in_context_dashboard("html") is None
+    assert "html" not in dashboards.in_context_dashboards()
     assert len(dashboards.token_uuids()) == 2 * (3 + 4)
     assert check_dashboards(None) == []
 

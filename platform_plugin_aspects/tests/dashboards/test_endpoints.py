@@ -301,7 +301,7 @@ def test_what_studio_embeds_beside_a_block(
     user = log_in("staff")
     UserPreference.objects.create(user=user, key="pref-lang", value="es-419")
     answer = client.get(path(IN_CONTEXT, PROBLEM)).json()
-    board = dashboards.in_context_dashboard("problem")
+    board = dashboards.in_context_dashboards()["problem"]
     assert answer == {
         "dashboardId": dashboards.localized(board, "es-419").uuid,
         "supersetUrl": "https://superset.example.com/",
@@ -313,7 +313,7 @@ def test_what_studio_embeds_beside_a_block(
 def test_what_studio_embeds_beside_a_course(service: str, course: CourseKey, client: Client, log_in: Any) -> None:
     log_in("staff")
     answer = client.get(path(IN_CONTEXT, KEY)).json()
-    board = dashboards.in_context_dashboard("course")
+    board = dashboards.in_context_dashboards()["course"]
     assert answer["dashboardId"] == dashboards.localized(board, "en").uuid
     assert answer["courseRuns"] == {str(KEY): {"native_filters": dashboards.native_filters(board, KEY)}}
     block = client.get(path(IN_CONTEXT, KEY.make_usage_key("course", "course"))).json()

@@ -25,7 +25,8 @@ from xblock.fields import ScopeIds
 from xblock.runtime import DictKeyValueStore, KvsFieldData
 from xblock.test.tools import TestRuntime
 
-from platform_plugin_aspects.dashboards.access.clauses import clauses_for, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
 from test_utils.factories import make_course_key, make_enrollment, make_user
 from test_utils.superset_endpoint import SupersetEndpoint
