@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.embedded import holder, in_use
+from platform_plugin_aspects.clickhouse.embedded import EngineInUse, holder
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Only a folder that holds this file, or nothing, is wiped.
@@ -57,7 +57,7 @@ def wipe(folder: Path) -> None:
     lock(folder)
     pid = holder(folder / "clickhouse")
     if pid is not None:
-        raise DemoFailed(": ".join(in_use(folder / "clickhouse", pid)))
+        raise DemoFailed(str(EngineInUse(folder / "clickhouse", pid)))
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

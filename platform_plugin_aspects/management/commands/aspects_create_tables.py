@@ -9,8 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.grants import grant_statements
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader, grant_statements
 from platform_plugin_aspects.clickhouse.schema import (
     create_database_statement,
     create_missing,

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.operations.checks.check import check, valid
 from platform_plugin_aspects.settings import common

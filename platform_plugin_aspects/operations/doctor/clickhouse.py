@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import REMEDIES, EngineInUse, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.embedded import EngineInUse
+from platform_plugin_aspects.clickhouse.errors import REMEDIES, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.operations.doctor import reader
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage

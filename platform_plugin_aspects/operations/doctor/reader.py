@@ -11,7 +11,7 @@ from dataclasses import replace
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
-from platform_plugin_aspects.clickhouse.reader import SETTING, Reader
+from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.sinks.personal_data import WrongShape

@@ -376,6 +376,12 @@ def test_credentials_in_a_url_are_never_shown(url: str) -> None:
     assert connection.place.startswith(url.split(":")[0] + "://host")
 
 
+def test_credentials_of_a_url_without_scheme_are_not_in_the_error(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "u:hidden@host:8123"}
+    with pytest.raises(Misconfigured, match=r"^The ClickHouse url 'host:8123' is neither"):
+        Connection.from_settings()
+
+
 # Configuration
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.sinks.registry import relations_of_boards
 from platform_plugin_aspects.tests.operations.test_aspects_check import Site, check, marked, site  # noqa: F401
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
