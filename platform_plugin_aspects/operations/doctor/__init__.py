@@ -57,7 +57,7 @@ def _crashed(error: Exception, examination: Examination) -> Finding:
     place = where_raised(error)
     for cause in (SETTINGS, PLATFORM):
         if examination.has_problem(cause):
-            return Finding(Mark.SKIPPED, f"This cannot be looked at ({place}): see {cause} first")
+            return Mark.SKIPPED(f"This cannot be looked at ({place}): see {cause} first")
     if isinstance(error, DatabaseError) and PLATFORM not in examination.found:
         return examination.because_of(PLATFORM, "This cannot be looked at", f"The platform's database fails ({place})")
-    return Finding(Mark.CRASHED, place, "Report this as a mistake of the plugin")
+    return Mark.CRASHED(place, "Report this as a mistake of the plugin")

@@ -21,9 +21,9 @@ from platform_plugin_aspects.operations.doctor.findings import Examination, Find
 def examine(examination: Examination) -> Iterator[Finding]:
     """The steps that the site's filters have, and what these need besides."""
     if getattr(settings, "SERVICE_VARIANT", None) != "lms":
-        yield Finding(Mark.NOTE, "Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
+        yield Mark.NOTE("Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
     elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
-        yield Finding(Mark.NOTE, "No reports are set up: see Superset")
+        yield Mark.NOTE("No reports are set up: see Superset")
     else:
         yield from _pages(examination)
         yield from _script(examination)
@@ -33,18 +33,16 @@ def _pages(examination: Examination) -> Iterator[Finding]:
     closed = _closed()
     for page in PAGES:
         if page.step not in page.steps():
-            yield Finding(
-                Mark.NOTE,
+            yield Mark.NOTE(
                 f"No step adds the reports to {page.name}",
                 f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
             )
         elif page is NEW and closed:
-            yield Finding(Mark.PROBLEM, f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
+            yield Mark.PROBLEM(f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
         else:
-            yield Finding(Mark.OK, f"The reports are added to {page.name}")
+            yield Mark.OK(f"The reports are added to {page.name}")
     if not any(page.step in page.steps() for page in PAGES):
-        text = "No instructor dashboard has the reports"
-        yield examination.because_of("Settings", text, text)
+        yield examination.because_of("Settings", "No instructor dashboard has the reports")
 
 
 def _closed() -> SupersetMisconfigured | None:
@@ -59,14 +57,12 @@ def _closed() -> SupersetMisconfigured | None:
 def _script(examination: Examination) -> Iterator[Finding]:
     """The browser's part is in the package, and static files with hashed names have been collected since."""
     if finders.find(SCRIPT) is None:
-        text = f"The static file {SCRIPT} is missing"
-        yield examination.because_of("Settings", text, text)
+        yield examination.because_of("Settings", f"The static file {SCRIPT} is missing")
         return
     try:
         static(SCRIPT)
     except ValueError:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"The static file {SCRIPT} has not been collected: pages lack the reports",
             manage("collectstatic --noinput"),
         )

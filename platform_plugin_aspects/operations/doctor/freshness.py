@@ -36,16 +36,15 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     on = [sink for sink in sinks().values() if sink.has_objects and is_on(sink)]
     if not on:
-        yield examination.because_of("Sinks", "No sink is on", "No sink is on")
+        yield examination.because_of("Sinks", "No sink is on")
     for sink in on:
         if not issubclass(sink, ModelBaseSink) or sink.key_column not in {column.name for column in sink.columns}:
-            yield Finding(Mark.NOTE, f"{sink.name}: its rows do not tell their objects: not examined")
+            yield Mark.NOTE(f"{sink.name}: its rows do not tell their objects: not examined")
             continue
         try:
             yield _look(sink(examination.connection))
         except Unavailable as failure:
-            yield Finding(
-                Mark.PROBLEM,
+            yield Mark.PROBLEM(
                 f"{sink.name}: ClickHouse stopped answering: {failure}",
                 f"Run {manage('aspects_check --only ClickHouse Freshness')} again when it answers",
             )
@@ -69,7 +68,7 @@ class _Object:
 def _look(sink: ModelBaseSink) -> Finding:
     ends = _ends(sink)
     if ends is None:
-        return Finding(Mark.OK, f"{sink.name}: there are no objects")
+        return Mark.OK(f"{sink.name}: there are no objects")
     # Before ClickHouse is asked: what is delivered in between would be found in neither.
     ids = [str(each.primary_key) for each in ends]
     changes = Change.objects.filter(sink=sink.name, object_id__in=ids).order_by("pk")
@@ -79,14 +78,12 @@ def _look(sink: ModelBaseSink) -> Finding:
     last_dump = last[0][0] or "never"
     first, newest = ends
     if first.key not in dumps and ids[0] not in pending:
-        return Finding(
-            Mark.PROBLEM,
+        return Mark.PROBLEM(
             f"{sink.name}: {ids[0]}, the first object, is not in ClickHouse (last dump: {last_dump})",
             f"Run {manage(f'dump_data_to_clickhouse --object {sink.name}')}",
         )
     if not _is_current(newest, dumps) and ids[1] not in pending:
-        return Finding(
-            Mark.PROBLEM,
+        return Mark.PROBLEM(
             f"{sink.name}: {ids[1]}, the newest object, is not in ClickHouse as it is (last dump: {last_dump}), "
             "and nothing is pending for it",
             f"Run {manage(f'aspects_compare --object {sink.name} --repair')}",
@@ -95,10 +92,8 @@ def _look(sink: ModelBaseSink) -> Finding:
     for which, id_ in (("newest", ids[1]), ("first", ids[0])):
         if id_ in pending:
             state = "is pending" if pending[id_] is None else "cannot be written"
-            return Finding(
-                Mark.NOTE, f"{sink.name}: {id_}, the {which} object, {state}: see Delivery (last dump: {last_dump})"
-            )
-    return Finding(Mark.OK, f"{sink.name}: the newest object is in ClickHouse (last dump: {last_dump})")
+            return Mark.NOTE(f"{sink.name}: {id_}, the {which} object, {state}: see Delivery (last dump: {last_dump})")
+    return Mark.OK(f"{sink.name}: the newest object is in ClickHouse (last dump: {last_dump})")
 
 
 def _ends(sink: ModelBaseSink) -> tuple[_Object, _Object] | None:

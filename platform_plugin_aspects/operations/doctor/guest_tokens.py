@@ -87,13 +87,11 @@ def refusal(config: SupersetConfig) -> Finding:
     urls = (config.service_url, config.internal_service_url)
     for audience in (SupersetConfig.guest_token_audience, *urls, *(url.rstrip("/") for url in urls)):
         if is_accepted(config, made_here(config, guest_token_audience=audience)):
-            return Finding(
-                Mark.PROBLEM,
+            return Mark.PROBLEM(
                 f"Superset refuses guest tokens for {config.guest_token_audience!r}, but not those for {audience!r}",
                 f"Set guest_token_audience in SUPERSET_CONFIG to {audience!r}",
             )
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         "Superset refuses guest tokens made with guest_token_secret",
         "Make guest_token_secret, guest_token_audience and guest_token_algorithm in SUPERSET_CONFIG what "
         "GUEST_TOKEN_JWT_SECRET, GUEST_TOKEN_JWT_AUDIENCE (or, without it, WEBDRIVER_BASEURL) and GUEST_TOKEN_JWT_ALGO "
@@ -107,15 +105,13 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
         yield _default_secret("Set it to a long random text in Superset's configuration")
     response = ask_as_guest(config, token, f"api/v1/embedded_dashboard/{dashboard.uuid}")
     if response.status_code == HTTPStatus.FORBIDDEN:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             "Guests may not read embedded dashboards in Superset",
             'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard", '
             "and no access to datasets, or name another role there",
         )
     elif response.status_code != HTTPStatus.OK:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Guests cannot open {dashboard.name} in Superset: {exchange(response)}",
             "Look into Superset's log, and see that nothing between removes the header X-GuestToken",
         )
@@ -131,8 +127,7 @@ def _is_made_with_default_secret(token: str) -> bool:
 
 
 def _default_secret(remedy: str) -> Finding:
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         "GUEST_TOKEN_JWT_SECRET is Superset's default, which is public: anybody can make tokens that show all rows",
         remedy,
     )

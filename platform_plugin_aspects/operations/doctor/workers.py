@@ -26,7 +26,7 @@ def examine(_examination: Examination) -> Iterator[Finding]:
 def look(task: str) -> Iterator[Finding]:
     """Whether Celery's broker answers, and a worker behind it that would run ``task`` for this service."""
     if current_app.conf.task_always_eager:
-        yield Finding(Mark.NOTE, "CELERY_TASK_ALWAYS_EAGER: who changes something delivers it, without workers")
+        yield Mark.NOTE("CELERY_TASK_ALWAYS_EAGER: who changes something delivers it, without workers")
         return
     try:
         connection = current_app.connection_for_write(connect_timeout=BROKER_SECS, transport_options=TRANSPORT_OPTIONS)
@@ -41,15 +41,14 @@ def look(task: str) -> Iterator[Finding]:
         address = connection.as_uri()
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECS)
-            yield Finding(Mark.OK, f"Celery's broker answers at {address}")
+            yield Mark.OK(f"Celery's broker answers at {address}")
             yield from _workers(connection, task)
         except failures as error:
             yield _no_broker(address, error)
 
 
 def _no_broker(address: str, error: Exception) -> Finding:
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         f"Celery's broker does not answer at {address} ({type(error).__name__})",
         "See that it runs, and correct CELERY_BROKER_URL, or what the platform makes it of",
     )
@@ -63,22 +62,21 @@ def _workers(connection: Any, task: str) -> Iterator[Finding]:
     consumers = sorted(host for host, active in queues.items() if queue in {each["name"] for each in active or ()})
     start = f"Start a worker of this service: celery --app={service()}.celery worker --queues={queue}"
     if not queues:
-        yield Finding(Mark.PROBLEM, f"No Celery worker answers within {WORKERS_SECS} s", start)
+        yield Mark.PROBLEM(f"No Celery worker answers within {WORKERS_SECS} s", start)
         return
     if not consumers:
-        yield Finding(Mark.PROBLEM, f"None of the {len(queues)} Celery workers takes tasks from {queue}", start)
+        yield Mark.PROBLEM(f"None of the {len(queues)} Celery workers takes tasks from {queue}", start)
         return
     asked = control.inspect(destination=consumers, timeout=WORKERS_SECS, connection=connection)
     registered = asked.registered() or {}
     ignorant = [host for host in consumers if task not in (registered.get(host) or ())]
     if ignorant:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Workers that take tasks from {queue} do not know the plugin's: {', '.join(ignorant)}",
             "Install platform-plugin-aspects where they run, as an app of the platform, and restart them",
         )
     else:
-        yield Finding(Mark.OK, f"Celery workers that take tasks from {queue}: {len(consumers)}")
+        yield Mark.OK(f"Celery workers that take tasks from {queue}: {len(consumers)}")
 
 
 def _queue(task: str) -> str:
