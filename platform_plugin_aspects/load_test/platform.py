@@ -65,15 +65,6 @@ def create_account(username: str, email: str, name: str, *, is_active: bool = Fa
     return user
 
 
-def enroll(user: Any, course_key: CourseKey) -> None:
-    """Enroll the user in the course's default mode, which sends all that an enrollment sends."""
-    _course_enrollment().enroll(user, course_key)
-
-
-def unenroll(user: Any, course_key: CourseKey) -> None:
-    """End the user's enrollment, which sends all that the end of an enrollment sends."""
-    _course_enrollment().unenroll(user, course_key)
-
-
-def _course_enrollment() -> Any:
+def course_enrollment() -> Any:
+    """The model whose ``enroll`` and ``unenroll`` send all that an enrollment and its end send."""
     return import_string("common.djangoapps.student.models.CourseEnrollment")

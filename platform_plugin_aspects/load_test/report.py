@@ -18,6 +18,8 @@ from platform_plugin_aspects.load_test.runs import CLICKHOUSE, Run
 LATE_SECS = 5
 #: The text for an unknown figure.
 UNKNOWN = "-"
+#: Fields of a run that JSON has as they are.
+ABOUT = ("run_id", "tags", "course_id", "num_users", "username_prefix", "started_at", "ended_at")
 #: Characters of a cell, of which somebody else may have written a million.
 CELL = 1_000
 
@@ -71,16 +73,7 @@ class Report:
 
 def about(run: Run) -> dict[str, Any]:
     """A run without its samples, for JSON."""
-    return {
-        "run_id": run.run_id,
-        "tags": run.tags,
-        "course_id": run.course_id,
-        "num_users": run.num_users,
-        "username_prefix": run.username_prefix,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
-        "events_sent": run.sent_event_count,
-    }
+    return {name: getattr(run, name) for name in ABOUT} | {"events_sent": run.sent_event_count}
 
 
 def _moment(value: datetime) -> str:

@@ -86,17 +86,15 @@ def end(
 
     Again and again for half a minute while ClickHouse is away, as ``tell`` hears.
     """
-    for wait in END_WAITS:
+    extra = _end_extra(sent_event_count)
+    for wait in (*END_WAITS, None):
         try:
-            return _end(client, run_id, sent_event_count, at)
+            return _append(client, client.connection.runs_table, run_id, at, event_type=END, extra=extra)
         except Unavailable as error:
+            if wait is None:
+                raise
             tell(f"{error}; trying again in {wait} s")
             sleep(wait)
-    _end(client, run_id, sent_event_count, at)
-
-
-def _end(client: ClickHouse, run_id: str, sent_event_count: int, at: datetime | None) -> None:
-    _append(client, client.connection.runs_table, run_id, at, event_type=END, extra=_end_extra(sent_event_count))
 
 
 def _end_extra(sent_event_count: int) -> str:

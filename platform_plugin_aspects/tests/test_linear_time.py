@@ -189,7 +189,7 @@ WITH_PATTERNS = {
     "clickhouse/grants.py",
     "clickhouse/text.py",
     "redaction.py",
-    "load_test/charts.py",  # of its own drawings
+    "load_test/page.py",  # of its own drawings
     "management/command.py",  # of names of our own
     "sinks/user_profile_sink.py",
     "dashboards/access/author_filters.py",

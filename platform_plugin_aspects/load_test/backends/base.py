@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
@@ -36,6 +36,20 @@ class Backend(ABC):
         """
 
 
+@dataclass(frozen=True)
+class EventBus(Backend):
+    """An event bus, of which a consumer group reads a topic."""
+
+    topic: str
+    consumer_group: str
+
+    @property
+    def full_topic(self) -> str:
+        """The topic with the prefix that both event buses give it."""
+        prefix = getattr(settings, "EVENT_BUS_TOPIC_PREFIX", None)
+        return f"{prefix}-{self.topic}" if prefix else self.topic
+
+
 def optional(module: str, extra: str) -> Any:
     """A module that is installed only where it is used, with one of the package's extras."""
     try:
@@ -50,12 +64,6 @@ def required(name: str) -> Any:
     if not value:
         raise BackendError(f"{name} is not set: this service does not use that event bus")
     return value
-
-
-def full_topic(topic: str) -> str:
-    """The topic with the prefix that both event buses give it."""
-    prefix = getattr(settings, "EVENT_BUS_TOPIC_PREFIX", None)
-    return f"{prefix}-{topic}" if prefix else topic
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BackendError:

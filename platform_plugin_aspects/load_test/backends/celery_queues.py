@@ -17,7 +17,7 @@ OPTIONS = {"socket_connect_timeout": TIMEOUT_SECS, "socket_timeout": TIMEOUT_SEC
 
 @dataclass(frozen=True)
 class Celery(Backend):
-    """Tasks that wait in the default queues: {lms_queue_length, cms_queue_length, lag}.
+    """Celery's default queues.
 
     A queue that is None is the service's default: as configured in that service, by edx-platform's rule in the other.
     """
@@ -27,7 +27,7 @@ class Celery(Backend):
     cms_queue: str | None
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{lms_queue_length, cms_queue_length, lag}: tasks that wait, in each queue and in both."""
         queues = {"lms": self.lms_queue or default_queue("lms"), "cms": self.cms_queue or default_queue("cms")}
         with current_app.connection_for_read(connect_timeout=TIMEOUT_SECS, transport_options=OPTIONS) as connection:
             try:

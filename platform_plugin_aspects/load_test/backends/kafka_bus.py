@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
-from .base import TIMEOUT_SECS, Backend, BackendError, full_topic, optional, required
+from .base import TIMEOUT_SECS, BackendError, EventBus, optional, required
 
 
-@dataclass(frozen=True)
-class KafkaBus(Backend):
-    """A topic: {topic, partitions: [{partition, lag}], lag}."""
+class KafkaBus(EventBus):
+    """A topic with its partitions."""
 
     name = "kafka_bus"
-    topic: str
-    consumer_group: str
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{topic, partitions: [{partition, lag}], lag}."""
         kafka = optional("confluent_kafka", "kafka")
-        topic = full_topic(self.topic)
+        topic = self.full_topic
         try:
             # It asks where the group is, and does not join it.
             consumer = kafka.Consumer(self.configuration())

@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Vector(Backend):
-    """The events that came to its sinks and left them, since it started: {events_received, events_sent, lag}.
+    """Vector's sinks.
 
     ``vector_sink``: ids of the sinks that count; None: the sink of xAPI statements in Tutor's configuration, or all
     where there is none of that name. ``vector_source``: ids of the components that count as where events come from;
@@ -52,7 +52,7 @@ class Vector(Backend):
     vector_sink: list[str] | None
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{events_received, events_sent, lag}: events that came to the sinks and left them, since Vector started."""
         components = self._components()
         for name in (*(self.vector_source or ()), *(self.vector_sink or ())):
             if name not in components:

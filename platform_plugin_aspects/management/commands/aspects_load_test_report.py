@@ -89,8 +89,7 @@ def _loaded(client: ClickHouse, run_id: str) -> runs.Run:
 
 def _write_page(path: Path, reports: Sequence[Report]) -> None:
     try:
-        from platform_plugin_aspects.load_test.charts import MOST_RUNS
-        from platform_plugin_aspects.load_test.page import page
+        from platform_plugin_aspects.load_test.page import MOST_RUNS, page
     except ModuleNotFoundError as error:
         raise CommandError(
             f'{error.name} is not installed, which draws the charts: pip install "platform-plugin-aspects[report]"'

@@ -13,8 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.load_test import platform, runs
-from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN, SHORT, Course, make_course
-from platform_plugin_aspects.load_test.traffic import Traffic
+from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN, SHORT, Course, Traffic, make_course
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError
-from platform_plugin_aspects.load_test.backends.base import full_topic, optional
+from platform_plugin_aspects.load_test.backends.base import optional
 from platform_plugin_aspects.load_test.backends.celery_queues import Celery
 from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
 from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
@@ -33,9 +33,11 @@ def test_what_is_not_installed_is_named_with_its_extra() -> None:
 
 
 def test_topics_have_the_prefix_of_the_site(settings: Any) -> None:
-    assert full_topic("analytics") == "analytics"
-    settings.EVENT_BUS_TOPIC_PREFIX = "prod"
-    assert full_topic("analytics") == "prod-analytics"
+    for bus in (RedisBus("analytics", "group"), KafkaBus("analytics", "group")):
+        settings.EVENT_BUS_TOPIC_PREFIX = None
+        assert bus.full_topic == "analytics"
+        settings.EVENT_BUS_TOPIC_PREFIX = "prod"
+        assert bus.full_topic == "prod-analytics"
 
 
 # Celery

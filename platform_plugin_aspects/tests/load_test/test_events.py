@@ -28,7 +28,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.load_test import platform, runs
-from platform_plugin_aspects.load_test.people import make_course
+from platform_plugin_aspects.load_test.traffic import make_course
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.properties import examples

@@ -20,8 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.load_test.charts import LAG, MOST_RUNS, QUEUE, THROUGHPUT, charts, looks
-from platform_plugin_aspects.load_test.page import page
+from platform_plugin_aspects.load_test.page import LAG, MOST_RUNS, QUEUE, THROUGHPUT, charts, looks, page
 from platform_plugin_aspects.load_test.report import make_report
 from platform_plugin_aspects.load_test.runs import Run, Sample
 from platform_plugin_aspects.tests.simulated_runs import STARTED, record, simulated
@@ -415,8 +414,7 @@ def test_without_matplotlib_there_is_no_page_but_all_else(
     clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(clickhouse, RUN)
-    for name in ("charts", "page"):
-        monkeypatch.delitem(sys.modules, f"platform_plugin_aspects.load_test.{name}")
+    monkeypatch.delitem(sys.modules, "platform_plugin_aspects.load_test.page")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CommandError, match=r'^matplotlib is not installed.*"platform-plugin-aspects\[report\]"$'):
         run_command("one", "--html", tmp_path / "report.html")
