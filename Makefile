@@ -30,7 +30,7 @@ BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
 # Whose prose is clean: add a folder, or take a module out of the exceptions, when it is.
 PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils benchmarks \
-	$(addprefix $(PACKAGE)/,clickhouse delivery extensions management operations settings static) \
+	$(addprefix $(PACKAGE)/,clickhouse delivery extensions load_test management operations settings static) \
 	$(filter-out %/xblock.py,$(wildcard $(PACKAGE)/*.py)) \
 	$(addprefix $(PACKAGE)/tests/,clickhouse delivery docs load_test management operations services) \
 	$(wildcard $(PACKAGE)/tests/*.py)
