@@ -95,7 +95,9 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             notice = _("There is no dashboard yet: edit this component in Studio and enter the dashboard's UUID.")
         else:
             try:
-                fragment.add_content(self._element(uuid))
+                dashboard = Dashboard(str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
+                config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
+                fragment.add_content(embedding.element({**config, "link": None}))
                 if script := embedding.script_url():
                     fragment.add_javascript_url(script)
                 return fragment
@@ -194,11 +196,6 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             ),
             ("Superset dashboard that is not set up", "<superset/>"),
         ]
-
-    def _element(self, uuid: str) -> str:
-        dashboard = Dashboard(name=str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
-        config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
-        return embedding.element({**config, "link": None})
 
     def _reader(self) -> tuple[Any, CourseKey] | None:
         """The user and this block's course, whose reports the user may see; None if not, or if either is not known.

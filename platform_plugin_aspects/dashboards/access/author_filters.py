@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 from sqlglot import Dialect, ErrorLevel, TokenType, exp
@@ -43,25 +42,25 @@ _PLACEHOLDER = re.compile(r"\{\s*(?:user|course|course_id)\b[^{}]*\}")
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-_quiet = threading.local()
+class _Silence(threading.local):
+    """A filter of logs; within ``with``, it drops what this thread logs."""
+
+    on = False
+
+    def __enter__(self) -> None:
+        self.on = True
+
+    def __exit__(self, *_error: object) -> None:
+        self.on = False
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not self.on
 
 
-def _is_loggable(_record: logging.LogRecord) -> bool:
-    return not getattr(_quiet, "now", False)
-
-
-# sqlglot quotes what it warns of. Others in this process may use it, so only this module's calls are kept quiet.
-logging.getLogger("sqlglot").addFilter(_is_loggable)
-
-
-@contextmanager
-def _without_logging() -> Iterator[None]:
-    """Keep sqlglot from logging an author's text in this thread."""
-    _quiet.now = True
-    try:
-        yield
-    finally:
-        _quiet.now = False
+#: sqlglot quotes an author's text in its warnings. Others in this process may use it, so only this module's calls are
+#: kept quiet.
+_silence = _Silence()
+logging.getLogger("sqlglot").addFilter(_silence)
 
 
 class RefusedFilter(ValueError):
@@ -106,7 +105,7 @@ def parse_filter(text: str) -> str:
                 "(SUPERSET_EXTRA_FILTERS_FORMAT)."
             ).format(part=placeholder[0])
         )
-    with _without_logging():
+    with _silence:
         try:
             return _condition(_parse(text))
         except RecursionError:

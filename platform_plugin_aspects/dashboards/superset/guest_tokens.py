@@ -187,16 +187,9 @@ def _are_known(ask: Ask, uuids: Sequence[str]) -> bool:
 
 
 def request_token(
-    service: ServiceSession,
-    username: str,
-    uuids: Sequence[str],
-    clauses: Sequence[str],
-    deadline: Deadline | None = None,
+    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
 ) -> GuestToken:
-    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them.
-
-    The ``deadline`` is as for ServiceSession.post.
-    """
+    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them."""
     if not uuids:
         raise SupersetRefused("Superset knows none of the dashboards")
     response = service.post(GUEST_TOKEN, _guest(username, uuids, clauses, "rls"), deadline)

@@ -50,13 +50,12 @@ class ServiceSession:
         self._lock = threading.Lock()
         self._http: requests.Session | None = None
 
-    def post(self, path: str, body: dict[str, Any], deadline: Deadline | None = None) -> requests.Response:
+    def post(self, path: str, body: dict[str, Any], deadline: Deadline) -> requests.Response:
         """Superset's answer to the service account, who is logged in for it, and once again if need be.
 
-        All of it ends by the ``deadline``, by default ``timeout_secs`` from now. Raises SupersetError when there is no
-        answer, or none that Superset's API would give.
+        All of it ends by the ``deadline``. Raises SupersetError when there is no answer, or none that Superset's API
+        would give.
         """
-        deadline = deadline or self.deadline()
         http = self._logged_in(None, deadline)
         response = self._send(http, "POST", path, deadline, json=body)
         if _refuses_login(response):

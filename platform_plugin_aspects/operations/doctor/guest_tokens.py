@@ -52,7 +52,7 @@ def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[st
     token, unknown = "", []
     for dashboard in dashboards:
         try:
-            token = request_token(service, GUEST, [dashboard.uuid], NO_ROWS).token
+            token = request_token(service, GUEST, [dashboard.uuid], NO_ROWS, service.deadline()).token
         except UnknownDashboard:
             unknown.append(dashboard)
     return token, unknown
