@@ -8,11 +8,10 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
@@ -20,6 +19,7 @@ from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.load_test.monitor import LOOK_SECS, Monitor, TooLate, arrived, line
+from platform_plugin_aspects.tests.commands import run
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.vector_endpoint import VectorEndpoint, configured_by_tutor
 
@@ -363,10 +363,8 @@ def test_a_run_that_is_over(client: ClickHouse, monitor: Monitor) -> None:
 
 def monitor_load_test(vector: VectorEndpoint, *args: str) -> str:
     """The output of the command."""
-    out = StringIO()
-    command = ["monitor_load_test_tracking", "--backend", "vector", "--vector_url", vector.graphql_url]
-    call_command(*command, "--sleep_time", "1", *args, stdout=out)
-    return out.getvalue()
+    command = ("monitor_load_test_tracking", "--backend", "vector", "--vector_url", vector.graphql_url)
+    return run(*command, "--sleep_time", 1, *args)
 
 
 def test_the_command(client: ClickHouse, vector: VectorEndpoint) -> None:
@@ -426,7 +424,7 @@ def test_the_command_as_in_run_books_watches_celery(client: ClickHouse) -> None:
     runs.end(client, RUN, 0)
     # It has looked at the queues before.
     with pytest.raises(CommandError, match=f"^Run {RUN} has ended already"):
-        call_command("monitor_load_test_tracking")
+        run("monitor_load_test_tracking")
 
 
 def test_lists_stay_out_of_the_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
@@ -34,6 +34,7 @@ from platform_plugin_aspects.sinks import ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import sinks, tables
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, celery_app, worker
+from platform_plugin_aspects.tests.commands import ended
 from test_utils import factories
 from test_utils.clickhouse_endpoint import READ_WRITE, ClickHouseEndpoint
 
@@ -137,13 +138,8 @@ def site(
 
 def check(*args: str) -> tuple[int, dict[str, Any]]:
     """The exit code and what is said with --json."""
-    out = StringIO()
-    code = 0
-    try:
-        call_command("aspects_check", "--json", *args, stdout=out)
-    except SystemExit as end:
-        code = int(end.code or 0)
-    return code, json.loads(out.getvalue())
+    code, out, _err = ended("aspects_check", "--json", *args)
+    return code, json.loads(out)
 
 
 def marked(said: dict[str, Any], mark: str) -> list[tuple[str, str, str]]:
@@ -481,10 +477,7 @@ def only_the_problem(code: int, said: dict[str, Any], title: str, words: str, re
 
 def report(*args: str) -> list[str]:
     """The text output of the command."""
-    out = StringIO()
-    with suppress(SystemExit):
-        call_command("aspects_check", *args, stdout=out)
-    return out.getvalue().splitlines()
+    return ended("aspects_check", *args).out.splitlines()
 
 
 def test_people_read_sections_marks_and_remedies(site: Site) -> None:

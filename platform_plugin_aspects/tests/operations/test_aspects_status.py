@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -18,6 +19,7 @@ from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState
 from platform_plugin_aspects.operations.status import FailingObject, SinkStatus, sink_statuses
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import run
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -175,11 +177,7 @@ def test_queries_do_not_grow_with_sinks_and_changes(all_on: None) -> None:
 # The command
 
 
-def run(*args: Any, **options: Any) -> str:
-    """The output of the command."""
-    out = StringIO()
-    call_command("aspects_status", *map(str, args), stdout=out, **options)
-    return out.getvalue()
+aspects_status = partial(run, "aspects_status")
 
 
 def test_the_table_for_people(settings: Any) -> None:
@@ -203,7 +201,7 @@ def test_the_table_for_people(settings: Any) -> None:
         last_error_at=now - timedelta(minutes=4.5),
         retry_at=now - timedelta(minutes=1),
     )
-    heading, *lines = run().splitlines()
+    heading, *lines = aspects_status().splitlines()
     assert heading.endswith(" UTC, cms")
     told = {line.split()[0]: line for line in lines[:-2]}
     assert list(told) == ["sink", *sinks(), "gone"]
@@ -219,15 +217,15 @@ def test_the_table_for_people(settings: Any) -> None:
 def test_failing_objects_that_are_not_shown_are_counted() -> None:
     for number in range(13):
         failed("tag", str(number))
-    assert run().splitlines()[-1] == "tag: and 3 more cannot be written"
-    assert run("--show", 0).splitlines()[-1] == "tag: and 13 more cannot be written"
-    assert "more" not in run("--show", 13)
+    assert aspects_status().splitlines()[-1] == "tag: and 3 more cannot be written"
+    assert aspects_status("--show", 0).splitlines()[-1] == "tag: and 13 more cannot be written"
+    assert "more" not in aspects_status("--show", 13)
 
 
 def test_the_figures_for_machines(settings: Any) -> None:
     failing = failed("tag", "2")
     SinkState.objects.create(sink="tag", last_success_at=NOON, objects_delivered=7)
-    data = json.loads(run("--json"))
+    data = json.loads(aspects_status("--json"))
     assert datetime.fromisoformat(data["at"]) <= datetime.now(UTC)
     assert [each["sink"] for each in data["sinks"]] == list(sinks())
     assert data["sinks"][1] == {
@@ -290,7 +288,7 @@ def test_watching_until_ctrl_c(terminal: bool) -> None:
 )
 def test_options_that_cannot_be_meant(args: tuple[str, ...], told: str) -> None:
     with pytest.raises(CommandError) as caught:
-        run(*args)
+        aspects_status(*args)
     assert str(caught.value) == told
 
 
@@ -298,4 +296,4 @@ def test_a_database_without_the_plugins_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE platform_plugin_aspects_change RENAME TO not_migrated")
     with pytest.raises(CommandError, match=r"The platform's database failed \(\w+\): .*platform_plugin_aspects_change"):
-        run()
+        aspects_status()

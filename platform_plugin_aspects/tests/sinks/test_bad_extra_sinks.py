@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.checks import WARNING, run_checks
-from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -23,6 +22,7 @@ from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
 from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.tests.commands import run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
@@ -139,7 +139,7 @@ def test_commands_run(wrong: list[str]) -> None:
     for command in ("check", "migrate", "aspects_status"):
         # As on the command line, where Django's checks come first; errors of theirs would end it.
         checked: dict[str, Any] = {} if command == "check" else {"skip_checks": False}
-        call_command(command, stdout=StringIO(), stderr=StringIO(), verbosity=0, **checked)
+        run(command, stderr=StringIO(), verbosity=0, **checked)
 
 
 def test_changes_of_the_others_are_recorded(wrong: list[str], all_on: None) -> None:
@@ -203,12 +203,6 @@ def failing(request: pytest.FixtureRequest, settings: Any, all_on: None) -> type
     return sink
 
 
-def run(command: str, *args: str) -> str:
-    out = StringIO()
-    call_command(command, *args, stdout=out, stderr=StringIO())
-    return out.getvalue()
-
-
 COMMANDS: dict[str, Callable[[], Any]] = {
     "status": lambda: run("aspects_status"),
     "tables": lambda: run("aspects_create_tables", "--dry-run"),
@@ -252,8 +246,8 @@ def test_the_others_are_delivered_by_hand(failing: type[BaseSink], clickhouse: C
     out = StringIO()
     if failing is Broken:
         with pytest.raises(Exception, match="Not all is delivered of broken"):
-            call_command("aspects_deliver", stdout=out)
+            run("aspects_deliver", stdout=out)
     else:
-        call_command("aspects_deliver", stdout=out)
+        run("aspects_deliver", stdout=out)
     assert [row["id"] for row in rows(clickhouse, "user_profile")] == [profile.pk]
     assert f"{failing.name} " in out.getvalue()

@@ -6,11 +6,9 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from xmodule.modulestore.django import modulestore
@@ -36,6 +34,7 @@ from platform_plugin_aspects.sinks import (
     XBlockSink,
 )
 from platform_plugin_aspects.sinks.column import Column, Uuid
+from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -161,7 +160,7 @@ def test_pruning_a_deleted_course_takes_its_blocks(all_on: None, clickhouse: Cli
     gone, *others = sorted(_courses_in(clickhouse, "course_overviews"))
     modulestore().delete_course(sink.parse_key(gone), user_id=1)
     assert compare(sink).extra == [gone]
-    code, output = run(object="course_overviews", repair=True, prune=True)
+    code, output = compare_by_hand(object="course_overviews", repair=True, prune=True)
     assert "course_overviews: 0 written, 1 deleted" in output
     assert (code, output.splitlines()[-1]) == (0, "equal")
     assert _courses_in(clickhouse, "course_overviews") == set(others)
@@ -175,10 +174,10 @@ def test_blocks_without_a_course_are_extra(in_range: bool, all_on: None, clickho
     modulestore().delete_course(sink.parse_key(gone), user_id=1)
     clickhouse.delete("course_overviews", "course_key", "String", [gone])
     bounds = {"range": ["course-v1:A+A+A", others[2]]} if in_range else {}
-    code, output = run(object="course_overviews", **bounds)
+    code, output = compare_by_hand(object="course_overviews", **bounds)
     assert code == 1
     assert f"course_overviews extra: {gone}" in output
-    assert run(object="course_overviews", repair=True, prune=True, **bounds)[0] == 0
+    assert compare_by_hand(object="course_overviews", repair=True, prune=True, **bounds)[0] == 0
     assert _courses_in(clickhouse, "course_blocks") == set(others)
 
 
@@ -328,40 +327,34 @@ def test_rows_that_differ_have_other_fingerprints(one: tuple[str, str], other: t
 # The command
 
 
-def run(**options: Any) -> tuple[int, str]:
-    """Exit code and output of aspects_compare."""
-    out = StringIO()
-    try:
-        call_command("aspects_compare", stdout=out, stderr=StringIO(), **options)
-    except SystemExit as end:
-        return int(end.code or 0), out.getvalue()
-    except CommandError as error:
-        return error.returncode, str(error)
-    return 0, out.getvalue()
+def compare_by_hand(**options: Any) -> tuple[int, str]:
+    """The exit code of aspects_compare, and its output or else its message."""
+    code, out, err = ended("aspects_compare", **options)
+    return code, out or err
 
 
 def test_the_command_says_equal_then_different_then_mends(all_on: None, clickhouse: ClickHouse) -> None:
     sink = _fill(TaxonomySink)
-    assert run(object="taxonomy")[0] == 0
+    assert compare_by_hand(object="taxonomy")[0] == 0
     gone = rows(clickhouse, "taxonomy")[-1]["id"]
     clickhouse.delete("taxonomy", "id", "Int32", [gone])
-    code, output = run(object="taxonomy")
+    code, output = compare_by_hand(object="taxonomy")
     assert code == 1
     assert f"taxonomy missing: {gone}" in output
-    code, output = run(object="taxonomy", json=True)
+    code, output = compare_by_hand(object="taxonomy", json=True)
     assert code == 1
     (data,) = json.loads(output)
     assert data["missing"] == [str(gone)]
     assert data["equal"] is False
-    code, output = run(object="taxonomy", repair=True)
+    code, output = compare_by_hand(object="taxonomy", repair=True)
     assert code == 0
     assert "taxonomy: 1 written, 0 deleted" in output
     assert compare(sink).equal
 
 
 def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: ClickHouse) -> None:
-    call_command("dump_data_to_clickhouse", object="all", stdout=StringIO())
-    code, output = run(object="all")
+    run("dump_data_to_clickhouse", object="all")
+    code, output = compare_by_hand(object="all")
     assert code == 0
     for sink in SOURCES:
         assert sink.name in output
@@ -392,7 +385,7 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
 def test_what_cannot_be_compared_ends_with_exit_code_2(
     options: dict[str, Any], words: str, all_on: None, clickhouse: ClickHouse
 ) -> None:
-    code, output = run(**options)
+    code, output = compare_by_hand(**options)
     assert code == 2
     assert words in output
 
@@ -400,32 +393,35 @@ def test_what_cannot_be_compared_ends_with_exit_code_2(
 def test_the_last_line_says_what_was_compared(all_on: None, clickhouse: ClickHouse) -> None:
     sink = _fill(TaxonomySink)
     keys = sorted(row["id"] for row in rows(clickhouse, "taxonomy"))
-    assert run(object="taxonomy")[1].splitlines()[-1] == "equal"
-    assert run(object="taxonomy", range=["0", "9"])[1].splitlines()[-1] == "equal in this range"
-    code, output = run(object="taxonomy", sample=1e-12, batch_size=3)
+    assert compare_by_hand(object="taxonomy")[1].splitlines()[-1] == "equal"
+    assert compare_by_hand(object="taxonomy", range=["0", "9"])[1].splitlines()[-1] == "equal in this range"
+    code, output = compare_by_hand(object="taxonomy", sample=1e-12, batch_size=3)
     assert code == 2
     assert output == "Nothing was compared: --sample 1e-12 chose none of 4 ranges. Try again, or give a larger share"
     random.seed(2)
-    code, output = run(object="taxonomy", sample=0.5, batch_size=3)
+    code, output = compare_by_hand(object="taxonomy", sample=0.5, batch_size=3)
     assert code == 0
     assert output.splitlines()[1].split()[:5] == ["taxonomy", "3", "2", "of", "4"]
     assert output.splitlines()[-1] == "equal in the 2 of 4 ranges that were compared"
 
     clickhouse.delete("taxonomy", "id", "Int32", [keys[0]])
     mend = "different: write what is missing or stale with --repair"
-    assert run(object="taxonomy")[1].splitlines()[-1] == mend
+    assert compare_by_hand(object="taxonomy")[1].splitlines()[-1] == mend
     _replace(sink, keys[1], "id", "toInt32(5000)", "2026")
-    assert run(object="taxonomy")[1].splitlines()[-1] == f"{mend}, and delete what is extra with --repair --prune"
+    assert (
+        compare_by_hand(object="taxonomy")[1].splitlines()[-1]
+        == f"{mend}, and delete what is extra with --repair --prune"
+    )
     extra = "different: delete what is extra with --repair --prune"
-    assert run(object="taxonomy", repair=True)[1].splitlines()[-1] == extra
-    assert run(object="taxonomy", repair=True, prune=True)[1].splitlines()[-1] == "equal"
+    assert compare_by_hand(object="taxonomy", repair=True)[1].splitlines()[-1] == extra
+    assert compare_by_hand(object="taxonomy", repair=True, prune=True)[1].splitlines()[-1] == "equal"
 
 
 def test_what_cannot_be_repaired_is_not_sent_to_repair(all_on: None, clickhouse: ClickHouse) -> None:
     _fill(TaxonomySink)
     factories.make_taxonomy(id=2**31 + 5)
     Change.objects.all().delete()
-    code, output = run(object="taxonomy", repair=True)
+    code, output = compare_by_hand(object="taxonomy", repair=True)
     assert code == 1
     assert output.splitlines()[-1] == "different: what is still missing or stale could not be written, or changed again"
 
