@@ -108,8 +108,8 @@ class BaseSink(Switch, ABC):
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
         """After ``write``: delete rows that must not be in ClickHouse, because the source changed after ``read``.
 
-        ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. An
-        earlier attempt may have written rows of the others.
+        ``asked``: all objects that were to be read; None: those of the batch. An earlier attempt may have written rows
+        of the others. With ``since`` they are many more than those of the batch.
         """
 
     def delete(self, keys: Sequence[Any]) -> None:

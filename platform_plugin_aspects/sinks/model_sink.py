@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -204,12 +205,13 @@ class ModelBaseSink(BaseSink):
 
     def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
         """See BaseSink."""
-        there = self._there(Selection(keys=keys))
+        there = set(self._there(Selection(keys=keys)))
         return [key for key in keys if key not in there]
 
-    def _there(self, selection: Selection) -> set[Any]:
-        """Which of the selected keys the source has, retired learners included."""
-        return set(self.within(self.manager.all(), selection).order_by().values_list("pk", flat=True))
+    def _there(self, selection: Selection) -> Sequence[Any]:
+        """The selected keys that the source has, in order, retired learners included."""
+        queryset = self.within(self.manager.all(), selection).order_by("pk")
+        return read_columns(queryset, (queryset.model._meta.pk.attname,))[0]
 
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
@@ -244,20 +246,35 @@ class ModelBaseSink(BaseSink):
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
         """See BaseSink. Takes out retired learners, and objects that are gone."""
         asked = asked or Selection(keys=batch.keys)
+        if not (self._keeps_out_retired or self.deletes):
+            return
+        there = self._there_after(batch, asked)
         if self._keeps_out_retired:
-            retired = edx_platform.retired_among(self.within(self.manager.all(), asked), self.learner)
+            # The platform has a record of each retirement since the batch was read; earlier ones may have none, and
+            # these learners are not in the batch.
+            by_username = asked.since is not None or there != batch.keys
+            among = self.within(self.manager.all(), asked)
+            retired = edx_platform.retired_among(among, self.learner, by_username=by_username)
             # Rows written before a retirement that may still be cancelled stay.
             written_before = retired.difference(batch.columns.get(self.learner, ()))
             if written_before:
                 retired -= edx_platform.pending_among(written_before)
             self._take_out("user_id", "Int32", sorted(retired))
             databases.check_before_use()
-        if self.deletes and len(batch):
-            there = self._there(asked)
+        if self.deletes and len(batch) and there != batch.keys:
+            left = set(there)
             rows = batch.columns[self._row_path] if self._row_path else batch.keys
-            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in there]
+            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in left]
             if gone:
                 self.delete(gone)
+
+    def _there_after(self, batch: Batch, asked: Selection) -> Sequence[Any]:
+        """The keys that the source has now: of those asked for or, if a date selected few of many, of the batch."""
+        if asked.since is None:
+            return self._there(asked)
+        starts = range(0, len(batch), self.batch_size)
+        parts = [self._there(Selection(keys=batch.keys[start : start + self.batch_size])) for start in starts]
+        return [*chain.from_iterable(parts)]
 
     @cached_property
     def _keeps_out_retired(self) -> bool:

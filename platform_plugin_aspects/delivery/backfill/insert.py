@@ -131,14 +131,12 @@ class Inserter:
         return write_what_can_be(batch, write)
 
     def clean_up(self, insert: PendingInsert, retry: Callable[[Callable[[], None]], None]) -> None:
-        """Let the sink delete obsolete rows of all keys that the insert covers, each batch through ``retry``."""
+        """Let the sink delete obsolete rows of all keys that the insert covers, through ``retry``."""
         if self.dry_run:
             return
-        batches = [each.batch for each in insert.batches] or [Batch((), {})]
-        # Keys without a batch, before, between and after the batches, belong to one of them.
-        starts = [insert.after, *(each.after for each in insert.batches[1:])]
-        end = self.selection.upto if insert.last else insert.upto
-        for batch, after, upto in zip(batches, starts, [*starts[1:], end], strict=True):
-            databases.check_before_use()
-            asked = Selection(keys=self.selection.keys, after=after, upto=upto)
-            retry(partial(self.sink.clean_up, batch, insert.stamp, asked))
+        databases.check_before_use()
+        batches = [self.sink.keys_and_learners(each.batch) for each in insert.batches]
+        batch = Batch.joined(batches) if batches else Batch((), {})
+        upto = self.selection.upto if insert.last else insert.upto
+        asked = Selection(self.selection.keys, after=insert.after, upto=upto, since=self.selection.since)
+        retry(partial(self.sink.clean_up, batch, insert.stamp, asked))

@@ -178,3 +178,21 @@ def test_a_retired_learner_without_rows_costs_no_delete(clickhouse_http: ClickHo
         assert deliver_changes("user_profile").status == "delivered"
     backfill(UserProfileSink(), Walk(), Summary())
     assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]
+
+
+@SINKS
+@pytest.mark.parametrize("asked", [Selection(), Selection(since=datetime(2020, 1, 1, tzinfo=UTC))])
+def test_a_clean_up_deletes_the_gone_and_the_retired_of_a_large_insert(
+    clickhouse: ClickHouse, sink_class: type[ModelBaseSink], asked: Selection
+) -> None:
+    gone, leaving, long_gone, staying = (learner() for _ in range(4))
+    sink = sink_class()
+    batch = sink.read(Selection())
+    sink.write(batch, take_stamp(sink.name))
+    retirement.retire(long_gone)
+    retirement.clean_up()
+    without_long_gone = sink.read(Selection())
+    sink.manager.filter(user_id=gone.pk).delete()
+    retirement.retire(leaving)
+    sink.clean_up(without_long_gone, take_stamp(sink.name), asked)
+    assert users_in(sink) == [staying.pk]
