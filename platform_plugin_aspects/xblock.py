@@ -144,7 +144,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             return _refusal(403, _("You do not have permission to see this dashboard."), "permission_denied")
         uuid = _uuid(self.dashboard_uuid)
         if uuid is None:
-            return _refusal(400, _("This component names no dashboard."), "no_dashboard")
+            return _refusal(400, _("This component does not name a dashboard."), "no_dashboard")
         try:
             count_request(reader[0])
             token = tokens.guest_token(*reader, [uuid], _filters(self.filters))

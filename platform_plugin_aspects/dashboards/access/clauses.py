@@ -1,7 +1,7 @@
-"""Row-level clauses of a guest token: all that keeps a course team to the rows of its own course.
+"""Row-level clauses of a guest token: they alone keep a course team to the rows of its own course.
 
-Superset checks nothing of them. It puts each in parentheses, joins them by AND, and gives a guest any column of any row
-that they leave. So each is whole in itself, and none is text that somebody typed.
+Superset does not check them. It puts each in parentheses, joins them by AND, and gives a guest any column of any row
+that they leave. So each is whole in itself, and never text that somebody typed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The guest token of a person's page: with the clauses of its course, and the same one again while it is good."""
+"""Guest tokens of pages: with the clauses of the course, and from the cache for the first half of their lifetime."""
 
 from __future__ import annotations
 

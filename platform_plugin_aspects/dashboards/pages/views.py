@@ -55,12 +55,12 @@ class ReportsView(AspectsView):
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeReports)
     throttle_classes = (ReportsThrottle,)
 
-    #: What may be asked for.
+    #: The kinds of keys that the URL may hold.
     kind_of_key: type | UnionType = CourseKey
 
     @cached_property
     def key(self) -> CourseKey | UsageKey:
-        """The key in the URL; NotFound when its text is not a key of the kind."""
+        """The key in the URL; NotFound when its text is not a key of these kinds."""
         (text,) = self.kwargs.values()
         key = edx_platform.content_key(text)
         if key is None or not isinstance(key, self.kind_of_key):

@@ -64,7 +64,7 @@ class ServiceSession:
             raise SupersetRefused(f"{exchange(response)} right after logging in")
         if _refuses_login(response):
             raise SupersetRefused(
-                f"{exchange(response)}, for want of a CSRF token or a referrer",
+                f"{exchange(response)}, because the request had no CSRF token or no referrer",
                 'give the service account "can read on SecurityRestApi", or Superset\'s WTF_CSRF_EXEMPT_LIST the entry '
                 '"superset.security.api.guest_token"; over https, internal_service_url in SUPERSET_CONFIG must be the '
                 "address by which Superset knows itself",

@@ -186,7 +186,7 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
     "the account may not read CSRF tokens": (
         lambda reports: reports.superset.accounts.update(superset=("s3cret-password", {GRANT})),
         "Superset",
-        "was answered with HTTP 400, for want of a CSRF token",
+        "was answered with HTTP 400, because the request had no CSRF token",
         'Give the service account "can read on SecurityRestApi"',
     ),
     "a dashboard is missing": (
