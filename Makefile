@@ -29,10 +29,10 @@ STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
 # Whose prose is clean: add a folder, or take a module out of the exceptions, when it is.
-PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils benchmarks \
-	$(addprefix $(PACKAGE)/,clickhouse delivery extensions load_test management operations settings static) \
-	$(filter-out %/xblock.py,$(wildcard $(PACKAGE)/*.py)) \
-	$(addprefix $(PACKAGE)/tests/,clickhouse delivery docs load_test management operations services) \
+PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils benchmarks $(wildcard $(PACKAGE)/*.py) \
+	$(addprefix $(PACKAGE)/,clickhouse dashboards delivery extensions load_test management operations settings) \
+	$(addprefix $(PACKAGE)/,static templates) \
+	$(addprefix $(PACKAGE)/tests/,clickhouse dashboards delivery docs e2e js load_test management operations services) \
 	$(wildcard $(PACKAGE)/tests/*.py)
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
 
