@@ -26,30 +26,21 @@ from platform_plugin_aspects.load_test.report import Report, table
 #: matplotlib's markers, and the same as text.
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆"}
 RUN_COLOURS = tuple(f"run-{number}" for number in range(1, 6))
-#: So many runs have looks of their own: five colours and four markers meet in as many ways.
+#: The number of different looks: each of five colours with each of four markers.
 MOST_RUNS = len(RUN_COLOURS) * len(MARKERS)
-#: matplotlib knows no custom properties of CSS: {name of the property: the colour that stands for it in drawings}.
+#: {custom property of CSS: the colour that stands for it in drawings, because matplotlib does not know properties}.
 COLOURS = {name: f"#{number:06x}" for number, name in enumerate(("ink", "rule", *RUN_COLOURS), start=1)}
 #: Width and height in inches of 72 CSS pixels; the page shows the one that it has room for.
 SIZES = {"wide": (14.4, 3.6), "narrow": (5.4, 3.8)}
 #: Lines carry at most so many markers.
 MARKERS_PER_LINE = 20
 STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), COLOURS["ink"]),
+    **dict.fromkeys(("axes.edgecolor", "grid.color", "xtick.color", "ytick.color"), COLOURS["rule"]),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "svg.fonttype": "none",
     "font.size": 12,
-    "text.color": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["rule"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": COLOURS["rule"],
-    "xtick.color": COLOURS["rule"],
-    "ytick.color": COLOURS["rule"],
-    "xtick.labelcolor": COLOURS["ink"],
-    "ytick.labelcolor": COLOURS["ink"],
-    "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
 

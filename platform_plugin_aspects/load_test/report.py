@@ -20,7 +20,7 @@ LATE_SECS = 5
 UNKNOWN = "-"
 #: Fields of a run that JSON has as they are.
 ABOUT = ("run_id", "tags", "course_id", "num_users", "username_prefix", "started_at", "ended_at")
-#: Characters of a cell, of which somebody else may have written a million.
+#: The most characters of a cell: anybody may have written a million.
 CELL = 1_000
 
 
@@ -117,20 +117,12 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
 
 def listing(runs: Sequence[Run]) -> list[list[str]]:
     """Runs as the rows of a table with headings."""
-    headings = ["run", "started (UTC)", "users", "events sent", "tags"]
-    return [
-        headings,
-        *(
-            [
-                excerpt(run.run_id, CELL),
-                _moment(run.started_at),
-                _whole(run.num_users),
-                _whole(run.sent_event_count),
-                excerpt(", ".join(run.tags), CELL),
-            ]
-            for run in runs
-        ),
-    ]
+    rows = [["run", "started (UTC)", "users", "events sent", "tags"]]
+    for run in runs:
+        numbers = _whole(run.num_users), _whole(run.sent_event_count)
+        tags = excerpt(", ".join(run.tags), CELL)
+        rows.append([excerpt(run.run_id, CELL), _moment(run.started_at), *numbers, tags])
+    return rows
 
 
 def make_report(run: Run) -> Report:

@@ -45,7 +45,7 @@ def require_workers(connection: Connection) -> None:
                 "--workers cannot be used with Celery's broker memory://, which no other process can reach: "
                 "set CELERY_BROKER_URL, or leave --workers out"
             )
-    for finding in celery_workers.look(tasks.backfill_range.name):
+    for finding in celery_workers.examine(task=tasks.backfill_range.name):
         if finding.mark is Mark.PROBLEM:
             raise CommandError(f"{finding.text}. {finding.remedy}")
 

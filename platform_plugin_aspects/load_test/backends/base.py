@@ -15,11 +15,11 @@ TIMEOUT_SECS = 5
 
 
 class BackendError(Exception):
-    """The backend did not say how much it holds; the message says why."""
+    """The backend's figures cannot be read; the message says why."""
 
 
 class Backend(ABC):
-    """One way of the events: a dataclass, whose fields are options of monitor_load_test_tracking."""
+    """A path of the events to ClickHouse: a dataclass whose fields are options of monitor_load_test_tracking."""
 
     name: ClassVar[str]
 
@@ -67,5 +67,5 @@ def required(name: str) -> Any:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BackendError:
-    """For a name that means nothing; ``known`` are those that do."""
+    """The error for an unknown name."""
     return BackendError(f"There is no {what} {name!r}; there is: {', '.join(sorted(known)) or 'none'}")

@@ -11,7 +11,7 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from .base import TIMEOUT_SECS, Backend, BackendError
 
-#: A broker that accepts connections and then says nothing is to fail too; other transports ignore what is Redis's.
+#: A broker that accepts connections and then is silent must fail, too. Only Redis needs these; others ignore them.
 OPTIONS = {"socket_connect_timeout": TIMEOUT_SECS, "socket_timeout": TIMEOUT_SECS}
 
 
@@ -31,7 +31,7 @@ class Celery(Backend):
         queues = {"lms": self.lms_queue or default_queue("lms"), "cms": self.cms_queue or default_queue("cms")}
         with current_app.connection_for_read(connect_timeout=TIMEOUT_SECS, transport_options=OPTIONS) as connection:
             try:
-                # Not again and again for ever, as kombu does by itself.
+                # Without max_retries, kombu would retry for ever.
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=TIMEOUT_SECS)
                 lengths = {f"{service}_queue_length": _length(connection, queue) for service, queue in queues.items()}
             except (OperationalError, *connection.connection_errors, *connection.channel_errors) as error:

@@ -60,4 +60,4 @@ def _crashed(error: Exception, examination: Examination) -> Finding:
             return Mark.SKIPPED(f"This cannot be looked at ({place}): see {cause} first")
     if isinstance(error, DatabaseError) and PLATFORM not in examination.found:
         return examination.because_of(PLATFORM, "This cannot be looked at", f"The platform's database fails ({place})")
-    return Mark.CRASHED(place, "Report this as a mistake of the plugin")
+    return Mark.CRASHED(place, "Report this as a bug of the plugin")

@@ -32,7 +32,7 @@ MAX_SKEW_SECS = 10
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """From the outside in: what cannot be reached is not looked into."""
+    """Examine from the outside in; the first failure ends it."""
     try:
         connection = examination.connection
     except Misconfigured as failure:
@@ -59,7 +59,7 @@ def _problem(failure: Failure, connection: Connection) -> Finding:
     if not known and connection.embedded_path is not None:
         remedy = f"See that this process may make and write the folder in {URL}"
     if isinstance(failure, Unavailable):
-        remedy = f"See that it runs, that {URL} names it, and what is in between"
+        remedy = f"See that it runs, that {URL} names it, and the proxies in between"
     if failure.code is None and connection.proxy:
         remedy += f"; if the proxy is not meant for it, add {urlsplit(connection.url).hostname} to no_proxy"
     return Mark.PROBLEM(str(failure).removesuffix(f": {known}"), remedy)
@@ -71,7 +71,7 @@ def compare_clocks(before: float, theirs: float, after: float) -> Finding:
     if abs(ahead) - uncertain > MAX_SKEW_SECS:
         return Mark.PROBLEM(
             f"ClickHouse's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} that of this host",
-            "Set the clock that is wrong, by NTP: of several rows of an object, that with the latest time counts",
+            "Set the wrong clock by NTP, because the row with the latest time counts as the object's newest",
         )
     if uncertain > MAX_SKEW_SECS:
         return Mark.NOTE(f"The clocks cannot be compared: ClickHouse took {after - before:,.0f} s to answer")
@@ -98,7 +98,7 @@ def _database(client: ClickHouse) -> Iterator[Finding]:
     sound = {
         name: table
         for name, table in on.items()
-        # That rights on it are missing is for _rights to say.
+        # _rights reports the missing rights on a hidden table.
         if name in hidden or (name in actual and not table.drift(actual[name]))
     }
     yield from _rights(client, sound, [name for name in on if name not in sound])

@@ -1,6 +1,6 @@
 """The instructor dashboards: which of them have the reports.
 
-Wrong names in OPEN_EDX_FILTERS_CONFIG, and the lack of any, are for the system checks to say.
+System checks report wrong or missing names in OPEN_EDX_FILTERS_CONFIG.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Examination:
 
     @property
     def clickhouse(self) -> ClickHouse:
-        """The open connection. Raises the Failure of opening it, again and again, after having waited for it once."""
+        """The open connection. It is opened once; raises the Failure of that each time."""
         if isinstance(self._opened, Failure):
             raise self._opened
         return self._opened

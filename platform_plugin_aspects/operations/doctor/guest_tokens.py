@@ -1,12 +1,13 @@
 """Guest tokens: whether Superset grants them, or accepts those made here, and what guests may do.
 
-How Superset 6.1 answers to what is asked here was seen on a running one.
+The expected answers are those of a running Superset 6.1.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +24,7 @@ from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_
 from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
 
 ME = "api/v1/me/"
-#: Whom the guest tokens of the doctor are for, and what they show.
+#: The user and the row-level clauses of the doctor's guest tokens.
 GUEST = "aspects_check"
 NO_ROWS = ("1 = 0",)
 #: GUEST_TOKEN_JWT_SECRET, where Superset's operators have not set it.
@@ -66,22 +67,22 @@ def made_here(config: SupersetConfig, **changes: Any) -> str:
 
 
 def is_accepted(config: SupersetConfig, token: str) -> bool:
-    """Whether Superset takes who has this token for the guest; SupersetMisconfigured where there is no Superset."""
+    """Whether Superset accepts this token; SupersetMisconfigured if another server answers."""
     response = ask_as_guest(config, token, ME)
     if response.status_code == HTTPStatus.OK:
-        # Superset may be set up to tell everybody who they are, those too who are nobody.
+        # Superset can be set up to answer anonymous users, too.
         return f'"{GUEST}"' in response.text
     if response.status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return False
-    # Forbidden: a guest, whose role may not ask this; unless everybody is refused so, by a proxy for example.
+    # Forbidden: a guest whose role may not ask this, unless everybody is refused, by a proxy for example.
     response = ask_as_guest(config, "invalid", ME)
     return response.status_code != HTTPStatus.FORBIDDEN
 
 
 def refusal(config: SupersetConfig) -> Finding:
-    """Why Superset refuses the tokens made here: it does not say, so what operators leave as it is gets tried."""
+    """Why Superset refuses the tokens made here. It does not say: try the values that operators leave unchanged."""
     if is_accepted(config, made_here(config, guest_token_secret=DEFAULT_SECRET, guest_token_algorithm="HS256")):
         return _default_secret("Set it to guest_token_secret of SUPERSET_CONFIG")
     urls = (config.service_url, config.internal_service_url)
@@ -118,12 +119,10 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
 
 
 def _is_made_with_default_secret(token: str) -> bool:
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            jwt.decode(token, DEFAULT_SECRET, list(ALGORITHMS), options={"verify_aud": False, "verify_iat": False})
-        except jwt.PyJWTError:
-            return False
-    return True
+    with warnings.catch_warnings(action="ignore"), suppress(jwt.PyJWTError):
+        jwt.decode(token, DEFAULT_SECRET, list(ALGORITHMS), options={"verify_aud": False, "verify_iat": False})
+        return True
+    return False
 
 
 def _default_secret(remedy: str) -> Finding:

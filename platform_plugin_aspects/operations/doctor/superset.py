@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any
@@ -34,7 +33,7 @@ FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORI
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """All that a page needs of Superset to show dashboards, asked for as the plugin and as browsers do."""
+    """Ask Superset, as the plugin and as browsers do, for all that a page needs to show dashboards."""
     if not is_configured():
         yield Mark.NOTE("SUPERSET_CONFIG is not set: no reports are shown")
         return
@@ -121,7 +120,7 @@ def _has_host(url: Any) -> bool:
 
 
 def _embeds(config: SupersetConfig, dashboard: Dashboard) -> bool:
-    """Whether Superset's feature EMBEDDED_SUPERSET is on; where it is off, not even logging in is asked of anybody."""
+    """Whether Superset's feature EMBEDDED_SUPERSET is on: without it, the answer is 404 before any login."""
     url = f"{config.internal_service_url}api/v1/embedded_dashboard/{dashboard.uuid}"
     return guest_tokens.get(config, url).status_code != HTTPStatus.NOT_FOUND
 
@@ -192,7 +191,7 @@ def _subqueries(pages: Iterable[requests.Response]) -> Iterator[Finding]:
 
 
 def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
-    """Whether browsers show Superset in a frame of the LMS; of other pages, it is for the operator to know."""
+    """Whether browsers show Superset in a frame of the LMS; for other pages, a note says so."""
     lms = settings.LMS_ROOT_URL
     if urlsplit(lms).scheme == "https" and urlsplit(config.service_url).scheme == "http":
         yield Mark.PROBLEM(
@@ -200,21 +199,21 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
             "Serve Superset over https, and correct service_url in SUPERSET_CONFIG",
         )
         return
-    seen = Mark.OK("Browsers may show Superset in pages of")
+    mark, shown = Mark.OK, "Browsers may show Superset"
     try:
         page = _page(config, config.service_url, dashboard)
     except SupersetError as error:
         yield Mark.NOTE(f"The browsers' way to Superset, service_url, is closed from here: {error.problem}")
         page = _own_page(config, dashboard)
         # A proxy on the browsers' way may have its own headers.
-        seen = Mark.NOTE("Superset itself may be shown in pages of")
+        mark, shown = Mark.NOTE, "Superset itself may be shown"
     if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
         yield Mark.PROBLEM(f"Browsers do not find Superset: {exchange(page)}", "Correct service_url in SUPERSET_CONFIG")
         return
     for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
         origin = _origin(url)
         if may_frame(url, config.service_url, page.headers):
-            yield replace(seen, text=f"{seen.text} {origin}")
+            yield mark(f"{shown} in pages of {origin}")
         else:
             yield (Mark.PROBLEM if url == lms else Mark.NOTE)(
                 f"Browsers do not show Superset in pages of {origin}: its Content-Security-Policy or X-Frame-Options "

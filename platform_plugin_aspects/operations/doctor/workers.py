@@ -11,22 +11,17 @@ from kombu.exceptions import KombuError
 from platform_plugin_aspects.delivery.outbox import TASK
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, service
 
-#: Seconds to wait for the broker, and for the workers, of which nobody knows how many there are.
+#: Seconds to wait for the broker, and for the workers, whose number is unknown.
 BROKER_SECS = 3
 WORKERS_SECS = 2
 #: A broker that accepts connections and then says nothing must not keep the doctor either.
 TRANSPORT_OPTIONS = {"socket_connect_timeout": BROKER_SECS, "socket_timeout": BROKER_SECS}
 
 
-def examine(_examination: Examination) -> Iterator[Finding]:
-    """The broker, then the workers behind it; also when nothing is pending."""
-    return look(TASK)
-
-
-def look(task: str) -> Iterator[Finding]:
+def examine(_examination: Examination | None = None, *, task: str = TASK) -> Iterator[Finding]:
     """Whether Celery's broker answers, and a worker behind it that would run ``task`` for this service."""
     if current_app.conf.task_always_eager:
-        yield Mark.NOTE("CELERY_TASK_ALWAYS_EAGER: who changes something delivers it, without workers")
+        yield Mark.NOTE("CELERY_TASK_ALWAYS_EAGER is on: changes are delivered where they are made, without workers")
         return
     try:
         connection = current_app.connection_for_write(connect_timeout=BROKER_SECS, transport_options=TRANSPORT_OPTIONS)
@@ -55,8 +50,8 @@ def _no_broker(address: str, error: Exception) -> Finding:
 
 
 def _workers(connection: Any, task: str) -> Iterator[Finding]:
-    """Findings from the answers of the workers."""
-    queue = _queue(task)
+    # The queue to which this service sends the task.
+    queue = current_app.amqp.router.route({}, task)["queue"].name
     control = current_app.control
     queues = control.inspect(timeout=WORKERS_SECS, connection=connection).active_queues() or {}
     consumers = sorted(host for host, active in queues.items() if queue in {each["name"] for each in active or ()})
@@ -77,9 +72,3 @@ def _workers(connection: Any, task: str) -> Iterator[Finding]:
         )
     else:
         yield Mark.OK(f"Celery workers that take tasks from {queue}: {len(consumers)}")
-
-
-def _queue(task: str) -> str:
-    """The queue to which this service sends ``task``."""
-    options = current_app.amqp.router.route({}, task)
-    return str(options["queue"].name)

@@ -1,4 +1,4 @@
-"""The command load_test_tracking_events: what it makes, sends and records, and what it refuses."""
+"""load_test_tracking_events makes people and events, records the run, and refuses wrong options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of load tests that somebody else wrote: the bad row is named and left out, and all else goes on."""
+"""A bad row of a load test, which anybody may have written, is named and left out; the others count."""
 
 from __future__ import annotations
 

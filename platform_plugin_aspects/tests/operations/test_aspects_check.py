@@ -1,4 +1,4 @@
-"""aspects_check on a site that is well, and on sites of which one thing is broken."""
+"""aspects_check on a healthy site, and on sites with one fault."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ALONE = "course-v1:Org+Course+alone"
 
 @dataclass
 class Site:
-    """A site that is well; faults are made with its parts."""
+    """A healthy site, whose methods cause faults."""
 
     settings: Any
     endpoint: ClickHouseEndpoint
@@ -59,7 +59,7 @@ class Site:
         self.endpoint.engine.query(statement.format(db=database))
 
     def use_broker(self, url: str = "memory://") -> None:
-        """Tasks go to workers, of which there are none."""
+        """Tasks go to workers, but no worker runs."""
         self.until_the_end.enter_context(celery_app(url, fixups=()))
 
     def start_worker(self) -> None:
@@ -68,7 +68,7 @@ class Site:
         self.until_the_end.enter_context(worker())
 
     def wait_for_delivery(self, failures: int = 0, **columns: Any) -> None:
-        """Something has waited for an hour, as far as the outbox knows after so many failed deliveries."""
+        """A change has waited for an hour, after so many failed deliveries."""
         change = Change.objects.create(sink="tag", object_id="1", **columns)
         Change.objects.filter(pk=change.pk).update(recorded_at=timezone.now() - timedelta(hours=1))
         SinkState.objects.update_or_create(
@@ -76,7 +76,7 @@ class Site:
         )
 
     def serve(self, **values: Any) -> None:
-        """ClickHouse is a server, as it is in production; ``values`` of the plugin's settings for it are others."""
+        """Use a ClickHouse server, as in production; ``values`` replace those of the plugin's settings."""
         server = {"url": self.endpoint.url, "username": "ch_cms", "password": PASSWORD}
         self.configure_clickhouse(**{**server, **values})
 
@@ -92,7 +92,7 @@ class Site:
         self.endpoint.users["ch_cms"] = (PASSWORD, {"event_sink*": names})
 
     def forget_a_grant(self) -> None:
-        """The plugin's user has all rights, on all tables but one, which it does not even see."""
+        """The plugin's user has all rights on all tables but one, which it does not see."""
         self.serve()
         database = self.settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG["database"]
         granted = {table.name for table in tables()} - {"tag"}
@@ -137,7 +137,7 @@ def site(
 
 
 def check(*args: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and what is said with --json."""
+    """The exit code and the output of --json."""
     code, out, _err = ended("aspects_check", "--json", *args)
     return code, json.loads(out)
 
@@ -463,7 +463,7 @@ def test_what_is_broken_is_named_with_its_remedy_and_nothing_else(name: str, sit
 
 
 def only_the_problem(code: int, said: dict[str, Any], title: str, words: str, remedy_words: str) -> None:
-    """The one problem is this one."""
+    """Assert that this is the only problem."""
     ((section, text, remedy),) = marked(said, "problem")
     assert section == title
     assert words in text
@@ -502,7 +502,7 @@ def test_no_problem_is_said_only_of_what_was_examined(site: Site) -> None:
 
 
 class UnreadableSink(ModelBaseSink):
-    """Somebody's sink, with a mistake."""
+    """A third party's sink, with a mistake."""
 
     name = "unreadable"
     model = "user_preference"

@@ -1,4 +1,4 @@
-"""aspects_check on a site that shows reports, and on sites of which something is broken about these."""
+"""aspects_check on a site that shows reports, and on sites where a part of them is broken."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reports:
         self.settings.OPEN_EDX_FILTERS_CONFIG = {pages[name].filter_type: [step] for name, step in steps.items()}
 
     def lose(self, *uuids: str) -> None:
-        """Superset has these dashboards no more."""
+        """Superset no longer has these dashboards."""
         self.superset.dashboards -= set(uuids)
 
 

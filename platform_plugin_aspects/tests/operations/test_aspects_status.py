@@ -1,4 +1,4 @@
-"""How delivery is doing: the figures, and the command that shows them."""
+"""The state of delivery: the figures, and the command that shows them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_clickhouse_does_not_take_is_not_counted(all_on: None, clickhouse_h
 
 
 def test_a_delivery_that_is_rolled_back_is_not_counted(all_on: None, clickhouse: ClickHouse) -> None:
-    """ClickHouse has the rows, but the changes are there still: they are counted when they leave."""
+    """ClickHouse has the rows, but the changes remain: they are counted when they are deleted."""
     factories.make_user()
     with transaction.atomic():
         assert deliver_changes("user_profile").objects == 1
@@ -113,7 +113,7 @@ def test_what_is_pending_and_since_when(settings: Any) -> None:
 
 
 def failed(sink: str, object_id: str, attempts: int = 1) -> FailingObject:
-    """An object that failed; what is expected to be said of it."""
+    """An object that failed; returns its expected status."""
     retry_at = NOON + timedelta(hours=attempts)
     Change.objects.create(sink=sink, object_id=object_id, attempts=attempts, error="it is bad", retry_at=retry_at)
     return FailingObject(object_id, attempts, "it is bad", retry_at)
@@ -247,7 +247,7 @@ def test_the_figures_for_machines(settings: Any) -> None:
 
 
 class Viewer(StringIO):
-    """Somebody who looks on and presses Ctrl-C after the third look; before each one, a change is recorded."""
+    """A viewer who presses Ctrl-C after the third report; a change is recorded before each."""
 
     def __init__(self, terminal: bool):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Faults on the way to ClickHouse, Superset or Vector name the proxy of the environment that was between."""
+"""Errors of connections to ClickHouse, Superset and Vector name the proxy in between."""
 
 from __future__ import annotations
 

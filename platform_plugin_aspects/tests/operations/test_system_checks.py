@@ -25,7 +25,7 @@ BOARD = {"name": "Course", "slug": "course", "uuid": "c0e64194-33d1-4d5a-8c10-4f
 
 @pytest.fixture
 def found(settings: Any) -> Any:
-    """Runs the plugin's checks with some settings; {id: message} of what they say."""
+    """Runs the plugin's checks with some settings; returns {id: message}."""
 
     def found(**configured: Any) -> dict[str, CheckMessage]:
         for name, value in configured.items():
