@@ -15,7 +15,6 @@ from http import HTTPStatus
 from typing import Any
 
 import requests
-from urllib3.exceptions import ProtocolError
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
@@ -127,7 +126,7 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
     """
     asked = f"{method} {url}{requests_proxy(url)}"
     try:
-        response = _request(http, method, url, deadline, **options)
+        response = request(http, method, url, deadline, **options)
     except (requests.Timeout, TimeoutError):
         raise SupersetTimeout(f"{asked} was not answered within {deadline.seconds} s") from None
     except TooLarge:
@@ -146,16 +145,6 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
     if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
         raise SupersetTimeout(exchange(response))
     return response
-
-
-def _request(http: requests.Session, method: str, url: str, deadline: Deadline, **options: Any) -> requests.Response:
-    try:
-        return request(http, method, url, deadline, **options)
-    except requests.ConnectionError as error:
-        if not isinstance(error.args[0], ProtocolError):
-            raise
-    # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
-    return request(http, method, url, deadline, **options)
 
 
 #: By process and configuration: a session that was inherited through fork would share its sockets with the parent.

@@ -127,8 +127,15 @@ def request(session: requests.Session, method: str, url: str, deadline: Deadline
 
     Raises requests.RequestException, TimeoutError at the deadline, and TooLarge.
     """
+    options |= {"stream": True, "allow_redirects": False}
     with deadline.running():
-        response = session.request(method, url, timeout=deadline.left(), stream=True, allow_redirects=False, **options)
+        try:
+            response = session.request(method, url, timeout=deadline.left(), **options)
+        except requests.ConnectionError as error:
+            if not isinstance(error.args[0], urllib3.exceptions.ProtocolError):
+                raise
+            # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
+            response = session.request(method, url, timeout=deadline.left(), **options)
         raw = response.raw
         try:
             body = read_all(raw)
