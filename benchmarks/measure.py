@@ -82,8 +82,7 @@ def insert(name: str) -> Callable[[], int]:
 
 def backfill(name: str) -> Callable[[], int]:
     """The work of ``dump_data_to_clickhouse``."""
-    from platform_plugin_aspects.delivery.backfill.summary import Summary
-    from platform_plugin_aspects.delivery.backfill.walk import Walk
+    from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
     from platform_plugin_aspects.delivery.backfill.walk import backfill as run_backfill
     from platform_plugin_aspects.sinks.registry import sinks
 

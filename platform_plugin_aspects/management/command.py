@@ -1,4 +1,4 @@
-"""The base of all commands: how they write to a terminal, and what stays off it."""
+"""The base of all commands: how they write to a terminal, what stays off it, and how failures end them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
+from platform_plugin_aspects.clickhouse.errors import Failure
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.operations.text import Verbatim, fit
 
 #: Loggers of drivers that log what they also raise, or try again by themselves.
 DRIVERS = ("urllib3", "clickhouse_connect", "kombu", "celery.backends")
 #: At this --verbosity what drivers log is seen.
 TALKATIVE = 2
+#: Errors that end a command with their message.
+FAILURES: tuple[type[Exception], ...] = (CommandError, Failure, *PLATFORM_FAULTS)
 
 
 class AspectsCommand(BaseCommand):
-    """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr."""
+    """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr.
+
+    A failure of ClickHouse or of the platform's database ends the command with its message, and without a traceback.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,10 +42,20 @@ class AspectsCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run the command."""
-        if options.get("verbosity", 1) >= TALKATIVE:
-            return super().execute(*args, **options)
-        with quiet_drivers():
-            return super().execute(*args, **options)
+        try:
+            with nullcontext() if options.get("verbosity", 1) >= TALKATIVE else quiet_drivers():
+                return super().execute(*args, **options)
+        except CommandError:
+            raise
+        except FAILURES as error:
+            raise CommandError(failure_text(error)) from None
+
+
+def failure_text(error: Exception) -> str:
+    """The message of an error that ends a command."""
+    if isinstance(error, PLATFORM_FAULTS):
+        return f"The platform's database failed ({type(error).__name__}): {error}"
+    return str(error)
 
 
 class Fitting(OutputWrapper):

@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
@@ -29,9 +29,6 @@ class Progress(Stoppable, Watcher):
     ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
     """
 
-    # Progress is saved insert by insert.
-    current = "the current batch"
-
     def __init__(
         self,
         stdout: OutputWrapper,
@@ -40,7 +37,8 @@ class Progress(Stoppable, Watcher):
         lines: bool = False,
         talkative: bool = False,
     ):
-        super().__init__()
+        # Progress is saved insert by insert.
+        super().__init__("the current batch")
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.operations import text
 
 

@@ -25,9 +25,8 @@ class Stoppable:
     ``current``: the piece of work that is still finished, for the message.
     """
 
-    current = "the current work"
-
-    def __init__(self) -> None:
+    def __init__(self, current: str = "the current work") -> None:
+        self.current = current
         self.stopping = False
         self.former_handlers: dict[signal.Signals, Any] = {}
 

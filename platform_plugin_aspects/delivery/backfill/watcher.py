@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.delivery.sink_lock import wait_after
 
 #: A watcher hears at least this often, in seconds, that the backfill is alive.

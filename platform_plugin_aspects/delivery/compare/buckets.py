@@ -16,7 +16,7 @@ from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.delivery.compare.comparators import Comparator
-from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
+from platform_plugin_aspects.delivery.compare.comparison import Comparison
 from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, fingerprints
 from platform_plugin_aspects.delivery.walk import walk
 from platform_plugin_aspects.sinks import Batch, Selection
@@ -30,7 +30,7 @@ PART_SIZE = 200_000
 MOST_INSPECTED = 100_000
 
 
-def by_buckets(comparator: Comparator, size: int, progress: Progress) -> Comparison | None:
+def by_buckets(comparator: Comparator, size: int) -> Comparison | None:
     """The differences in all objects, or None when the buckets that differ hold too many rows.
 
     ``size``: objects of the source read at once, at most.
@@ -46,7 +46,6 @@ def by_buckets(comparator: Comparator, size: int, progress: Progress) -> Compari
         for batch in _batches(comparator, size):
             here.add(_fingerprints(comparator, batch))
             found.objects += len(batch)
-            progress(found)
         for _answer in answers:
             pass
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,3 @@ class Comparison:
             elif there[key] != fingerprint:
                 self.stale[key] = primary_key
         self.extra += [key for key in there if key not in here]
-
-
-Progress = Callable[[Comparison], None]

@@ -18,7 +18,6 @@ from platform_plugin_aspects.management.options import (
     add_json_argument,
     add_reader_arguments,
     connection_from,
-    failures_as_command_errors,
     reader_options,
 )
 from platform_plugin_aspects.operations.doctor import SECTIONS, diagnose
@@ -40,7 +39,6 @@ class Command(AspectsCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         titles = {title.lower(): title for title in SECTIONS}
         parser.add_argument(
             "--only",
@@ -57,11 +55,9 @@ class Command(AspectsCommand):
         add_reader_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         connection = None
         if any(options[name] is not None for name in CONNECTION_OPTIONS):
-            with failures_as_command_errors():
-                connection = connection_from(options)
+            connection = connection_from(options)
         sections = []
         for title, findings in diagnose(Examination(connection, **reader_options(options)), options["only"]):
             sections.append((title, findings))

@@ -10,17 +10,12 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import Reader, grant_statements
-from platform_plugin_aspects.clickhouse.schema import (
-    create_database_statement,
-    create_missing,
-    missing_and_drifted,
-)
+from platform_plugin_aspects.clickhouse.schema import create_database_statement, create_missing, missing_and_drifted
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_reader_arguments,
     connection_from,
-    failures_as_command_errors,
     reader_options,
 )
 from platform_plugin_aspects.operations.text import Verbatim
@@ -37,7 +32,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         add_connection_arguments(parser)
         add_reader_arguments(parser)
         parser.add_argument(
@@ -54,30 +48,28 @@ class Command(AspectsCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         cluster = options["cluster"]
         if cluster is None:
             cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
-        with failures_as_command_errors():
-            connection = connection_from(options)
-            if options["print_grants"]:
-                reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
-                self._print_grants(connection, reader, cluster)
-                return
-            if any(reader_options(options).values()):
-                raise CommandError("--reader_username and --reader_password need --print-grants")
-            client = get_client(connection)
-            database = connection.database
-            wanted = tables(connection)
-            if options["dry_run"]:
-                missing, differences = missing_and_drifted(wanted, client.columns())
-                self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))
-                for table in missing:
-                    self.stdout.write(Verbatim(f"{table.create_statement(database, cluster)};"))
-            else:
-                missing, differences = create_missing(client, wanted, cluster)
-                for table in missing:
-                    self.stdout.write(f"created {database}.{table.name}")
+        connection = connection_from(options)
+        if options["print_grants"]:
+            reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
+            self._print_grants(connection, reader, cluster)
+            return
+        if any(reader_options(options).values()):
+            raise CommandError("--reader_username and --reader_password need --print-grants")
+        client = get_client(connection)
+        database = connection.database
+        wanted = tables(connection)
+        if options["dry_run"]:
+            missing, differences = missing_and_drifted(wanted, client.columns())
+            self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))
+            for table in missing:
+                self.stdout.write(Verbatim(f"{table.create_statement(database, cluster)};"))
+        else:
+            missing, differences = create_missing(client, wanted, cluster)
+            for table in missing:
+                self.stdout.write(f"created {database}.{table.name}")
         present = len(wanted) - len(missing)
         self.stdout.write(
             f"{len(missing)} tables {'missing' if options['dry_run'] else 'created'}, {present} there already"

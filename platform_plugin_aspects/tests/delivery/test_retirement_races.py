@@ -14,8 +14,8 @@ from django.contrib.auth.models import User
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import Comparison, repair
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp

@@ -28,7 +28,7 @@ from waffle.models import Flag
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.management.commands.aspects_check import Command
-from platform_plugin_aspects.management.objects import objects
+from platform_plugin_aspects.management.options import objects
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.column import Column

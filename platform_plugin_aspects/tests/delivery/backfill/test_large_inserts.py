@@ -9,8 +9,8 @@ from common.djangoapps.student.models import UserProfile
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.sinks import BaseSink, Batch, ExternalIdSink, UserProfileSink

@@ -28,8 +28,8 @@ from xmodule.modulestore.django import modulestore
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.delivery.backfill.insert import REPLICA_LAG
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import BEAT_SECS
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.management.progress import LINE_SECS, Progress, expected
@@ -71,10 +71,11 @@ def test_a_dry_run_sends_nothing(name: str, clickhouse_http: ClickHouseEndpoint,
         assert said[-1].startswith("user_profile: 4 objects would be written (4 rows in user_profile), 0 up to date, ")
         assert len([line for line in said if line.endswith(" would be written")]) == 4
     elif name == "course_overviews":
-        assert said[0] == f"{key} would be written"
+        assert said[0] == f"course_overviews {key} would be written"
         assert said[1].startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 0 up to date, ")
     else:
-        assert [line.split()[:2] for line in said if line.startswith(("user_profile ", "all "))] == [
+        table = [line for line in said if not line.endswith(" would be written")]
+        assert [line.split()[:2] for line in table if line.startswith(("user_profile ", "all "))] == [
             ["user_profile", "4"],
             ["all", "6"],
         ]
@@ -120,7 +121,7 @@ def test_a_dry_run_names_what_cannot_be_written(
         said.append(out.getvalue().splitlines())
         assert not options or inserts(clickhouse_http) == 0
     (would, summary, rejected), (*_, really) = said
-    assert would == f"{good[0]} would be written"
+    assert would == f"{name} {good[0]} would be written"
     assert summary.startswith(f"{name}: 1 objects would be written (1 rows in {name}")
     assert ", 0 up to date, 1 not writable, " in summary
     assert rejected == really

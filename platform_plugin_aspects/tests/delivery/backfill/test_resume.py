@@ -19,7 +19,7 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.ranges import Status
+from platform_plugin_aspects.delivery.backfill.ranges import Status, Walk
 from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
@@ -34,6 +34,7 @@ from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 pytestmark = pytest.mark.django_db
+FINISHED = r"\w+: the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC: there is nothing to resume"
 
 PROFILES = ["dump_data_to_clickhouse", "--object", "user_profile"]
 TOO_LARGE = 2**31 + 5
@@ -214,13 +215,11 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
     clickhouse_http.fail("exception", match="INSERT INTO .*user_profile", code=516)
     message, said = dump_fails("--object", "all", "--batch_size", 2)
     assert message.endswith("resume with: python manage.py cms dump_data_to_clickhouse --object all --resume")
-    # Objects that were not begun are not in the table.
+    # The table has only objects that the backfill has begun.
     assert [line.split()[0] for line in said][-3:] == ["course_overviews", "user_profile", "all"]
     clickhouse_http.clear()
     said = dump("--object", "all", "--resume")
-    finished = [
-        line for line in said if re.search(r": the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$", line)
-    ]
+    finished = [line for line in said if re.fullmatch(FINISHED, line)]
     assert [line.split(":")[0] for line in finished] == ["taxonomy", "tag", "object_tag", "course_overviews"]
     assert not any(r.statement.startswith("INSERT") and "taxonomy" in r.statement for r in clickhouse_http.requests)
     client = sinks()["user_profile"]().clickhouse
@@ -231,13 +230,35 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
 # What is kept
 
 
+@pytest.mark.parametrize("name", ["user_profile", "all"])
+def test_a_backfill_that_never_began_leaves_nothing_behind(name: str, clickhouse: ClickHouse, all_on: None) -> None:
+    profiles(2)
+    message, said = dump_fails("--object", name, "--database", "nope")
+    assert "nope" in message
+    assert "resume" not in message
+    assert said == []
+    assert not BackfillRange.objects.exists()
+
+
+def test_a_backfill_that_is_resumed_in_vain_is_kept(
+    clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, all_on: None
+) -> None:
+    profiles(2)
+    sink = sinks()["user_profile"]()
+    ranges.save_ranges(sink, ranges.plan(sink, Walk(batch_size=1)))
+    clickhouse_http.fail("exception", match="INSERT", code=516)
+    dump_fails("--object", "user_profile", "--resume")
+    assert BackfillRange.objects.get().options == {"batch_size": 1}
+    dump("--object", "user_profile", "--resume")
+    assert BackfillRange.objects.get().objects_written == 2
+
+
 def test_a_finished_backfill_says_so(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(3)
     dump("--object", "user_profile")
     clickhouse_http.clear()
-    finished, summary = dump("--object", "user_profile", "--resume")
-    assert re.fullmatch(r"user_profile: the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", finished)
-    assert summary.startswith("user_profile: 3 objects written")
+    (said,) = dump("--object", "user_profile", "--resume")
+    assert re.fullmatch(FINISHED, said)
     assert inserts(clickhouse_http) == 0
 
 
@@ -351,7 +372,7 @@ def test_other_objects_cannot_be_chosen_when_it_goes_on(args: list[Any], all_on:
 def test_who_takes_a_range_over_goes_on_and_the_former_owner_ends(clickhouse: ClickHouse, all_on: None) -> None:
     keys = profiles(10)
     sink = sinks()["user_profile"]()
-    (row,) = ranges.plan(sink, {"batch_size": 2})
+    (row,) = ranges.plan(sink, Walk(batch_size=2))
     ranges.save_ranges(sink, [row])
 
     def walk_again(summary: Any) -> None:
@@ -371,11 +392,11 @@ def test_who_takes_a_range_over_goes_on_and_the_former_owner_ends(clickhouse: Cl
 def test_a_backfill_that_is_begun_anew_ends_the_former(clickhouse: ClickHouse, all_on: None) -> None:
     profiles(6)
     sink = sinks()["user_profile"]()
-    (row,) = ranges.plan(sink, {"batch_size": 2})
+    (row,) = ranges.plan(sink, Walk(batch_size=2))
     ranges.save_ranges(sink, [row])
 
     def begin_anew(summary: Any) -> None:
-        ranges.save_ranges(sink, ranges.plan(sink, {}))
+        ranges.save_ranges(sink, ranges.plan(sink, Walk()))
 
     with pytest.raises(LeaseLost):
         walk_range(row, Connection.from_settings(), Recorder(on_progress=begin_anew))
@@ -398,7 +419,7 @@ def test_when_the_database_fails_the_hint_counts_what_landed(
     keys = profiles(8)
 
     def fail_later(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if 'ORDER BY "auth_userprofile"."id"' in sql and keys[3] in (params or ()):
+        if 'ORDER BY "auth_userprofile"."id" ASC LIMIT' in sql and keys[3] in (params or ()):
             raise OperationalError("gone away")
         return execute(sql, params, many, context)
 

@@ -20,9 +20,9 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.ranges import Status
+from platform_plugin_aspects.delivery.backfill.ranges import Status, Walk
 from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
-from platform_plugin_aspects.management.distribute import LOOK_SECS, SILENCE_SECS, distribute
+from platform_plugin_aspects.management.distribute import LOOK_SECS, SILENCE_SECS, Distribution
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
@@ -41,6 +41,13 @@ TOO_LARGE = 2**31 + 5
 
 def in_clickhouse(table: str = "user_profile") -> list[Any]:
     return sorted(latest(sinks()["user_profile"]().clickhouse, table))
+
+
+def distribute(sink: BaseSink, workers: int, progress: Progress) -> list[BackfillRange]:
+    """Have workers walk the saved ranges of a sink; returns the ranges in the end."""
+    found = list(ranges.saved_ranges(sink))
+    Distribution(sink, found, workers, progress).run()
+    return found
 
 
 @pytest.fixture
@@ -136,7 +143,7 @@ class Workers(Progress):
 def keep(number: int = 1, **options: Any) -> BaseSink:
     """Keep a backfill of profiles in so many pieces."""
     sink = sinks()["user_profile"]()
-    ranges.save_ranges(sink, ranges.plan(sink, options, pieces=number))
+    ranges.save_ranges(sink, ranges.plan(sink, Walk(**options), number))
     return sink
 
 
