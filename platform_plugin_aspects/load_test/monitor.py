@@ -13,7 +13,7 @@ from platform_plugin_aspects.load_test.backends import Backend, BackendError
 
 #: Seconds between two looks for a run that starts.
 LOOK_SECS = 1
-#: How many samples in a row must find nothing on its way once the run has ended, and as many events in ClickHouse.
+#: After the run's end, this number of samples in a row must find no event on its way, and equal counts in ClickHouse.
 #: Events that a worker holds are in no queue: at the second sample they have arrived.
 QUIET_SAMPLES = 2
 MICROSECONDS = 1_000_000
@@ -42,7 +42,7 @@ class TooLate(Exception):
 
 
 class Monitor:
-    """Watches one load test; asks for everything once when it is made. Raises Failure or BackendError.
+    """Watches one load test. Making it asks every source once, and raises Failure or BackendError.
 
     ``stored``: how many samples are in ClickHouse; ``unstored``: those that are not yet, each with its moment.
     """
@@ -77,7 +77,7 @@ class Monitor:
             raise TooLate(f"Run {run.run_id} has ended already: start the monitor, and then the load test")
         before: Mapping[str, Any] = {} if run is not None else self.before
         while run is None and not self.watcher.wants_to_stop():
-            # In this order: what there is now was there before a run that has not started yet.
+            # Measure first: if no run has started afterwards, the figures are from before the run.
             now = self._measure()
             try:
                 run = runs.latest_start(self.client)
@@ -116,7 +116,7 @@ class Monitor:
             if quiet >= QUIET_SAMPLES and not self.unstored:
                 return True
             passed = self.watcher.now() - began
-            # To the next moment of the schedule: a sample that took too long leaves some out.
+            # Wait for the next moment of the schedule. A slow sample skips some.
             self.watcher.wait((passed // self.interval_secs + 1) * self.interval_secs - passed)
         return False
 

@@ -32,7 +32,7 @@ MOST_RUNS = len(RUN_COLOURS) * len(MARKERS)
 COLOURS = {name: f"#{number:06x}" for number, name in enumerate(("ink", "rule", *RUN_COLOURS), start=1)}
 #: Width and height in inches of 72 CSS pixels; the page shows the one that it has room for.
 SIZES = {"wide": (14.4, 3.6), "narrow": (5.4, 3.8)}
-#: Lines carry at most so many markers.
+#: The most markers of a line.
 MARKERS_PER_LINE = 20
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), COLOURS["ink"]),
@@ -97,7 +97,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Chart:
-    """A subject in words, and drawn in each size; not drawn when no run has a value."""
+    """A subject, described in words and drawn in each size; not drawn when no run has a value."""
 
     subject: Subject
     description: str
@@ -119,12 +119,12 @@ def page(reports: Sequence[Report]) -> str:
 
 
 def looks(number: int) -> list[Look]:
-    """Looks for so many runs, at most MOST_RUNS."""
+    """The looks of this number of runs, at most MOST_RUNS."""
     return list(islice(map(Look, ascii_uppercase, cycle(RUN_COLOURS), cycle(MARKERS)), number))
 
 
 def charts(reports: Sequence[Report]) -> Iterator[Chart]:
-    """A chart for each subject, all over the same seconds since each run's start."""
+    """A chart for each subject. All have the same axis: seconds since each run's start."""
     runs = list(zip(looks(len(reports)), reports, strict=True))
     for subject in (THROUGHPUT, LAG, QUEUE):
         known = any(_known(report, subject) for report in reports)

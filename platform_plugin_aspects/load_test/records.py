@@ -34,7 +34,7 @@ def read_start(text: str) -> dict[str, Any]:
 
 
 def read_end(text: str) -> int | None:
-    """The sent_event_count of a row "end", None where it says nothing. Raises BadRow."""
+    """The sent_event_count of a row "end"; None if the row has none. Raises BadRow."""
     return _whole(_object(text), "sent_event_count")
 
 
@@ -74,7 +74,7 @@ def _whole(found: Mapping[str, Any], name: str) -> int | None:
 def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    # RecursionError: of brackets in brackets.
+    # RecursionError: deeply nested brackets.
     except (ValueError, RecursionError):
         raise BadRow(f"{reprlib.repr(text)} cannot be read as JSON") from None
     if not isinstance(found, dict):

@@ -14,11 +14,11 @@ from typing import Any
 from platform_plugin_aspects.load_test.records import excerpt, is_number
 from platform_plugin_aspects.load_test.runs import CLICKHOUSE, Run
 
-#: A first sample so many seconds after the start may have missed some that arrived.
+#: A first sample this many seconds after the start may have missed events that arrived earlier.
 LATE_SECS = 5
 #: The text for an unknown figure.
 UNKNOWN = "-"
-#: Fields of a run that JSON has as they are.
+#: Fields of a run that JSON shows unchanged.
 ABOUT = ("run_id", "tags", "course_id", "num_users", "username_prefix", "started_at", "ended_at")
 #: The most characters of a cell: anybody may have written a million.
 CELL = 1_000
@@ -88,7 +88,7 @@ def _decimal(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.1f}"
 
 
-#: The table of figures: heading of the row, and what stands in it for a run.
+#: The table of figures: the heading of each row, and its cell for a run.
 ROWS: Sequence[tuple[str, Callable[[Report], str]]] = (
     ("tags", lambda report: ", ".join(report.run.tags) or UNKNOWN),
     ("backend", lambda report: report.backend or UNKNOWN),
@@ -149,13 +149,13 @@ def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[P
         age = _number(sample.stats, CLICKHOUSE, "lag_seconds")
         queue = _number(sample.stats, backend, "lag")
         ended = duration is not None and seconds >= duration
-        # Vector may have handed on more than it took in since it was started.
+        # Since its start, Vector may have sent more events than it received.
         drained = ended and rows is not None and rows == last and (queue is None or queue <= 0)
         yield Point(
             seconds,
             None if rows is None else int(rows),
             rate,
-            # Events from before the run do not measure it, and neither does the silence after it.
+            # Neither events before the run nor the silence after it measure the run.
             None if age is None else 0.0 if drained else max(0.0, min(age, seconds)),
             None if queue is None else max(0, int(queue)),
             drained,
@@ -163,7 +163,7 @@ def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[P
 
 
 def _number(stats: Mapping[str, Any], section: str | None, name: str) -> float | None:
-    """A number of a section, or None where that was away when the sample was taken."""
+    """A number of a section; None if the section did not answer when the sample was taken."""
     figures = stats.get(section or "")
     value = figures.get(name) if isinstance(figures, Mapping) else None
     return value if is_number(value) else None
@@ -176,7 +176,7 @@ def _figures(run: Run, duration: float | None, points: Sequence[Point]) -> Figur
     arrived = sum(rows for _at, rows in growth) if len(counted) > 1 else None
     arriving = growth[-1][0] - counted[0][0] if growth else 0.0
     lags = [point.lag_seconds for point in points if point.lag_seconds is not None]
-    # Without a backend's figures nobody knows what is still on its way.
+    # Without a backend's figures, events on their way are unknown.
     drained = [point.seconds for point in points if point.drained and point.queue is not None]
     queues = [point.queue for point in points if point.queue is not None]
     return Figures(

@@ -22,7 +22,7 @@ from platform_plugin_aspects.load_test.records import BadRow, excerpt, read_end,
 log = logging.getLogger(__name__)
 
 START, END = "start", "end"
-#: The part of a sample that is not the backend's.
+#: The section of a sample with ClickHouse's figures.
 CLICKHOUSE = "clickhouse"
 #: When a row was written, and its ``extra``.
 _Event = tuple[datetime, str]

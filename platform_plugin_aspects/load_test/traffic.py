@@ -12,7 +12,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects.load_test import platform
 
 ORG, NUMBER = "AspectsLoadTest", "Enrollments"
-#: Nobody gets mail there.
+#: Mail to this domain reaches nobody.
 EMAIL_DOMAIN = "load-test.invalid"
 #: Characters of the run's id that tell the names of one run from those of another.
 SHORT = 8
@@ -56,7 +56,7 @@ class Traffic:
         self._enrolled: set[int] = set()
 
     def send(self) -> None:
-        """Make one event happen; what edx-platform raises is raised, and the event does not count."""
+        """Cause one event. An event that raises does not count."""
         learner = random.choice(self.course.learners)
         enrollment = platform.course_enrollment()
         change = enrollment.unenroll if learner.pk in self._enrolled else enrollment.enroll

@@ -18,7 +18,7 @@ from platform_plugin_aspects.operations import metrics
 
 @extend_schema(exclude=True)  # Prometheus reads no schema, and browsers do not use this.
 class MetricsView(AspectsView):
-    """How delivery is doing, for Prometheus; without a limit, because scrapers ask often."""
+    """The figures of delivery for Prometheus, without a limit, because scrapers ask often."""
 
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeMetrics)
     throttle_classes = ()

@@ -84,7 +84,7 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
 
 
 def _changes() -> Any:
-    """Per sink that has changes: how many, the oldest. The index on sink and retry_at is all that is read."""
+    """Per sink with changes: their numbers and the oldest. Only the index on sink and retry_at is read."""
     failed = Q(retry_at__isnull=False)
     return (
         Change.objects.order_by()

@@ -38,7 +38,7 @@ class Backend(ABC):
 
 @dataclass(frozen=True)
 class EventBus(Backend):
-    """An event bus, of which a consumer group reads a topic."""
+    """An event bus with a topic that a consumer group reads."""
 
     topic: str
     consumer_group: str
@@ -67,5 +67,5 @@ def required(name: str) -> Any:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BackendError:
-    """The error for an unknown name."""
+    """The error for an unknown name, which lists the known ones."""
     return BackendError(f"There is no {what} {name!r}; there is: {', '.join(sorted(known)) or 'none'}")

@@ -47,12 +47,12 @@ def default_queue(service: str) -> str:
 
 
 def _length(connection: Any, queue: str) -> int:
-    """How many messages no worker has taken; with Redis, in the lists of all priorities."""
+    """The number of messages that no worker has taken; with Redis, in the lists of all priorities."""
     with connection.channel() as channel:
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)
         except ChannelError as error:
-            # Redis has no queue that is empty; RabbitMQ knows none before its first worker.
+            # In Redis an empty queue does not exist; in RabbitMQ a queue does not exist before its first worker.
             if str(error.reply_code) != "404":
                 raise
             return 0

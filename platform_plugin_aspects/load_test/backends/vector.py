@@ -21,7 +21,7 @@ _KINDS = " ".join(
     f"{'' if kind == 'Source' else _INPUTS} }}"
     for kind, metric in METRICS.items()
 )
-#: Without a number of components, the API tells of ten.
+#: Without ``first``, the API lists ten components.
 QUERY = f"{{ components(first: 1000) {{ edges {{ node {{ __typename componentId {_KINDS} }} }} }} }}"
 #: The sink of xAPI statements in the configuration by Tutor's plugin for Aspects.
 TUTOR_SINK = "clickhouse_xapi"

@@ -1,4 +1,4 @@
-"""How a system check is declared: a function with an id that yields what is wrong."""
+"""Declares system checks: a check is a function with an id that yields messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(id: str, hint: str = "") -> Callable[[Callable[[], Iterable[str | tupl
         if id in CHECKS:
             raise ValueError(f"{id} is the id of another check")
         CHECKS[id] = " ".join((find.__doc__ or "").split())
-        # Before the signature is the function's, which Django would refuse.
+        # Before update_wrapper: Django would refuse the signature of ``find``.
         register(run, TAG)
         return update_wrapper(run, find)
 

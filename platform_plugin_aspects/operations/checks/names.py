@@ -25,7 +25,7 @@ MAPPINGS = {
 }
 #: The beginnings of the names of the plugin's settings.
 PREFIXES = ("EVENT_SINK_CLICKHOUSE_", "ASPECTS_", "SUPERSET_", "IN_CONTEXT_DASHBOARD_")
-#: How much two names must be alike, of 1, for one to be taken for a misspelling of the other.
+#: How alike, from 0 to 1, a misspelling is to the known name.
 ALIKE = 0.8
 
 

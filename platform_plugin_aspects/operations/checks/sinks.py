@@ -76,7 +76,7 @@ def check_old_sinks() -> Iterator[str]:
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
-    """All subclasses that are loaded: version 2 found sinks so, and needed no list of them."""
+    """All subclasses that are loaded. Version 2 found sinks in this way, without a list of them."""
     for subclass in kind.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)

@@ -39,7 +39,7 @@ SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
 
 
 def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[tuple[str, list[Finding]]]:
-    """Examine section by section, all or ``only`` those of these titles; yields (title, findings) of each."""
+    """Examine all sections, or ``only`` those of these titles; yields (title, findings) of each."""
     for title, examine in SECTIONS.items():
         if only and title not in only:
             continue

@@ -1,4 +1,4 @@
-"""ClickHouse: whether it answers, has the tables, lets the plugin do what it must, and knows what time it is."""
+"""ClickHouse: whether it answers, has the tables, gives the plugin the rights it needs, and has the right time."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _is_hidden(client: ClickHouse, table: Table) -> bool:
 def _missing(
     client: ClickHouse, on: Collection[str], actual: Mapping[str, list[tuple[str, str]]], hidden: Collection[str]
 ) -> Iterator[Finding]:
-    """Tables that are missing or differ, which matters where a sink that is on writes to them."""
+    """Tables that are missing or differ: a problem if a sink that is on writes to them, or else a note."""
     database = client.connection.database
     wanted = [table for table in tables(client.connection) if table.name not in hidden]
     missing = [table.name for table in missing_and_drifted(wanted, actual)[0]]

@@ -19,7 +19,7 @@ from platform_plugin_aspects.operations.doctor.findings import Examination, Find
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """The steps that the site's filters have, and what these need besides."""
+    """The steps in the site's filters, and the script that they need."""
     if getattr(settings, "SERVICE_VARIANT", None) != "lms":
         yield Mark.NOTE("Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
     elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
@@ -55,7 +55,7 @@ def _closed() -> SupersetMisconfigured | None:
 
 
 def _script(examination: Examination) -> Iterator[Finding]:
-    """The browser's part is in the package, and static files with hashed names have been collected since."""
+    """Whether the browser's script is in the package and among the collected static files."""
     if finders.find(SCRIPT) is None:
         yield examination.because_of("Settings", f"The static file {SCRIPT} is missing")
         return

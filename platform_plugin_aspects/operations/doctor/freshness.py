@@ -23,7 +23,7 @@ from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: The clocks of the host that publishes and the one that delivers may differ by this much.
 CLOCKS = timedelta(seconds=10)
-#: The column is text, which others than this plugin may have written.
+#: The column is text that other programs may have written, too.
 DUMPED = "parseDateTime64BestEffortOrZero(time_last_dumped, 6, 'UTC')"
 
 
@@ -117,7 +117,7 @@ def _ends(sink: ModelBaseSink) -> tuple[_Object, _Object] | None:
 
 
 def _dumps(sink: ModelBaseSink, objects: tuple[_Object, _Object]) -> dict[Any, datetime]:
-    """When each was dumped the last time, by ClickHouse's key."""
+    """The time of each object's last dump, by ClickHouse's key."""
     column = sink.key()
     rows = sink.clickhouse.select(
         f"SELECT {quote(column.name)}, toUnixTimestamp64Micro(max({DUMPED})) "

@@ -62,7 +62,7 @@ def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[st
 def made_here(config: SupersetConfig, **changes: Any) -> str:
     """A guest token made with the secret in SUPERSET_CONFIG, or with other values in its place."""
     with warnings.catch_warnings(action="ignore"):
-        # PyJWT warns of short secrets; of ours, the system check W003 does, and Superset's default is one.
+        # PyJWT warns of short secrets, as Superset's default is. The system check W003 warns of the site's own.
         return sign(replace(config, **changes), GUEST, [], NO_ROWS).token
 
 

@@ -14,7 +14,7 @@ APP = "platform_plugin_aspects"
 
 
 def examine(_examination: Examination) -> Iterator[Finding]:
-    """The database, then what must be in it."""
+    """The database, then the tables that must be in it."""
     try:
         connection.ensure_connection()
     except DatabaseError as error:

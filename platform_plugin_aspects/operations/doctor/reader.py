@@ -22,7 +22,7 @@ NOT_LET_IN = {192, 193, 194, 516}
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """Nothing, where the site has no Superset, or ClickHouse no users."""
+    """Compare the user's rights with the relations. Yields nothing without Superset, or without users in ClickHouse."""
     if not is_configured() or examination.connection.embedded_path is not None:
         return
     try:

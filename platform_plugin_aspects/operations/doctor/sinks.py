@@ -1,4 +1,4 @@
-"""Which sinks are on, and why or why not."""
+"""The sinks: whether each is on, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """A line for each sink, then what is wrong with several together."""
+    """A line for each sink, then faults of several sinks together."""
     known = list(sinks().values())
     names = [sink.flag() for sink in known]
     flags = dict(get_waffle_flag_model().objects.filter(name__in=names).values_list("name", "everyone"))

@@ -1,4 +1,4 @@
-"""Celery: whether its broker can be reached, and a worker that answers delivers for this service."""
+"""Celery: whether its broker answers, and a worker that delivers for this service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platform_plugin_aspects.operations.doctor.findings import Examination, Find
 #: Seconds to wait for the broker, and for the workers, whose number is unknown.
 BROKER_SECS = 3
 WORKERS_SECS = 2
-#: A broker that accepts connections and then says nothing must not keep the doctor either.
+#: A broker that accepts connections and then is silent must not block the doctor either.
 TRANSPORT_OPTIONS = {"socket_connect_timeout": BROKER_SECS, "socket_timeout": BROKER_SECS}
 
 
@@ -25,9 +25,9 @@ def examine(_examination: Examination | None = None, *, task: str = TASK) -> Ite
         return
     try:
         connection = current_app.connection_for_write(connect_timeout=BROKER_SECS, transport_options=TRANSPORT_OPTIONS)
-        # ValueError: of an address that lacks what its kind of broker needs.
+        # ValueError: the address lacks a part that its kind of broker needs.
         failures = (OSError, ValueError, KombuError, *connection.connection_errors, *connection.channel_errors)
-    # ImportError: what this kind of broker needs is not installed.
+    # ImportError: a package that this kind of broker needs is not installed.
     except (ImportError, KeyError, ValueError) as error:
         yield _no_broker("the configured address", error)
         return
