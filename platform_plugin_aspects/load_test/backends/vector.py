@@ -15,14 +15,14 @@ from .base import TIMEOUT_SECS, Backend, BackendError, unknown
 #: The count of a component from which events come: what a source took in, or what another component passed on.
 METRICS = {"Source": "receivedEventsTotal", "Transform": "sentEventsTotal", "Sink": "sentEventsTotal"}
 SENT = "sentEventsTotal"
-_INPUTS = "sources { componentId } transforms { componentId }"
-_KINDS = " ".join(
-    f"... on {kind} {{ metrics {{ {' '.join(f'{name} {{ {name} }}' for name in dict.fromkeys((metric, SENT)))} }} "
-    f"{'' if kind == 'Source' else _INPUTS} }}"
-    for kind, metric in METRICS.items()
-)
 #: Without ``first``, the API lists ten components.
-QUERY = f"{{ components(first: 1000) {{ edges {{ node {{ __typename componentId {_KINDS} }} }} }} }}"
+QUERY = """
+query { components(first: 1000) { edges { node { __typename componentId
+  ...on Source { metrics { receivedEventsTotal { receivedEventsTotal } sentEventsTotal { sentEventsTotal } } }
+  ...on Transform { metrics { sentEventsTotal { sentEventsTotal } } sources { componentId } transforms { componentId } }
+  ...on Sink { metrics { sentEventsTotal { sentEventsTotal } } sources { componentId } transforms { componentId } }
+} } } }
+"""
 #: The sink of xAPI statements in the configuration by Tutor's plugin for Aspects.
 TUTOR_SINK = "clickhouse_xapi"
 
