@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from platform_plugin_aspects.dashboards.superset.config import is_configured
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW, PAGES
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW, PAGES
 from platform_plugin_aspects.operations.checks.check import check
 
 

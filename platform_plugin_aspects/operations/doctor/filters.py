@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.extensions.pipelines import NEW, PAGES, micro_frontend_path
+from platform_plugin_aspects.extensions.filters import NEW, PAGES, micro_frontend_path
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 
 

@@ -11,7 +11,7 @@ import pytest
 from common.djangoapps.student.models import CourseEnrollment
 from django.utils import timezone
 
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.doctor.clickhouse import compare_clocks
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark

@@ -12,7 +12,7 @@ import pytest
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked, only_the_problem, site  # noqa: F401
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.operations.checks import TAG
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.tests.commands import profiles
