@@ -1,4 +1,4 @@
-"""Sharing a backfill out to Celery workers, and watching them."""
+"""Shares a backfill among Celery workers, and watches them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from platform_plugin_aspects.operations.doctor import workers as celery_workers
 from platform_plugin_aspects.operations.doctor.findings import Mark
 from platform_plugin_aspects.sinks import BaseSink
 
-#: Pieces per worker: the fewer are left at the end, the less some workers wait for others.
+#: Pieces per worker. With more pieces, workers wait less for each other at the end.
 PIECES_PER_WORKER = 4
-#: A piece of which nothing is heard for so many seconds counts as failed. Workers note every ten seconds that they are
-#: alive, but not while they read courses, or ClickHouse deletes.
+#: A piece counts as failed when its worker gives no sign of life for so many seconds. Workers give one every ten
+#: seconds, but not while they read courses, or ClickHouse deletes.
 SILENCE_SECS = 300
 #: Between two looks, in seconds.
 LOOK_SECS = 1
@@ -39,7 +39,7 @@ def require_workers(connection: Connection) -> None:
                 "--workers cannot be used with the embedded engine (chdb://), which only one process can open: "
                 "leave --workers out"
             )
-        # So that not each worker finds it out.
+        # Otherwise each worker would fail by itself.
         get_client(connection)
         if (current_app.conf.broker_write_url or current_app.conf.broker_url or "").startswith("memory:"):
             raise CommandError(
@@ -59,7 +59,7 @@ class Distribution:
         self.ranges = ranges
         self.workers = workers
         self.progress = progress
-        # By our own clock: {primary key: (what was seen last, when it was new)}.
+        # {primary key: (the sign of life seen last, when it was new by our own clock)}.
         self.seen: dict[int, tuple[object, float]] = {}
         self.told: dict[int, str] = {}
 
@@ -106,7 +106,7 @@ class Distribution:
         return bool(out or waiting)
 
     def _hand_out(self, row: BackfillRange) -> None:
-        # Before it is sent: a worker takes nothing else.
+        # The token is saved before it is sent, because a worker takes only a range with its token.
         task_token = uuid.uuid4().hex
         values = {"status": Status.QUEUED, "ticket": task_token, "updated_at": timezone.now()}
         BackfillRange.objects.filter(pk=row.pk).update(**values)
@@ -116,7 +116,7 @@ class Distribution:
             raise CommandError(f"Celery's broker does not take the work ({type(error).__name__})") from None
 
     def _give_up_silent(self) -> None:
-        """Count pieces as failed of which nothing was heard for too long."""
+        """Count pieces as failed whose workers gave no sign of life for too long."""
         now = self.progress.now()
         out = [row for row in self.ranges if row.status in HANDED_OUT]
         for row in out:

@@ -73,7 +73,7 @@ def require_at_least(options: Mapping[str, Any], **least: float) -> None:
 
 
 def objects() -> dict[str, type[BaseSink]]:
-    """The sinks that an --object can name, in the order in which all of them are taken."""
+    """The sinks that an --object can name, in the order in which they are written."""
     return {name: sink for name, sink in sinks().items() if sink.has_objects}
 
 

@@ -1,4 +1,4 @@
-"""A backfill as the command line asks for it: its options are parsed, and refused, once."""
+"""The request for a backfill: the options of the command line, parsed and checked once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encodes what a backfill read, writes it to ClickHouse, and counts it."""
+"""Encodes the batches of a backfill, writes them to ClickHouse, and counts them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass
 class ReadBatch:
-    """Objects with keys above ``after``. With ``encoded``, ``batch`` holds only what cleaning up needs."""
+    """Objects with keys above ``after``. With ``encoded``, ``batch`` holds only keys and learners, for cleaning up."""
 
     after: Any
     batch: Batch
@@ -76,7 +76,7 @@ class Inserter:
         return retry_while_unavailable(call, self.watcher) if self.patient else call()
 
     def begin(self, after: Any) -> PendingInsert:
-        """A new insert of objects above a key, with the time_last_dumped of what is read from now on."""
+        """A new insert of objects above a key, with the time_last_dumped for objects that are read from now on."""
         if self.walk.dry_run:
             return PendingInsert(timezone.now(), after, after)
         databases.check_before_use()

@@ -49,7 +49,7 @@ def walk_range(
         walk = Walk.from_json(row.options, sink, row.last_key or row.after, row.upto)
         backfill(sink, walk, summary, lease, patient=patient)
     except Exception as error:
-        # The text of other errors may hold values of a learner's.
+        # The text of other errors may hold a learner's data.
         message = str(error) if isinstance(error, Failure | ValueError) else f"{type(error).__name__} (see the log)"
         lease.note(status=Status.FAILED, message=message, ticket="")
         lease.check()

@@ -17,7 +17,7 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.delivery.backfill.insert import Inserter, PendingInsert
 from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher, wait_with_beats
-from platform_plugin_aspects.delivery.walk import ahead, walk
+from platform_plugin_aspects.delivery.reading import ahead, read_in_batches
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
 
 #: Objects read at once, at least, when there is a limit, because some of them may be up to date.
@@ -39,7 +39,7 @@ def backfill(
 
 
 def next_insert(sink: BaseSink, taken: int) -> int:
-    """How many objects the next insert has by default, when ``taken`` are being written or written already.
+    """The default number of objects of the next insert, when ``taken`` are being written or written already.
 
     The first inserts are small, because the next ones are read while they are sent. Large ones spare ClickHouse work.
     """
@@ -82,7 +82,7 @@ class _Backfill:
             if room is not None and room <= 0:
                 if self.under_way is None:
                     return
-                # Objects that cannot be written make room.
+                # Objects that cannot be written do not count towards the limit.
                 yield None
                 continue
             insert = self.read_next_insert(after, room)
@@ -100,7 +100,7 @@ class _Backfill:
             after = insert.upto
             if self.walk.sleep_secs or self.walk.max_rate:
                 if self.walk.max_rate:
-                    # The wait begins now if the backfill is late: lost time is not made up for by a burst.
+                    # The wait begins now if the backfill is late, so a burst never makes up for lost time.
                     self.due_at = max(self.due_at, self.watcher.now()) + len(insert) / self.walk.max_rate
                 # ClickHouse has a pause only when no insert is under way.
                 yield None
@@ -121,8 +121,9 @@ class _Backfill:
                 else:
                     return
 
+        rest = replace(self.walk, after=after)
         # Reading may ask ClickHouse which tables it has.
-        for read, last in walk(partial(self.inserter.retry, self.sink.read), replace(self.walk, after=after), sizes()):
+        for read, last in read_in_batches(partial(self.inserter.retry, self.sink.read), rest, sizes()):
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
             due = self._due(read)
@@ -141,7 +142,7 @@ class _Backfill:
         return insert
 
     def _sizes(self) -> tuple[int, int]:
-        """How many objects are written together, and how many of them are read at once."""
+        """The number of objects that are written together, and the number that are read at once."""
         together = self.walk.batch_size or self.sink.batch_size
         at_once = min(together, self.sink.batch_size)
         if self.walk.dry_run:
@@ -178,7 +179,7 @@ class _Backfill:
         return self.walk.limit - self.summary.objects - (len(self.under_way) if self.under_way else 0)
 
     def _tell_missing(self) -> None:
-        """Name the requested keys that do not exist, whatever else was selected."""
+        """Name the requested keys that do not exist, and those that other options leave out."""
         if not self.missing:
             return
         databases.check_before_use()

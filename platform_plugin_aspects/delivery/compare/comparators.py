@@ -115,7 +115,7 @@ class Comparator:
 class KeyListComparator(Comparator):
     """ClickHouse's key is not the primary key: a range of the source is named key by key.
 
-    Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
+    Only so are the ranges of both sides the same, because each database sorts UUIDs in its own way.
     """
 
     def source_of(self, keys: Sequence[Any]) -> Source:
@@ -130,7 +130,7 @@ class KeyListComparator(Comparator):
         keys = range_.source.keys
         if self.key.type != "UUID":
             return self.among(keys)
-        # So many are sent and read in half the time as the numbers that ClickHouse keeps, with its halves exchanged.
+        # As the numbers that ClickHouse stores, with their halves exchanged, keys are sent and read in half the time.
         digits = [key.replace("-", "") for key in keys]
         numbers = [int(each[16:] + each[:16], 16) for each in digits]
         return f"reinterpretAsUInt128({quote(self.key.name)}) IN {{keys:Array(UInt128)}}", {"keys": numbers}

@@ -9,7 +9,7 @@ from itertools import count, cycle
 from platform_plugin_aspects.delivery.compare.comparators import Comparator, Range, Source
 from platform_plugin_aspects.delivery.compare.comparison import Comparison
 from platform_plugin_aspects.delivery.compare.fingerprint import total
-from platform_plugin_aspects.delivery.walk import ahead, walk
+from platform_plugin_aspects.delivery.reading import ahead, read_in_batches
 from platform_plugin_aspects.sinks import Selection
 
 
@@ -48,7 +48,7 @@ def _ranges(
     sizes = [min(at_once, size - start) for start in range(0, size, at_once)]
     low, seen, chosen = selection.after, 0, is_chosen()
     sources: list[Source] = []
-    for batch, last in walk(comparator.sink.read, selection, cycle(sizes)):
+    for batch, last in read_in_batches(comparator.sink.read, selection, cycle(sizes)):
         seen += len(batch)
         if chosen:
             sources.append(comparator.source(batch))

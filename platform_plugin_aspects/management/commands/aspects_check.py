@@ -35,7 +35,7 @@ class Command(AspectsCommand):
         "Find out why dashboards are empty: look at settings, sinks, ClickHouse, workers, deliveries and Superset, and "
         "say of each problem what to do. Writes nothing. Exit code 0: no problem, 1: problems, 2: a section crashed."
     )
-    # They are the first section.
+    # The first section runs them.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -84,7 +84,7 @@ class Command(AspectsCommand):
         for finding in findings:
             mark = finding.mark.ljust(WIDTH)
             styled = styles[finding.mark](mark) if finding.mark in styles else mark
-            # Coloured after the line is broken: what sets colours takes no room on the terminal.
+            # Coloured after the line is broken, because codes of colours take no room on the terminal.
             self.stdout.write(f"  {mark}  {printable(finding.text)}", partial(_with_style, mark, styled))
             if finding.remedy:
                 self.stdout.write(f"  {'':{WIDTH}}  -> {printable(finding.remedy)}")

@@ -23,7 +23,7 @@ from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
 
 
 class Command(AspectsCommand):
-    """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
+    """Creates missing tables, alters and drops nothing; exit code 1 when a table differs from the plugin's."""
 
     help = (
         "Create the database and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered "

@@ -22,7 +22,7 @@ from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
 from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks.registry import sinks
 
-#: How long to wait for a worker that is delivering a sink, and how often to look, in seconds.
+#: The longest wait for a worker that is delivering a sink, and the pause between two looks, in seconds.
 PATIENCE_SECS = 60
 LOOK_SECS = 0.5
 
@@ -72,7 +72,7 @@ class Command(AspectsCommand):
             raise CommandError("Stopped; what is not delivered is kept", returncode=INTERRUPTED) from None
 
     def _deliver_all(self, names: Sequence[str], retry: bool) -> None:
-        """Deliver these sinks in this order, for what one delivers may be recorded for the next."""
+        """Deliver these sinks in this order, because delivering one may record changes of the next."""
         width = max(map(len, names))
         stuck = set()
         for name in names:

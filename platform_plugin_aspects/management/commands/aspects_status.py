@@ -145,7 +145,7 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
 
 
 def _backfills(now: datetime) -> Iterator[str]:
-    """Backfills that have not come to their end, and how to resume them."""
+    """Unfinished backfills, and how to resume them."""
     for found in unfinished_backfills():
         pieces = f"{found.done} of {found.pieces} pieces done, " if found.pieces > 1 else ""
         why = f": {found.message}" if found.message else ""

@@ -90,7 +90,7 @@ class Command(AspectsCommand):
         stop: Stoppable,
         options: Mapping[str, Any],
     ) -> None:
-        """Send the events and record the end, whatever happens; CommandError unless all went as it was asked for.
+        """Send the events and record the end, whatever happens; CommandError unless all were sent and recorded.
 
         ``started_at``: what ClickHouse's clock shows now.
         """
@@ -127,7 +127,7 @@ def failures_with(advice: str) -> Iterator[None]:
 
 
 def _refuse(options: Mapping[str, Any]) -> None:
-    """Raise CommandError where there is no load test to be had, or for invalid options."""
+    """Raise CommandError outside of Studio, for invalid options, and without --yes on a real site."""
     if not platform.is_studio():
         raise CommandError(
             "The load test makes a course: run it in edx-platform's Studio, `manage.py cms load_test_tracking_events`"
@@ -156,7 +156,7 @@ def _make_course(run_id: str, options: Mapping[str, Any]) -> Course:
 
 
 def _send(traffic: Traffic, stop: Stoppable, options: Mapping[str, Any]) -> None:
-    """Send events until it is enough."""
+    """Send the requested number of events, or events until the command is to stop."""
     while not stop.wants_to_stop():
         traffic.send()
         if traffic.sent == options["num_events"] and not options["run_until_killed"]:
