@@ -21,8 +21,9 @@ from prometheus_client.core import CounterMetricFamily
 
 import platform_plugin_aspects
 from platform_plugin_aspects import sinks
-from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.delivery import triggers
+from platform_plugin_aspects.load_test.tables import load_test_tables
 from platform_plugin_aspects.operations.checks import CHECKS
 from platform_plugin_aspects.operations.metrics import METRICS
 from platform_plugin_aspects.settings.common import defaults
@@ -126,7 +127,7 @@ def tables() -> str:
     for sink in BUILT_IN:
         lines += _sink(sink)
     lines += _title("Load tests", "-")
-    for table in LOAD_TEST_TABLES:
+    for table in load_test_tables():
         lines += _table(table)
     return "\n".join(lines)
 

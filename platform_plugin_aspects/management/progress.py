@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.delivery.backfill.ranges import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, key_range
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
@@ -61,7 +61,7 @@ class Progress(Stoppable, Watcher):
         self.name, self.ranges = sink.name, ranges
         databases.check_before_use()
         # They are needed only to estimate the number of objects.
-        self.bounds = sink.key_range() if self.with_bar or self.with_lines else None
+        self.bounds = key_range(sink) if self.with_bar or self.with_lines else None
         self.began = self.said = self.now()
         self.done_before = done_in(ranges)
         if self.with_bar:

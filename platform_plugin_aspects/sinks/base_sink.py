@@ -10,11 +10,10 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 from django.utils import timezone
 
-from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import Table
@@ -95,14 +94,6 @@ class BaseSink(Switch, ABC):
         self.encode(batch, timezone.now(), uuid.uuid4())
         return Written({self.tables[0].name: len(batch)})
 
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """The least and the greatest key above ``after``; None if there are none or keys are not whole numbers."""
-        return None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """Keys, in order, that split those above ``after`` into at most so many pieces of about the same size."""
-        return []
-
     # A sink may write these, where its rows depend on more than their object.
 
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
@@ -131,11 +122,3 @@ class BaseSink(Switch, ABC):
     def skip_reasons(self, batch: Batch) -> list[str | None]:
         """Per object, why a backfill without ``--force`` skips it; None: the backfill writes it."""
         return [None] * len(batch)
-
-    @final
-    def write_and_clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
-        """``write``, then ``clean_up``."""
-        written = self.write(batch, stamp)
-        databases.check_before_use()
-        self.clean_up(batch, stamp, asked)
-        return written

@@ -74,6 +74,7 @@ class CourseOverviewSink(ModelBaseSink):
         Column("created", "String", Value(convert=iso_utc)),
         Column("modified", "String", Value(convert=iso_utc)),
     )
+    further_tables = (XBlockSink.table,)
     computed = ("tags",)
     # Blocks and tags are read while writing: a course is too large to have two in memory.
     writes_only_to_clickhouse = False
@@ -148,9 +149,6 @@ class CourseOverviewSink(ModelBaseSink):
         table = self.clickhouse.qualified(self.table.name)
         query = f"SELECT course_key, max(time_last_dumped) FROM {table} GROUP BY course_key"
         return dict(map(tuple, self.clickhouse.select(query)))
-
-
-CourseOverviewSink.tables = (CourseOverviewSink.table, XBlockSink.table)
 
 
 def _warning(course_key: Any, problems: Sequence[str]) -> str:

@@ -10,12 +10,11 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Max, Min
+from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
 from opaque_keys import InvalidKeyError
 
 from platform_plugin_aspects import databases, edx_platform
-from platform_plugin_aspects.clickhouse.client import in_parameters, quote
 from platform_plugin_aspects.clickhouse.driver import encode
 from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.clickhouse.schema import Table
@@ -45,6 +44,8 @@ class ModelBaseSink(BaseSink):
     partition_by: ClassVar[str] = ""
     #: Name of the ClickHouse table where it is not ``name``.
     table_name: ClassVar[str] = ""
+    #: Tables that ``write`` fills besides the sink's own.
+    further_tables: ClassVar[tuple[Table, ...]] = ()
     #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
     #: The path of the learner's id, where rows are about one: learners who are being retired, or were, are then left
@@ -62,7 +63,7 @@ class ModelBaseSink(BaseSink):
                 primary_key=cls.primary_key,
                 partition_by=cls.partition_by,
             )
-            cls.tables = (cls.table,)
+            cls.tables = (cls.table, *cls.further_tables)
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
@@ -149,26 +150,6 @@ class ModelBaseSink(BaseSink):
                     casts[path] = TEXT if {casts[path], cast} == {TEXT, UTF8} else None
         return {path: cast for path, cast in casts.items() if cast is not None}
 
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """See BaseSink."""
-        low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
-        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""
-        if pieces < 2:
-            return []
-        bounds = self.key_range(after)
-        if bounds is not None:
-            low, high = bounds
-            return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
-        keys = list(self._above(after).order_by("pk").values_list("pk", flat=True))
-        return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
-
-    def _above(self, after: Any) -> Any:
-        objects = self.manager.all() if self.database is None else self.manager.using(self.database)
-        return objects if after is None else objects.filter(pk__gt=after)
-
     def write(self, batch: Batch, stamp: datetime) -> Written:
         """See BaseSink. One insert."""
         if not len(batch):
@@ -216,17 +197,7 @@ class ModelBaseSink(BaseSink):
     def delete(self, keys: Sequence[Any]) -> None:
         """See BaseSink."""
         column = self.key()
-        self._take_out(column.name, column.type, column.values(keys))
-
-    def _take_out(self, column: str, type_: str, values: Sequence[Any]) -> None:
-        """Delete the rows whose column is one of the values; where there are none, ClickHouse rewrites nothing."""
-        table = self.clickhouse.qualified(self.table.name)
-        query = f"SELECT DISTINCT {quote(column)} FROM {table} WHERE {quote(column)} IN {{values:Array({type_})}}"
-        there: list[Any] = []
-        for some in in_parameters(values):
-            there += [value for (value,) in self.clickhouse.select(query, {"values": some})]
-        if there:
-            self.clickhouse.delete(self.table.name, column, type_, there)
+        self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
 
     def converted(self, batch: Batch) -> list[Sequence[Any]]:
         """The batch as ClickHouse's values, one sequence per column."""
@@ -259,7 +230,7 @@ class ModelBaseSink(BaseSink):
             written_before = retired.difference(batch.columns.get(self.learner, ()))
             if written_before:
                 retired -= edx_platform.pending_among(written_before)
-            self._take_out("user_id", "Int32", sorted(retired))
+            self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))
             databases.check_before_use()
         if self.deletes and len(batch) and there != batch.keys:
             left = set(there)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.conf import settings
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.dotted_path import CannotLoad, load, shown
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.models import NAME_LENGTH
@@ -159,11 +159,9 @@ def why_off(sink: type[BaseSink]) -> str:
     return f"{sink.name} is off: {sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
 
 
-def tables(connection: Connection = DEFAULTS) -> list[Table]:
-    """All tables of the plugin's database; those of load tests are called as in ``connection``."""
-    names = (connection.runs_table, connection.stats_table)
-    of_load_tests = [replace(table, name=name) for table, name in zip(LOAD_TEST_TABLES, names, strict=True)]
-    return [table for sink in sinks().values() for table in sink.tables] + of_load_tests
+def tables() -> list[Table]:
+    """The tables of all sinks."""
+    return [table for sink in sinks().values() for table in sink.tables]
 
 
 def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
@@ -172,7 +170,7 @@ def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, st
     Raises Misconfigured when EVENT_SINK_CLICKHOUSE_PII_MODELS does not say which these are.
     """
     personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"], *personal_tables()}
-    names = dict.fromkeys(table.name for sink in sinks().values() for table in sink.tables)
+    names = dict.fromkeys(table.name for table in tables())
     return [(connection.database, name) for name in names if name not in personal]
 
 

@@ -48,14 +48,12 @@ class UserRetirementSink(BaseSink):
                 continue
             type_ = dict(existing.get(table, ())).get("user_id")
             if type_ is None:
-                log.info("Retirement: %r is no table with a user_id in ClickHouse, skipped", table)
-                continue
-            if not self._count(table, type_, batch.keys):
-                # Also when an earlier attempt was given up: ClickHouse goes on deleting when nobody waits for it.
+                log.info("Retirement: %r is not a table with a user_id in ClickHouse, skipped", table)
                 continue
             self.clickhouse.delete(table, "user_id", type_, batch.keys)
             left = self._count(table, type_, batch.keys)
             if left:
+                # Also when this delivery is given up: ClickHouse goes on deleting when nobody waits for it.
                 raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
         if unknown:
             raise not_tables(unknown, self.connection.database)

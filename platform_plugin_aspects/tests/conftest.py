@@ -16,8 +16,9 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients,
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.sinks import registry
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -71,7 +72,7 @@ def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings:
         "database": clickhouse_database,
     }
     client = get_client(Connection.from_settings())
-    create_missing(client, tables())
+    create_missing(client, all_tables())
     yield client
     close_clients()
 

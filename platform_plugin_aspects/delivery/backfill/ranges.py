@@ -16,7 +16,7 @@ from django.db import models, transaction
 
 from platform_plugin_aspects.delivery.isolate import Outcome
 from platform_plugin_aspects.models import BackfillRange
-from platform_plugin_aspects.sinks import BaseSink, Selection
+from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink, Selection
 
 Status = BackfillRange.Status
 #: Objects that cannot be written are all counted; the reasons of this many are kept, enough to see what is wrong.
@@ -70,11 +70,38 @@ class Walk(Selection):
 
 def plan(sink: BaseSink, walk: Walk, pieces: int = 1) -> list[BackfillRange]:
     """The keys of a walk in at most ``pieces`` ranges, which ``save_ranges`` saves."""
-    bounds = [walk.after, *sink.split_keys(pieces, walk.after), None]
+    bounds = [walk.after, *split_keys(sink, pieces, walk.after), None]
     return [
         BackfillRange(sink=sink.name, after=key_text(low), upto=key_text(high), options=walk.to_json())
         for low, high in pairwise(bounds)
     ]
+
+
+def key_range(sink: BaseSink, after: Any = None) -> tuple[int, int] | None:
+    """The least and the greatest key above ``after``; None if there are none or keys are not whole numbers."""
+    if not isinstance(sink, ModelBaseSink):
+        return None
+    low, high = _above(sink, after).aggregate(low=models.Min("pk"), high=models.Max("pk")).values()
+    return (low, high) if isinstance(low, int) and isinstance(high, int) else None
+
+
+def split_keys(sink: BaseSink, pieces: int, after: Any = None) -> list[Any]:
+    """Keys, in order, that split those above ``after`` into at most so many pieces of about the same size.
+
+    The range of whole numbers is split evenly. Other keys, which are few, are all read.
+    """
+    if pieces < 2 or not isinstance(sink, ModelBaseSink):
+        return []
+    if bounds := key_range(sink, after):
+        low, high = bounds
+        return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
+    keys = list(_above(sink, after).order_by("pk").values_list("pk", flat=True))
+    return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
+
+
+def _above(sink: ModelBaseSink, after: Any) -> Any:
+    objects = sink.manager.all() if sink.database is None else sink.manager.using(sink.database)
+    return objects if after is None else objects.filter(pk__gt=after)
 
 
 def save_ranges(sink: BaseSink, ranges: Iterable[BackfillRange]) -> None:

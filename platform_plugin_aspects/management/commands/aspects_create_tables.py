@@ -11,6 +11,7 @@ from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import Reader, grant_statements
 from platform_plugin_aspects.clickhouse.schema import create_database_statement, create_missing, missing_and_drifted
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
@@ -19,7 +20,7 @@ from platform_plugin_aspects.management.options import (
     reader_options,
 )
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.sinks.registry import relations_of_boards, tables
+from platform_plugin_aspects.sinks.registry import relations_of_boards
 
 
 class Command(AspectsCommand):
@@ -60,7 +61,7 @@ class Command(AspectsCommand):
             raise CommandError("--reader_username and --reader_password need --print-grants")
         client = get_client(connection)
         database = connection.database
-        wanted = tables(connection)
+        wanted = all_tables(connection)
         if options["dry_run"]:
             missing, differences = missing_and_drifted(wanted, client.columns())
             self.stdout.write(Verbatim(f"{create_database_statement(database, cluster)};"))

@@ -12,10 +12,11 @@ from django.conf import settings
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations.checks.check import check, valid
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.sinks.personal_data import personal_tables
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import sinks
 
 #: Settings with fixed keys, and the classes that read them.
 MAPPINGS = {
@@ -81,7 +82,7 @@ def check_personal_tables() -> Iterator[tuple[str, str]]:
 
     Names that are quite different may be tables of others. "auth_user", which Tutor lists, is the name of a model.
     """
-    known = {table.name for table in tables()}
+    known = {table.name for table in all_tables()}
     for name in valid(personal_tables) or ():
         # As ClickHouse writes a table: without the database, quotes and capitals.
         plain = name.rpartition(".")[2].strip('`" ').lower()

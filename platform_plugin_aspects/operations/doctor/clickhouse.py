@@ -11,11 +11,12 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.embedded import EngineInUse
 from platform_plugin_aspects.clickhouse.errors import REMEDIES, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations.checks import valid
 from platform_plugin_aspects.operations.doctor import reader
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
-from platform_plugin_aspects.sinks.registry import is_on, sinks, tables
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 DELETE = "ALTER DELETE"
 #: Statements that need a right and leave no trace. A DELETE, even of nothing, would go through all parts of the table:
@@ -118,7 +119,7 @@ def _missing(
 ) -> Iterator[Finding]:
     """Tables that are missing or differ: a problem if a sink that is on writes to them, or else a note."""
     database = client.connection.database
-    wanted = [table for table in tables(client.connection) if table.name not in hidden]
+    wanted = [table for table in all_tables(client.connection) if table.name not in hidden]
     missing = [table.name for table in missing_and_drifted(wanted, actual)[0]]
     for mark, text, names in (
         (Mark.PROBLEM, f"Missing in {database}", [name for name in missing if name in on]),

@@ -13,11 +13,11 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients,
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import grant_statements
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.tests.commands import run
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
-COUNT = len(tables())
+COUNT = len(all_tables())
 
 
 create_tables = partial(run, "aspects_create_tables")
@@ -35,10 +35,10 @@ def test_makes_the_database_and_all_tables(empty: ClickHouse) -> None:
     lines = create_tables().splitlines()
     database = empty.connection.database
     assert lines == [
-        *[f"created {database}.{table.name}" for table in tables()],
+        *[f"created {database}.{table.name}" for table in all_tables()],
         f"{COUNT} tables created, 0 there already",
     ]
-    assert set(empty.columns()) == {table.name for table in tables()}
+    assert set(empty.columns()) == {table.name for table in all_tables()}
 
 
 def test_twice_is_quiet(clickhouse: ClickHouse) -> None:
@@ -69,7 +69,7 @@ def test_dry_run_prints_the_statements_and_changes_nothing(empty: ClickHouse) ->
     statements = said.split(";\n")
     assert statements[:-1] == [
         f"CREATE DATABASE IF NOT EXISTS `{database}`",
-        *[table.create_statement(database) for table in tables()],
+        *[table.create_statement(database) for table in all_tables()],
     ]
     assert statements[-1] == f"{COUNT} tables missing, 0 there already\n"
     for statement in statements[:-1]:

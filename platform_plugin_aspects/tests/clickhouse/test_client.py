@@ -28,7 +28,7 @@ from platform_plugin_aspects.clickhouse.errors import (
     Unclear,
 )
 from platform_plugin_aspects.clickhouse.schema import create_missing
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -99,7 +99,7 @@ def test_a_value_that_does_not_fit_its_type_is_the_rows_fault(value: Any, client
 
 def test_columns_of_the_database(client: ClickHouse) -> None:
     assert client.columns()["taxonomy"] == list(TAXONOMY)
-    assert set(client.columns()) == {table.name for table in tables()}
+    assert set(client.columns()) == {table.name for table in all_tables()}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_opening_asks_for_nothing_a_restricted_user_may_not_see(clickhouse_http:
 def test_the_restricted_user_may_not_create_tables(clickhouse_http: ClickHouseEndpoint) -> None:
     client = get_client(Connection.from_settings())
     with pytest.raises(Misconfigured, match="INSERT, SELECT and DELETE") as caught:
-        create_missing(client, tables())
+        create_missing(client, all_tables())
     assert caught.value.code == 497
 
 

@@ -23,7 +23,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk, key_range
 from platform_plugin_aspects.delivery.backfill.runs import walk_range
 from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
@@ -175,7 +175,7 @@ def test_custom_courses_follow_their_course(clickhouse: ClickHouse, settings: An
 
 def test_a_backfill_and_a_comparison_read_the_primary(clickhouse: ClickHouse) -> None:
     users = [factories.make_user() for _ in range(3)]
-    assert UserProfileSink().key_range() is not None
+    assert key_range(UserProfileSink()) is not None
     summary = Summary()
     backfill(UserProfileSink(), Walk(), summary)
     assert summary.objects == 3

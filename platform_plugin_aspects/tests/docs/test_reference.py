@@ -24,12 +24,12 @@ from aspects_reference import (
 
 import platform_plugin_aspects
 from platform_plugin_aspects.delivery.triggers import TRIGGERS
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations import checks
 from platform_plugin_aspects.operations.checks.check import check
 from platform_plugin_aspects.operations.metrics import exposition
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks.registry import BUILT_IN
-from platform_plugin_aspects.sinks.registry import tables as all_tables
 
 DOCS = Path(platform_plugin_aspects.__file__).parents[1] / "docs"
 SWITCH = "EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED"

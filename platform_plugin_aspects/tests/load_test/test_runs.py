@@ -16,7 +16,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.load_test import runs
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.properties import examples
@@ -124,7 +124,7 @@ def test_tables_of_other_names(clickhouse: ClickHouse, settings: Any) -> None:
     close_clients()
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"runs_table": "my_runs", "stats_table": "my_stats"}
     client = get_client(Connection.from_settings())
-    create_missing(client, tables(client.connection))
+    create_missing(client, all_tables(client.connection))
     client.command(f"DROP TABLE {client.qualified('load_test_runs')}, {client.qualified('load_test_stats')}")
     runs.check(client)
     start(client, "one")

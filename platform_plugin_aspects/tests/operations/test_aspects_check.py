@@ -27,12 +27,13 @@ from waffle.models import Flag
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.management.commands.aspects_check import Command
 from platform_plugin_aspects.management.options import objects
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.column import Column
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, celery_app, worker
 from platform_plugin_aspects.tests.commands import ended
 from test_utils import factories
@@ -95,7 +96,7 @@ class Site:
         """The plugin's user has all rights on all tables but one, which it does not see."""
         self.serve()
         database = self.settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG["database"]
-        granted = {table.name for table in tables()} - {"tag"}
+        granted = {table.name for table in all_tables()} - {"tag"}
         self.endpoint.users["ch_cms"] = (PASSWORD, {f"{database}.{name}": READ_WRITE for name in granted})
 
     def configure_clickhouse(self, **values: Any) -> None:

@@ -18,6 +18,7 @@ from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
 from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import ESCAPE, SEPARATOR, expression, fingerprints, total
+from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import (
@@ -219,7 +220,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             if Meanwhile.reads == 1:
                 profile.update(name="Renamed")
                 now = sink.read(Selection(keys=[profile.get().pk]))
-                sink.write_and_clean_up(now, take_stamp(sink.name) if changed_again else begun_before)
+                write_and_clean_up(sink, now, take_stamp(sink.name) if changed_again else begun_before)
                 if changed_again:
                     profile.update(name="Renamed again")
             return batch

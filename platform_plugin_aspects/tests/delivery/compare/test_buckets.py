@@ -18,6 +18,7 @@ from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
 from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import fingerprints
+from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import Batch, ExternalIdSink, ModelBaseSink, Selection
@@ -336,7 +337,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             Meanwhile.reads += 1
             if Meanwhile.reads == 1:
                 learner.update(username="renamed")
-                sink.write_and_clean_up(sink.read(Selection(keys=[external_id.pk])), take_stamp(sink.name))
+                write_and_clean_up(sink, sink.read(Selection(keys=[external_id.pk])), take_stamp(sink.name))
                 if changed_again:
                     learner.update(username="renamed again")
                 has_changed.set()
