@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -93,7 +94,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Iterator[None]:
     """The how-to's sink at the path, and with the settings, that the how-to gives."""
-    sink, wanted = blocks(ADD_A_SINK, "python")
+    sink, wanted, _test = blocks(ADD_A_SINK, "python")
     module = ModuleType("my_plugin.sinks")
     monkeypatch.setitem(sys.modules, "my_plugin", ModuleType("my_plugin"))
     monkeypatch.setitem(sys.modules, "my_plugin.sinks", module)
@@ -138,6 +139,19 @@ def test_the_sink_of_the_how_to_works(example: None, clickhouse: ClickHouse) -> 
     kept.save()
     deliver_changes("user_preference")
     assert set(latest(clickhouse, "user_preference")) == {others.pk}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("expected", ["ar", "es"])
+def test_the_test_of_the_how_to_passes_with_its_rows_only(example: None, tmp_path: Path, expected: str) -> None:
+    objects, expected_rows = blocks(ADD_A_SINK, "json")
+    (tmp_path / "preferences.json").write_text(objects, encoding="utf-8")
+    (tmp_path / "preference_rows.json").write_text(expected_rows.replace("ar", expected), encoding="utf-8")
+    _sink, _settings, test = blocks(ADD_A_SINK, "python")
+    names: dict[str, Any] = {"__file__": str(tmp_path / "test_sinks.py")}
+    exec(compile(test, ADD_A_SINK, "exec"), names)
+    with nullcontext() if expected == "ar" else pytest.raises(AssertionError):
+        names["test_rows_of_preferences"]()
 
 
 @pytest.mark.django_db
