@@ -67,14 +67,14 @@ class Command(AspectsCommand):
         except FAILURES as error:
             raise CommandError(failure_text(error), returncode=NOT_COMPARED) from None
         if options["json"]:
-            self.stdout.write(as_json([_as_data(found, seconds) for found, seconds in results]))
+            self.stdout.write(as_json([_as_data(found) for found in results]))
         else:
             self._print(results, options["show"])
-            self.stdout.write(_conclusion([found for found, _seconds in results], options))
-        if not all(found.equal for found, _seconds in results):
+            self.stdout.write(_conclusion(results, options))
+        if not all(found.equal for found in results):
             sys.exit(DIFFERENT)
 
-    def _compare_all(self, options: dict[str, Any]) -> list[tuple[Comparison, float]]:
+    def _compare_all(self, options: dict[str, Any]) -> list[Comparison]:
         if options["prune"] and not options["repair"]:
             raise CommandError("--prune goes with --repair")
         if not 0 < options["sample"] <= 1:
@@ -92,7 +92,8 @@ class Command(AspectsCommand):
                 raise CommandError(f"{sink_class.name} has no rows of its own to compare")
             started = time.monotonic()
             found = self._compare(sink_class(connection), options)
-            results.append((found, time.monotonic() - started))
+            found.seconds = time.monotonic() - started
+            results.append(found)
         return results
 
     def _compare(self, sink: ModelBaseSink, options: dict[str, Any]) -> Comparison:
@@ -112,18 +113,18 @@ class Command(AspectsCommand):
             pruned = len(found.extra) if options["prune"] else 0
             self.stdout.write(f"{sink.name}: {wanted - len(outcome.rejected)} written, {pruned} deleted")
             for key, error in outcome.rejected.items():
-                self.stdout.write(f"{key} cannot be written: {error}")
+                self.stdout.write(f"{sink.name} {key} cannot be written: {error}")
         return look()
 
-    def _print(self, results: list[tuple[Comparison, float]], show: int) -> None:
+    def _print(self, results: list[Comparison], show: int) -> None:
         cells: list[tuple[object, ...]] = [("object", "objects", "ranges", *KINDS, "seconds")]
-        for found, seconds in results:
+        for found in results:
             counts = [len(getattr(found, kind)) for kind in KINDS]
             ranges = found.ranges if found.compared == found.ranges else f"{found.compared} of {found.ranges}"
-            cells.append((found.sink, found.objects, ranges, *counts, f"{seconds:.1f}"))
+            cells.append((found.sink, found.objects, ranges, *counts, f"{found.seconds:.1f}"))
         for line in table(cells, right=range(1, 7)):
             self.stdout.write(line)
-        for found, _seconds in results:
+        for found in results:
             for kind in KINDS:
                 keys = list(getattr(found, kind))
                 if keys:
@@ -157,7 +158,7 @@ def _conclusion(results: list[Comparison], options: dict[str, Any]) -> str:
     return f"different: {', and '.join(advice)}" if advice else "different"
 
 
-def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
+def _as_data(found: Comparison) -> dict[str, Any]:
     keys = {kind: [str(key) for key in getattr(found, kind)] for kind in KINDS}
     return {
         "object": found.sink,
@@ -166,6 +167,6 @@ def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
         "ranges_compared": found.compared,
         "ranges_opened": found.inspected,
         "equal": found.equal,
-        "seconds": round(seconds, 3),
+        "seconds": round(found.seconds, 3),
         **keys,
     }

@@ -425,6 +425,7 @@ def test_what_cannot_be_repaired_is_not_sent_to_repair(all_on: None, clickhouse:
     Change.objects.all().delete()
     code, output = compare_by_hand(object="taxonomy", repair=True)
     assert code == 1
+    assert f"\ntaxonomy {2**31 + 5} cannot be written: " in output
     assert output.splitlines()[-1] == "different: what is still missing or stale could not be written, or changed again"
 
 
