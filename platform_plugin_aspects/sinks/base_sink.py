@@ -65,7 +65,7 @@ class BaseSink(Switch, ABC):
 
     @abstractmethod
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Write what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
+        """Write a batch of ``read`` to ClickHouse, as of ``stamp``, which was taken before reading.
 
         Raises Unavailable, Misconfigured, or Rejected when an object of the batch cannot be written.
         """

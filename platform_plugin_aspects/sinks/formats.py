@@ -67,7 +67,7 @@ def json_list(values: Any) -> str:
 
 
 def or_zero(value: int | None) -> int:
-    """Null as 0, for keys of what may be missing."""
+    """Null as 0, for keys of objects that may be missing."""
     return 0 if value is None else value
 
 

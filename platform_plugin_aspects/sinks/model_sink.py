@@ -95,7 +95,7 @@ class ModelBaseSink(BaseSink):
         return edx_platform.primary(model)
 
     def parse_key(self, text: str) -> Any:
-        """See BaseSink."""
+        """A primary key of the model; ValueError if the text is not one."""
         try:
             key = self.manager.model._meta.pk.to_python(text)
         except (ValidationError, InvalidKeyError, ValueError):
@@ -113,7 +113,7 @@ class ModelBaseSink(BaseSink):
         return queryset
 
     def read(self, selection: Selection) -> Batch:
-        """See BaseSink. One query, joins included; no model instances."""
+        """The selected objects, by one query with its joins and without model instances."""
         queryset = self.queryset()
         if self.database is not None:
             queryset = queryset.using(self.database)
@@ -151,7 +151,7 @@ class ModelBaseSink(BaseSink):
         return {path: cast for path, cast in casts.items() if cast is not None}
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """See BaseSink. One insert."""
+        """Write a batch in one insert."""
         if not len(batch):
             return Written()
         self.insert(batch, stamp, uuid.uuid4())
@@ -166,26 +166,26 @@ class ModelBaseSink(BaseSink):
         return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
 
     def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes | None:
-        """See BaseSink."""
+        """The batch in ClickHouse's Native format."""
         return encode(self.connection, self.table.types, self.prepared(batch, stamp, dump_id))
 
     def insert_encoded(self, encoded: Sequence[bytes]) -> None:
-        """See BaseSink."""
+        """Write the results of ``encode`` in one insert."""
         self.clickhouse.send(self.table.name, self.table.types, encoded)
 
     def keys_and_learners(self, batch: Batch) -> Batch:
-        """See BaseSink. The keys, the learners and what tells rows."""
+        """The keys, the learners and the values that identify rows."""
         paths = dict.fromkeys(filter(None, [self.learner, self._row_path]))
         return Batch(batch.keys, {path: batch.columns[path] for path in paths})
 
     @property
     def _row_path(self) -> str:
-        """The path of what tells the rows of an object, where rows leave with it; empty where that is the key."""
+        """The path of the value that identifies an object's rows, if rows leave with it; empty if that is the key."""
         path = self.key().sources[0] if self.deletes else ""
         return "" if path in ("pk", self.manager.model._meta.pk.name) else path
 
     def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """See BaseSink."""
+        """The keys that the model does not have any more."""
         there = set(self._there(Selection(keys=keys)))
         return [key for key in keys if key not in there]
 
@@ -195,7 +195,7 @@ class ModelBaseSink(BaseSink):
         return read_columns(queryset, (queryset.model._meta.pk.attname,))[0]
 
     def delete(self, keys: Sequence[Any]) -> None:
-        """See BaseSink."""
+        """Delete the rows whose ``key_column`` is one of the keys."""
         column = self.key()
         self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
 
@@ -215,7 +215,7 @@ class ModelBaseSink(BaseSink):
             ) from None
 
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
-        """See BaseSink. Takes out retired learners, and objects that are gone."""
+        """Delete the rows of retired learners, and of objects that are gone."""
         asked = asked or Selection(keys=batch.keys)
         if not (self._keeps_out_retired or self.deletes):
             return

@@ -35,7 +35,7 @@ from platform_plugin_aspects.sinks.personal_data import personal_tables
 
 log = logging.getLogger(__name__)
 
-#: In the order in which a backfill of everything goes: what others refer to comes first.
+#: In the order of a backfill of all objects: sinks that others refer to come first.
 BUILT_IN: tuple[type[BaseSink], ...] = (
     TaxonomySink,
     TagSink,
@@ -53,7 +53,7 @@ HOW_TO_WRITE_IF_OFF = "Turn one of them on, or add --even_if_off to write its ro
 
 @dataclass(frozen=True)
 class Invalid:
-    """An entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used. ``found``: what was loaded, if anything."""
+    """An entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used. ``found``: the object loaded from it."""
 
     path: str
     why: str
@@ -152,7 +152,7 @@ def is_on(sink: type[BaseSink]) -> bool:
 
 
 def why_off(sink: type[BaseSink]) -> str:
-    """Why ``sink.is_enabled()`` is false, with what would turn the sink on."""
+    """Why ``sink.is_enabled()`` is false, and how to turn the sink on."""
     if sink.needs_model and edx_platform.get_model(sink.model) is None:
         wrong = f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
         return f"{sink.name} is off: its model cannot be imported; correct {wrong}"

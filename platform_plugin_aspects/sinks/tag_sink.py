@@ -28,7 +28,7 @@ def lineage(*values: str | None) -> str:
 
 
 def _object_lineage(own: str, *values: str | None) -> str:
-    # Free text, and what is left of a deleted tag, has no tag and stands for itself.
+    # Free text, and the remains of a deleted tag, have no tag: the lineage is their own value.
     return lineage(*values) if values[0] is not None else json_list([own])
 
 

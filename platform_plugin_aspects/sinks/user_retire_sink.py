@@ -1,4 +1,4 @@
-"""Retirement: what is known of a learner leaves ClickHouse."""
+"""Retirement: the personal data of a learner leaves ClickHouse."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class UserRetirementSink(BaseSink):
         return Batch(keys, {})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Delete what there is, then look whether anything is left.
+        """Delete the learners' rows, then check that none is left.
 
-        Raises Misconfigured for names in the setting that mean nothing, when the tables of the others are done.
+        Raises Misconfigured for names in the setting that are not tables, after the other tables are done.
         """
         names = personal_tables()
         existing = self.clickhouse.columns()
