@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.sinks.base_sink import BaseSink
@@ -51,18 +49,12 @@ class UserRetirementSink(BaseSink):
                 log.info("Retirement: %r is not a table with a user_id in ClickHouse, skipped", table)
                 continue
             self.clickhouse.delete(table, "user_id", type_, batch.keys)
-            left = self._count(table, type_, batch.keys)
+            ((left,),) = self.clickhouse.select(
+                f"SELECT count() FROM {self.clickhouse.qualified(table)} WHERE user_id IN {{ids:Array({type_})}}",
+                {"ids": batch.keys},
+            )
             if left:
-                # Also when this delivery is given up: ClickHouse goes on deleting when nobody waits for it.
                 raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
         if unknown:
             raise not_tables(unknown, self.connection.database)
         return Written()
-
-    def _count(self, table: str, type_: str, user_ids: Sequence[Any]) -> int:
-        qualified = self.clickhouse.qualified(table)
-        found = self.clickhouse.select(
-            f"SELECT count() FROM {qualified} WHERE user_id IN {{ids:Array({type_})}}",
-            {"ids": list(user_ids)},
-        )
-        return int(found[0][0])
