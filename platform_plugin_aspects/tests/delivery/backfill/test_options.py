@@ -342,12 +342,11 @@ def test_the_command_waits_too(clickhouse_http: ClickHouseEndpoint, all_on: None
 def test_enrollments_that_change_while_a_backfill_runs_end_equal(
     clickhouse_http: ClickHouseEndpoint, all_on: None
 ) -> None:
-    users = factories.make_many_users(40)
+    users = factories.make_many_users(20)
     courses = [factories.make_course_key() for _ in range(10)]
     CourseEnrollment.objects.bulk_create(
         [CourseEnrollment(user=user, course_id=course, mode="audit") for user in users for course in courses]
     )
-    dump("--object", "user_profile")
     at_random = random.Random(20_260)
 
     def change_some(summary: Summary) -> None:
