@@ -414,19 +414,19 @@ def test_keys_that_nobody_knows_and_nulls_are_left_alone(settings: Any) -> None:
         *("chdb:", "chdb://path", 8123, ["http://host:8123"]),
     ],
 )
-def test_urls_that_cannot_be_meant(url: Any) -> None:
+def test_invalid_urls_are_refused(url: Any) -> None:
     with pytest.raises(Misconfigured, match="url"):
         Connection.from_settings({"url": url})
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", 1e12, float("inf"), float("nan"), [5]])
-def test_timeouts_that_cannot_be_meant(timeout: Any) -> None:
+def test_invalid_timeouts_are_refused(timeout: Any) -> None:
     with pytest.raises(Misconfigured, match="timeout_secs"):
         Connection.from_settings({"timeout_secs": timeout})
 
 
 @pytest.mark.parametrize("values", [{"database": "a\x00b"}, {"database": 5}, {"password": 5}])
-def test_texts_that_cannot_be_meant(values: dict[str, Any]) -> None:
+def test_invalid_texts_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):
         Connection.from_settings(values)
 

@@ -178,7 +178,7 @@ def test_vector_as_tutor_s_plugin_sets_it_up(vector: VectorEndpoint) -> None:
     assert ask(vector, sink=["s3_archive"]) == {"events_received": 60, "events_sent": 0, "lag": 60}
 
 
-def test_a_component_that_is_called_so_and_is_no_sink(vector: VectorEndpoint) -> None:
+def test_a_source_with_the_name_of_the_sink_is_not_taken_for_it(vector: VectorEndpoint) -> None:
     vector.components = {
         "clickhouse_xapi": Component("Source", received=9, sent=8),
         "out": Component("Sink", received=8, sent=7, inputs=("clickhouse_xapi",)),
@@ -197,7 +197,7 @@ def test_each_sink_is_compared_with_its_own_inputs(vector: VectorEndpoint) -> No
     assert ask(vector) == {"events_received": 25, "events_sent": 24, "lag": 1}
 
 
-def test_a_component_named_as_sink_that_has_no_inputs(vector: VectorEndpoint) -> None:
+def test_a_source_named_as_sink_is_refused(vector: VectorEndpoint) -> None:
     vector.components = configured_by_tutor()
     assert fails(vector, sink=["docker_logs"]) == "--vector_sink docker_logs is a source: name sinks"
 

@@ -278,7 +278,7 @@ class TestEnds:
             (signal.SIGINT, 1, ("--run_until_killed", "--sleep_time", 3600), 0),
         ],
     )
-    def test_signals_end_it_after_the_event_at_hand(
+    def test_signals_end_it_after_the_current_event(
         self,
         number: signal.Signals,
         event: int,

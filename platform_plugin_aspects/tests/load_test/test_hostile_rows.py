@@ -129,7 +129,7 @@ def test_of_many_bad_samples_the_first_are_named(clickhouse: ClickHouse) -> None
     assert [note for note in data["missing"] if "left out" in note][3:] == ["load_test_stats: 6 more rows are left out"]
 
 
-def test_bytes_that_are_no_text_and_long_texts(clickhouse: ClickHouse) -> None:
+def test_invalid_utf8_and_long_texts_do_not_stop_the_report(clickhouse: ClickHouse) -> None:
     for values in (
         "'odd', '2026-11-20 09:30:00', 'start', unhex('ff')",
         "unhex('ff'), '2026-11-20 09:30:00', 'start', '{}'",

@@ -133,7 +133,7 @@ def test_what_has_arrived(client: ClickHouse) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", found["most_recent_event"])
 
 
-def test_a_table_that_is_not_there(client: ClickHouse, settings: Any) -> None:
+def test_a_missing_table_of_events_is_named(client: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"xapi_table": "elsewhere"}
     with pytest.raises(Misconfigured, match=r"^There is no table .*\.elsewhere of xAPI events: correct xapi_database"):
         arrived(get_client(Connection.from_settings()))
@@ -348,7 +348,7 @@ def test_clickhouse_is_away_while_it_waits(
     assert clock.said[1].startswith("ClickHouse cannot be reached")
 
 
-def test_stopped_while_it_waits(monitor: Monitor, clock: Clock) -> None:
+def test_a_monitor_that_is_stopped_while_it_waits_ends_at_once(monitor: Monitor, clock: Clock) -> None:
     clock.planned = {1002.5: clock.stop}
     assert monitor.wait_for_run() is None
     assert clock.time <= BEGAN + 3 * LOOK_SECS

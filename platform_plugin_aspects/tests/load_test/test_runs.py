@@ -114,7 +114,7 @@ def test_an_end_without_a_start_is_no_run(clickhouse: ClickHouse) -> None:
     assert runs.latest(clickhouse, 10) == []
 
 
-def test_rows_that_say_less(clickhouse: ClickHouse) -> None:
+def test_a_run_without_details_has_empty_ones(clickhouse: ClickHouse) -> None:
     started(clickhouse, "one", 1)
     run = runs.load(clickhouse, "one")
     assert (run.tags, run.course_id, run.num_users, run.username_prefix) == ([], "", 0, "")

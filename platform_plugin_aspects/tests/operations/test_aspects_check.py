@@ -533,7 +533,7 @@ def test_a_section_that_crashes_leaves_the_others_alone(site: Site) -> None:
         (("--timeout_secs", "0"), "timeout_secs"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: tuple[str, str], words: str) -> None:
+def test_invalid_options_are_refused(options: tuple[str, str], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("aspects_check", *options)
 

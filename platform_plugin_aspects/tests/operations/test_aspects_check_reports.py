@@ -375,7 +375,7 @@ def test_further_pages_that_may_not_frame_superset_are_noted(reports: Reports) -
 
 
 @pytest.mark.parametrize(("status", "remedy"), [(503, "Start Superset, or "), (500, "Look into Superset's log")])
-def test_a_page_that_breaks(status: int, remedy: str, reports: Reports) -> None:
+def test_a_page_answered_with_an_error_is_one_problem(status: int, remedy: str, reports: Reports) -> None:
     reports.superset.plan(f"embedded/{COURSE_BOARD}", Reply(status))
     code, said = check(*OF_REPORTS)
     only_the_problem(code, said, "Superset", f"/embedded/{COURSE_BOARD} was answered with HTTP {status}", remedy)
@@ -400,7 +400,7 @@ def test_a_site_without_reports_is_well(configured: dict[str, Any], texts: list[
     assert reports.superset.requests == []
 
 
-def test_settings_that_cannot_be_meant_are_one_problem(reports: Reports) -> None:
+def test_an_invalid_setting_is_one_problem(reports: Reports) -> None:
     reports.settings.ASPECTS_IN_CONTEXT_DASHBOARDS = {"problem": {}}
     code, said = check("--only", "settings", "superset")
     ((section, text, _remedy),) = marked(said, "problem")
@@ -438,7 +438,7 @@ def test_a_micro_frontend_without_a_host_of_its_own_is_a_page_of_the_lms(address
         "<![" * 1000,
     ],
 )
-def test_a_page_that_shows_no_flags(page: str, reports: Reports) -> None:
+def test_a_page_without_feature_flags_is_not_a_problem(page: str, reports: Reports) -> None:
     reports.superset.plan("/embedded/", *[Reply(200, page)] * 50)
     code, said = check("--only", "superset")
     assert marked(said, "crashed") == marked(said, "problem") == []

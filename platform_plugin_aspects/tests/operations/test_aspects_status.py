@@ -286,7 +286,7 @@ def test_watching_until_ctrl_c(terminal: bool) -> None:
         (("--show", "-1"), "--show -1: it must be at least 0"),
     ],
 )
-def test_options_that_cannot_be_meant(args: tuple[str, ...], told: str) -> None:
+def test_invalid_options_are_refused(args: tuple[str, ...], told: str) -> None:
     with pytest.raises(CommandError) as caught:
         aspects_status(*args)
     assert str(caught.value) == told
