@@ -57,18 +57,18 @@ class PendingInsert:
         return sum(len(each.batch) for each in self.batches)
 
 
+@dataclass
 class Inserter:
     """Writes the batches of a walk by its sink, and counts them; in a dry run, only finds what cannot be written.
 
     ``patient``: whether to retry while ClickHouse is unavailable, also before it has answered an insert.
     """
 
-    def __init__(self, sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher, patient: bool):
-        self.sink = sink
-        self.walk = walk
-        self.summary = summary
-        self.watcher = watcher
-        self.patient = patient
+    sink: BaseSink
+    walk: Walk
+    summary: Summary
+    watcher: Watcher
+    patient: bool
 
     def retry(self, act: Callable[..., T], *args: Any) -> T:
         """The result of ``act(*args)``, with retries while ClickHouse is unavailable, if they are wanted."""

@@ -35,7 +35,7 @@ def backfill(
     Unavailable and Misconfigured, and errors of the platform's database. ``summary`` then counts what is written, and
     the backfill can be resumed after ``summary.last_key``.
     """
-    _Backfill(sink, walk, summary, watcher or Watcher(), patient).run()
+    _Backfill(Inserter(sink, walk, summary, watcher or Watcher(), patient)).run()
 
 
 def next_insert(sink: BaseSink, taken: int) -> int:
@@ -47,17 +47,15 @@ def next_insert(sink: BaseSink, taken: int) -> int:
 
 
 class _Backfill:
-    def __init__(self, sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher, patient: bool):
-        self.sink = sink
-        self.walk = walk
-        self.summary = summary
-        self.watcher = watcher
-        self.inserter = Inserter(sink, walk, summary, watcher, patient)
+    def __init__(self, inserter: Inserter):
+        self.inserter = inserter
+        self.sink, self.walk = inserter.sink, inserter.walk
+        self.summary, self.watcher = inserter.summary, inserter.watcher
         self.under_way: PendingInsert | None = None
         self.taken = 0
-        self.missing = dict.fromkeys(walk.keys or ())
-        self.started = self.due_at = watcher.now()
-        self.seconds_before = summary.seconds
+        self.missing = dict.fromkeys(self.walk.keys or ())
+        self.started = self.due_at = self.watcher.now()
+        self.seconds_before = self.summary.seconds
 
     def run(self) -> None:
         """Read insert after insert, each while the one before is being written."""
