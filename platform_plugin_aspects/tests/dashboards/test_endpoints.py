@@ -455,6 +455,14 @@ def no_limit(settings: Any) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = None
 
 
+@pytest.fixture
+def staff(db: None) -> Client:
+    """The client of a member of staff."""
+    client = Client()
+    client.force_login(User.objects.create(username="staff", is_staff=True))
+    return client
+
+
 @pytest.mark.usefixtures("no_limit")
 @hypothesis_settings(
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -464,12 +472,10 @@ def no_limit(settings: Any) -> None:
     text=st.text(min_size=1).filter(lambda text: text.isprintable())
     | st.from_regex(r"(course-v1:|ccx-v1:|block-v1:|i4x://)[\w+@:/. %]+", fullmatch=True),
 )
-def test_no_text_is_an_error_of_ours(endpoint: str, text: str) -> None:
-    client = Client()
-    assert client.get(path(endpoint, quote(text, safe=""))).status_code == 401
-    user, _ = User.objects.get_or_create(username="staff", is_staff=True)
-    client.force_login(user)
-    response = client.get(path(endpoint, quote(text, safe="")))
+def test_no_text_is_an_error_of_ours(staff: Client, endpoint: str, text: str) -> None:
+    url = path(endpoint, quote(text, safe=""))
+    assert Client().get(url).status_code == 401
+    response = staff.get(url)
     assert (response.status_code, response.json()["code"]) in ((404, "not_found"), (403, "permission_denied"))
 
 
