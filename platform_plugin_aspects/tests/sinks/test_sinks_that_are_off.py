@@ -78,8 +78,9 @@ def test_all_of_none_is_refused(clickhouse: ClickHouse) -> None:
 
 def test_how_to_resume_one_that_was_meant_says_so_too(clickhouse: ClickHouse, settings: Any) -> None:
     factories.make_taxonomy()
-    clickhouse.command(f"DROP TABLE {clickhouse.qualified('taxonomy')} SYNC")
+    profiles(1)
     dump("--object", "user_profile", "--even_if_off")
+    clickhouse.command(f"DROP TABLE {clickhouse.qualified('user_profile')} SYNC")
     message, _said = dump_fails("--object", "all", "--even_if_off")
     assert "--object all --resume --even_if_off" in message
 
