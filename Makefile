@@ -28,10 +28,7 @@ SOURCES := $(shell find $(PACKAGE) -type f -not -name '*.pyc' -not -path '*/test
 STATIC := $(PACKAGE)/static/$(PACKAGE)
 BUNDLE := $(STATIC)/dist/aspects-dashboards.js
 NPM := node_modules/.package-lock.json
-# Whose prose is clean: add a folder, or take a module out of the exceptions, when it is.
-PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils/README.rst \
-	$(addprefix $(PACKAGE)/,clickhouse extensions operations settings static) \
-	$(filter-out %/admin.py %/models.py %/tasks.py %/xblock.py,$(wildcard $(PACKAGE)/*.py))
+PROSE := README.rst CONTRIBUTING.rst Makefile setup.py docs test_utils benchmarks $(PACKAGE)
 PACKAGING := setup.py MANIFEST.in README.rst CHANGELOG.rst LICENSE pyproject.toml requirements/base.in
 
 .PHONY: help

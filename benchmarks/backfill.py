@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, the backfill brings learners to ClickHouse: ``make benchmark``.
+"""How fast, and in how much memory, the backfill writes learners to ClickHouse: ``make benchmark``.
 
     python benchmarks/backfill.py [--number N ...] [--rounds N] [--mariadb [URL]] [--objects NAME ...] [--table FILE]
 
@@ -24,7 +24,7 @@ backfill
 compare
     what ``aspects_compare`` runs, on what the backfill has written: every range must be equal at once.
 
-Each time of the table is the best of the rounds, for whatever else the machine does can only add to it; memory is their
+Each time of the table is the best of the rounds, because other load of the machine can only add to it; memory is their
 greatest. *Ratio* is the backfill's wall time by that of the slower limit, *by backfill* the comparison's by the
 backfill's. With several numbers *per row* compares the time per row with that of the first number.
 """
@@ -51,7 +51,7 @@ from report import as_rst, as_text, machine
 ROOT = Path(__file__).resolve().parents[1]
 OBJECTS = ("user_profile", "course_enrollment", "external_id")
 STEPS = ("read", "insert", "backfill", "compare")
-#: What the backfill, and the comparison, are to keep to.
+#: Targets of the backfill and the comparison.
 MOST_PROCESSOR_US = {"user_profile": 10, "course_enrollment": 7}
 MOST_RATIO = 1.5
 MOST_BY_BACKFILL = 1.5
@@ -113,7 +113,7 @@ class Figures:
         )
 
     def missed(self, first: Figures) -> Iterator[str]:
-        """What is above its target, a sentence each."""
+        """The missed targets, a sentence each."""
         limit = MOST_PROCESSOR_US.get(self.name)
         if limit is not None and self.processor_per_row > limit:
             yield f"{self.processor_per_row:.1f} µs of processor time per row, more than {limit}"
@@ -215,7 +215,7 @@ def mariadb(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def running_on(processors: set[int]) -> Iterator[None]:
-    """What is started in the meantime runs on these processors only."""
+    """Processes started inside the block run on these processors only."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)
     try:

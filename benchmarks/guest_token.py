@@ -1,4 +1,4 @@
-"""What a guest token costs, of a running Superset: ``make benchmark-tokens``.
+"""The cost of a guest token of a running Superset: ``make benchmark-tokens``.
 
     python benchmarks/guest_token.py --url URL --username NAME --uuid UUID [--rounds N] [--table FILE]
 
@@ -60,7 +60,7 @@ def log_in_every_time(options: argparse.Namespace) -> None:
 
 
 def ways(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
-    """What is measured, by name, in the order of the table."""
+    """The ways to get a token that are measured, by name, in the order of the table."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from opaque_keys.edx.keys import CourseKey

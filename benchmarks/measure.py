@@ -81,9 +81,8 @@ def insert(name: str) -> Callable[[], int]:
 
 
 def backfill(name: str) -> Callable[[], int]:
-    """What the command runs."""
-    from platform_plugin_aspects.delivery.backfill.summary import Summary
-    from platform_plugin_aspects.delivery.backfill.walk import Walk
+    """The work of ``dump_data_to_clickhouse``."""
+    from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
     from platform_plugin_aspects.delivery.backfill.walk import backfill as run_backfill
     from platform_plugin_aspects.sinks.registry import sinks
 
@@ -98,8 +97,9 @@ def backfill(name: str) -> Callable[[], int]:
 
 
 def compare(name: str) -> Callable[[], int]:
-    """What the command runs."""
+    """The work of ``aspects_compare``."""
     from platform_plugin_aspects.delivery import compare
+    from platform_plugin_aspects.delivery.backfill.ranges import key_range
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
@@ -110,7 +110,7 @@ def compare(name: str) -> Callable[[], int]:
             raise SystemExit(f"{found.inspected} of {found.ranges} ranges of {name} differ")
         return found.objects
 
-    compare.compare(sink, upto=sink.key_range()[0])
+    compare.compare(sink, upto=key_range(sink)[0])
     return run
 
 
@@ -139,12 +139,13 @@ MEASUREMENTS = {**EMPTY, "compare": compare}
 
 def warm_up(name: str) -> None:
     """Write one object and empty the table again, so that imports and connections are not measured."""
+    from platform_plugin_aspects.delivery.isolate import write_and_clean_up
     from platform_plugin_aspects.delivery.sink_lock import take_stamp
     from platform_plugin_aspects.sinks import Selection
     from platform_plugin_aspects.sinks.registry import sinks
 
     sink = sinks()[name]()
-    sink.write_and_clean_up(sink.read(Selection(limit=1)), take_stamp(name))
+    write_and_clean_up(sink, sink.read(Selection(limit=1)), take_stamp(name))
     sink.clickhouse.command(f"TRUNCATE TABLE {sink.clickhouse.qualified(name)}")
 
 
@@ -167,7 +168,7 @@ def prepare(step: str, argument: str) -> None:
     from platform_plugin_aspects.clickhouse.client import get_client
     from platform_plugin_aspects.clickhouse.connection import Connection
     from platform_plugin_aspects.clickhouse.schema import create_missing
-    from platform_plugin_aspects.sinks.registry import tables
+    from platform_plugin_aspects.load_test.tables import all_tables
 
     if step == "refuse-used":
         if connection.introspection.table_names():
@@ -176,7 +177,7 @@ def prepare(step: str, argument: str) -> None:
         call_command("migrate", verbosity=0)
         seed(int(argument))
     else:
-        create_missing(get_client(Connection.from_settings()), tables())
+        create_missing(get_client(Connection.from_settings()), all_tables())
 
 
 def main(step: str, argument: str) -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks report: the machine, and a table for the terminal and for the documentation."""
+"""Reports of benchmarks: the machine, and a table for the terminal and for the documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Table = list[tuple[str, ...]]
 
 
 def machine(used: str) -> str:
-    """What the figures were taken on; ``used`` tells by what."""
+    """The machine that was measured; ``used`` says how its parts were used."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

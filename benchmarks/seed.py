@@ -27,7 +27,7 @@ CITIES = ("", "", "", "Lagos", "São Paulo", "Kraków", "東京", "Leeds")
 
 
 def seed(number: int) -> None:
-    """Bring the tables up to ``number`` learners; the same number gives the same rows, whatever was there before."""
+    """Fill the tables up to ``number`` learners. The same number gives the same rows, whatever was there before."""
     ExternalIdType.objects.get_or_create(name="xapi", defaults={"description": "xAPI"})
     type_id = ExternalIdType.objects.get(name="xapi").pk
     there = User.objects.count()
@@ -41,7 +41,7 @@ def seed(number: int) -> None:
     with connection.cursor() as cursor:
         tables = [model._meta.db_table for model in (User, UserProfile, CourseEnrollment, ExternalId)]
         for table in tables:
-            # What a site's database knows of its tables after a while.
+            # A site's database has such statistics of its tables after a while.
             cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
 
 

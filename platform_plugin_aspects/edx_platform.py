@@ -103,29 +103,21 @@ def without_retired(queryset: Any, user_path: str) -> Any:
     """
     for asked in _retirements():
         queryset = queryset.filter(~models.Exists(asked.filter(user_id=models.OuterRef(user_path))))
-    prefix = _retired_prefix()
-    if not prefix:
-        return queryset
-    account = account_path(queryset.model, user_path)
-    if account:
-        return queryset.exclude(**{f"{account}__username__istartswith": prefix})
-    retired = _retired_accounts(prefix).filter(pk=models.OuterRef(user_path))
-    return queryset.filter(~models.Exists(retired))
+    by_username = _has_retired_username(queryset.model, user_path)
+    return queryset.exclude(**by_username) if by_username else queryset
 
 
-def retired_among(queryset: Any, user_path: str) -> set[int]:
-    """The ids of those learners of ``queryset`` who are being retired, or were: the ones ``without_retired`` omits."""
+def retired_among(queryset: Any, user_path: str, *, by_username: bool = True) -> set[int]:
+    """The ids of those learners of ``queryset`` who are being retired, or were: the ones ``without_retired`` omits.
+
+    Without ``by_username``, only those of whom the platform has a record of the retirement, which every new one has.
+    """
     conditions: list[dict[str, Any]] = [{f"{user_path}__in": asked.values("user_id")} for asked in _retirements()]
-    if prefix := _retired_prefix():
-        account = account_path(queryset.model, user_path)
-        # By the join where there is one: the usernames of all accounts are looked through without an index on SQLite.
-        if account:
-            conditions.append({f"{account}__username__istartswith": prefix})
-        else:
-            conditions.append({f"{user_path}__in": _retired_accounts(prefix).values("pk")})
+    if by_username:
+        conditions.append(_has_retired_username(queryset.model, user_path))
     found: set[int] = set()
     # One after the other: databases find the few rows of each by an index, but not those of all in one condition.
-    for condition in conditions:
+    for condition in filter(None, conditions):
         found.update(queryset.filter(**condition).order_by().values_list(user_path, flat=True))
     return found
 
@@ -160,13 +152,16 @@ def _retirements() -> list[Any]:
     return [import_string(f"{RETIREMENTS}.{name}")._default_manager.all() for name in names]
 
 
-def _retired_prefix() -> str:
-    """The beginning of every retired username; empty where the platform has none."""
-    return getattr(settings, "RETIRED_USERNAME_PREFIX", "") or ""
-
-
-def _retired_accounts(prefix: str) -> Any:
-    return get_user_model()._default_manager.filter(username__istartswith=prefix)
+def _has_retired_username(model: Any, user_path: str) -> dict[str, Any]:
+    """The condition that the learner's username is that of a retired one; empty where the platform has none."""
+    prefix = getattr(settings, "RETIRED_USERNAME_PREFIX", "")
+    if not prefix:
+        return {}
+    if account := account_path(model, user_path):
+        # By the join where there is one: the usernames of all accounts are looked through without an index on SQLite.
+        return {f"{account}__username__istartswith": prefix}
+    accounts = get_user_model()._default_manager.filter(username__istartswith=prefix)
+    return {f"{user_path}__in": accounts.values("pk")}
 
 
 def account_path(model: Any, user_path: str) -> str:

@@ -1,4 +1,4 @@
-"""What is still to be delivered, and how delivery is doing."""
+"""The plugin's tables: pending changes, the state of deliveries, the progress of backfills."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 from django.db import models, router
 from django.utils import timezone
 
-#: What ``SinkState.recent`` counts together, and how far it goes back, in seconds.
+#: The seconds that one number of ``SinkState.recent`` covers, and how far back the numbers go.
 BUCKET_SECS = 300
 HOUR_SECS = 3600
 
@@ -20,7 +20,7 @@ EVENT_NAME_LENGTH = 255
 
 
 class PrimaryManager(models.Manager[_Model]):
-    """Reads from the database to which the model is written, whatever the site's routers say of reading.
+    """Reads from the database to which the model is written, whatever the site's routers say about reading.
 
     A replica does not have the changes that were just committed.
     """
@@ -36,7 +36,7 @@ class PendingRow(models.Model):
     recorded_at = models.DateTimeField(auto_now_add=True)
     attempts = models.PositiveIntegerField(default=0, help_text="How often writing this object failed.")
     error = models.TextField(default="", blank=True, help_text="Why it failed the last time.")
-    retry_at = models.DateTimeField(null=True, blank=True, help_text="After a failure: not before this moment again.")
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="After a failure: no retry before this moment.")
 
     class Meta:
         abstract = True
@@ -106,7 +106,7 @@ class DeliverySlot(models.Model):
 
 
 class SinkState(models.Model):
-    """One row per sink: its lock is held while the sink is delivered, so only one worker does.
+    """One row per sink. It is locked while the sink is delivered, so only one worker at a time delivers it.
 
     .. no_pii: counts, times, and errors without values.
     """
@@ -115,7 +115,7 @@ class SinkState(models.Model):
 
     sink = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     last_stamp = models.DateTimeField(
-        null=True, help_text="The time_last_dumped of the newest write; the next one is later, whatever the clocks say."
+        null=True, help_text="time_last_dumped of the newest write. The next is later, whatever the clocks say."
     )
     last_success_at = models.DateTimeField(null=True)
     last_error_at = models.DateTimeField(null=True)
@@ -126,7 +126,7 @@ class SinkState(models.Model):
         default=0, help_text="Objects written or deleted by deliveries in all; a backfill's are not counted."
     )
     recent = models.JSONField(
-        default=dict, help_text="The same for each five minutes of the last hour, by the Unix time of their beginning."
+        default=dict, help_text="Objects delivered per five minutes of the last hour, by Unix time of the beginning."
     )
 
     def __str__(self) -> str:
@@ -149,13 +149,13 @@ class SinkState(models.Model):
 
 
 class BackfillRange(models.Model):
-    """A range of a sink's keys that a backfill walks, and how far it is: what ``--resume`` and ``--workers`` go by.
+    """A range of a sink's keys that a backfill walks, with its progress, for ``--resume`` and ``--workers``.
 
     .. no_pii: primary keys name nobody without the platform's own tables, and errors name columns, not values.
     """
 
     class Status(models.TextChoices):
-        """Where the walk through the range is."""
+        """How far the walk through the range is."""
 
         WAITING = "waiting"
         QUEUED = "queued"
@@ -168,11 +168,11 @@ class BackfillRange(models.Model):
     sink = models.CharField(max_length=NAME_LENGTH, db_index=True)
     after = models.CharField(max_length=255, default="", help_text="Only keys above this one; empty: from the first.")
     upto = models.CharField(max_length=255, default="", help_text="Not above this one; empty: to the last.")
-    options = models.JSONField(default=dict, help_text="How to walk, as ranges.walk_of reads it.")
+    options = models.JSONField(default=dict, help_text="How to walk, as Walk.from_json reads it.")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
-    owner = models.CharField(max_length=32, default="", help_text="Who walks it: nobody else may note progress.")
+    owner = models.CharField(max_length=32, default="", help_text="Lease of the process that walks it.")
     ticket = models.CharField(
-        max_length=32, default="", help_text="Which task may walk it: another each time it is handed out to workers."
+        max_length=32, default="", help_text="Token of the task that may walk it, new each time it is handed out."
     )
     last_key = models.CharField(max_length=255, default="", help_text="Everything up to this key is done.")
     objects_written = models.PositiveBigIntegerField(default=0)

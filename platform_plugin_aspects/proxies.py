@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from clickhouse_connect.driver.httputil import check_env_proxy
 from requests.utils import get_environ_proxies, select_proxy
 
+from platform_plugin_aspects.redaction import without_credentials
+
 
 def driver_proxy(url: str) -> str:
     """`` through the proxy ...`` where ClickHouse's driver uses one for this URL, else an empty text."""
@@ -21,9 +23,4 @@ def requests_proxy(url: str) -> str:
 
 
 def _through(proxy: str | None, scheme: str) -> str:
-    if not proxy:
-        return ""
-    kind, separator, address = proxy.rpartition("://")
-    # Without user and password.
-    address = address.rpartition("@")[2]
-    return f" through the proxy {kind}{separator}{address} ({scheme}_proxy, no_proxy)"
+    return f" through the proxy {without_credentials(proxy)} ({scheme}_proxy, no_proxy)" if proxy else ""

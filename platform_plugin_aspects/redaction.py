@@ -1,7 +1,8 @@
-"""Secrets without a repr(), because error reporters show the repr() of every frame's variables."""
+"""Secrets that are not shown: in URLs, and by repr(), with which error reporters show every frame's variables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -26,6 +27,12 @@ class HiddenBytes(bytes):
 
     def __repr__(self) -> str:
         return "<hidden>"
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user and password, for messages."""
+    # Up to the last "@", because passwords are not always quoted as they should be.
+    return re.sub(r"\A(\w+://)?.*@", r"\1", url, flags=re.DOTALL)
 
 
 def raises_without_frames(*kinds: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -24,7 +24,7 @@ from xblock.validation import Validation, ValidationMessage
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.dashboards.access import tokens
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, check_size, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, check_size, parse_filter
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard, instructor_dashboards
 from platform_plugin_aspects.dashboards.pages import embedding
@@ -95,7 +95,9 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             notice = _("There is no dashboard yet: edit this component in Studio and enter the dashboard's UUID.")
         else:
             try:
-                fragment.add_content(self._element(uuid))
+                dashboard = Dashboard(str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
+                config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
+                fragment.add_content(embedding.element({**config, "link": None}))
                 if script := embedding.script_url():
                     fragment.add_javascript_url(script)
                 return fragment
@@ -124,36 +126,37 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     @XBlock.handler
     def guest_token(self, request: Request, suffix: str = "") -> Response:
         """Answer a GET with ``{"guestToken"}`` for this block's dashboard, or with ``{"detail", "code"}``."""
-        return self._token_answer() if request.method == "GET" else _other_method("GET")
+        return self._token_answer(request, "GET")
 
     @XBlock.handler
     def get_superset_guest_token(self, request: Request, suffix: str = "") -> Response:
         """Answer a POST as ``guest_token`` answers a GET: pages of version 2 may be open during an upgrade."""
-        return self._token_answer() if request.method == "POST" else _other_method("POST")
+        return self._token_answer(request, "POST")
 
-    def _token_answer(self) -> Response:
+    def _token_answer(self, request: Request, method: str) -> Response:
+        if request.method != method:
+            detail = _("This address answers {method} only.").format(method=method)
+            return _refusal(405, detail, "method_not_allowed", allow=[method])
         reader = self._reader()
         if reader is None:
             if not self._user_attributes().get("edx-platform.is_authenticated", True):
-                return _answer(401, detail=_("Your session has ended. Please log in again."), code="not_authenticated")
-            return _answer(403, detail=_("You do not have permission to see this dashboard."), code="permission_denied")
+                return _refusal(401, _("Your session has ended. Please log in again."), "not_authenticated")
+            return _refusal(403, _("You do not have permission to see this dashboard."), "permission_denied")
         uuid = _uuid(self.dashboard_uuid)
         if uuid is None:
-            return _answer(400, detail=_("This component names no dashboard."), code="no_dashboard")
+            return _refusal(400, _("This component does not name a dashboard."), "no_dashboard")
         try:
             count_request(reader[0])
             token = tokens.guest_token(*reader, [uuid], _filters(self.filters))
         except Throttled as error:
-            answer = _answer(error.status_code, detail=str(error.detail), code=error.default_code)
-            if error.wait:
-                answer.retry_after = ceil(error.wait)
-            return answer
+            retry_after = ceil(error.wait) if error.wait else None
+            return _refusal(error.status_code, str(error.detail), error.default_code, retry_after=retry_after)
         except RefusedFilter as error:
-            return _answer(400, detail=str(error), code="refused_filter")
+            return _refusal(400, str(error), "refused_filter")
         except SupersetError as error:
             log.error("The dashboard of %s cannot be shown: %s", self.scope_ids.usage_id, error)
-            return _answer(error.status, detail=str(error.message), code=error.code)
-        return _answer(200, guestToken=token)
+            return _refusal(error.status, str(error.message), error.code)
+        return _answer(200, {"guestToken": token})
 
     def clean_studio_edits(self, data: dict[str, Any]) -> None:
         """Take away what comes along when a UUID is pasted."""
@@ -194,26 +197,18 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             ("Superset dashboard that is not set up", "<superset/>"),
         ]
 
-    def _element(self, uuid: str) -> str:
-        dashboard = Dashboard(name=str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
-        config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
-        return embedding.element({**config, "link": None})
-
     def _reader(self) -> tuple[Any, CourseKey] | None:
         """The user and this block's course, whose reports the user may see; None if not, or if either is not known.
 
         Nobody sees the reports of somebody else, such as staff who view the course as a specific student. Staff who
         view it as any student see none: only the request's own user object says that they do.
         """
-        user, course_key, requester = self._user(), self._course_key(), get_current_user()
+        user = get_user_model().objects.filter(pk=self._user_attributes().get("edx-platform.user_id")).first()
+        course_key, requester = self._course_key(), get_current_user()
         if user is None or course_key is None or requester not in (None, user):
             return None
         user = requester or user
         return (user, course_key) if may_see_reports(user, course_key) else None
-
-    def _user(self) -> Any | None:
-        """The Django user; None where the runtime does not say who it is."""
-        return get_user_model().objects.filter(pk=self._user_attributes().get("edx-platform.user_id")).first()
 
     def _user_attributes(self) -> dict[str, Any]:
         """The runtime's attributes of the user; empty if the runtime does not say who it is."""
@@ -237,13 +232,9 @@ def _filters(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").splitlines() if line.strip()]
 
 
-def _other_method(allowed: str) -> Response:
-    answer = _answer(
-        405, detail=_("This address answers {method} only.").format(method=allowed), code="method_not_allowed"
-    )
-    answer.allow = [allowed]
-    return answer
+def _refusal(status: int, detail: str, code: str, **headers: Any) -> Response:
+    return _answer(status, {"detail": detail, "code": code}, **headers)
 
 
-def _answer(status: int, **body: str) -> Response:
-    return Response(json=body, status=status, cache_control="no-store")
+def _answer(status: int, body: dict[str, str], **headers: Any) -> Response:
+    return Response(json=body, status=status, cache_control="no-store", **headers)

@@ -52,13 +52,13 @@ FLAGS = (
     "invitation_only",
     "entrance_exam_enabled",
 )
-# Attributes that are no field of a block.
+# Attributes of course.xml that are not fields of a block.
 NO_FIELDS = ("url_name", "org", "course", "edited_on", "grade_cutoffs")
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the platform holds after load_demo: keys, and numbers of rows."""
+    """The platform's content after load_demo: keys, and numbers of rows."""
 
     course_key: CourseKey
     ccx_key: CCXLocator | None

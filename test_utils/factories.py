@@ -143,7 +143,7 @@ def publish_course(course_key: CourseKey, *, loudly: bool = True) -> None:
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """What happens inside happens in another process: this one goes on remembering what its request has read."""
+    """The block runs as if in another process: this one still remembers what its request has read."""
     remembered = RequestCache(course_index.CACHE).data
     before = dict(remembered)
     yield

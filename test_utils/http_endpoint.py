@@ -21,7 +21,7 @@ RequestT = TypeVar("RequestT")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the requests of one connection; what the client or our own stop() cut short is no error."""
+    """Serves the requests of one connection. A connection that the client or stop() cuts short is not an error."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -192,7 +192,7 @@ class HttpEndpoint(Generic[RequestT]):
 
     @property
     def requests(self) -> list[RequestT]:
-        """What was asked since the last clear(), in the order of the answers."""
+        """The requests since the last clear(), in the order of the answers."""
         return list(self._requests)
 
     def log(self, request: RequestT) -> None:

@@ -129,7 +129,7 @@ class Process:
             os.killpg(self.process.pid, signal.SIGCONT)
 
     def output(self) -> str:
-        """What it has written since its last start."""
+        """The process's output since its last start."""
         with self.log.open("rb") as log:
             log.seek(self.log_start)
             return log.read().decode(errors="replace")

@@ -56,7 +56,7 @@ def cancel_retirement(user: User) -> None:
 
 
 def clean_up() -> None:
-    """What the platform does weeks after the last step: delete the statuses of retirements that are complete."""
+    """The platform's clean-up weeks after the last step: delete the statuses of complete retirements."""
     UserRetirementStatus.objects.filter(current_state__state_name="COMPLETE").delete()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.cache.backends.base import BaseCache
 
-#: What ``add`` and ``delete`` answer, by the kind of cache.
+#: The answer of ``add`` and ``delete``, by the kind of cache.
 REFUSALS = {"memcached": False, "redis": None}
 
 

@@ -1,4 +1,4 @@
-# What the suites with real servers share: packages from apt, and an end that leaves no process and no file. Their run.sh
+# Shared by the suites with real servers: packages from apt, and an end that leaves no process and no file. Their run.sh
 # sets $suite (a name), goes to the repository, and sources this; then $folder is there for the processes.
 
 say() { echo "$suite: $*"; }
@@ -8,7 +8,7 @@ python -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null \
   || fail "The python that is first in PATH is no virtual environment's: run \`make $suite\`."
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/$suite.XXXXXX")
-# What killed processes leave behind goes with the rest.
+# Files that killed processes leave behind are removed with the folder.
 mkdir "$folder/tmp"
 export TMPDIR="$folder/tmp"
 

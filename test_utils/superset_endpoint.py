@@ -1,9 +1,8 @@
 """A small HTTP endpoint that answers as Superset 6.1 does to a service account that wants guest tokens, and to browsers
 that show an embedded dashboard, as far as these get without JavaScript.
 
-Every status, header and body below was seen on a running Superset. The tokens are real JWTs. What it does not have:
-what is on the dashboards, roles (accounts and guests have permissions), and primary keys or slugs in place of embedded
-UUIDs.
+Every status, header and body below was seen on a running Superset. The tokens are real JWTs. It lacks the content of
+dashboards, roles (accounts and guests have permissions), and primary keys or slugs in place of embedded UUIDs.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it was answered, for assertions. `status` is 0 where the connection was cut."""
+    """A request and how it was answered. `status` is 0 if the connection was cut."""
 
     method: str
     path: str
@@ -344,7 +343,7 @@ class SupersetEndpoint(HttpEndpoint[Request]):
         self._ahead += seconds
 
     def change_secret_key(self) -> None:
-        """What the server signed before is no longer good."""
+        """Invalidate all that the server has signed so far."""
         self._secret_key = uuid.uuid4().hex
 
     def sign(self, claims: dict[str, Any]) -> str:

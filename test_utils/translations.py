@@ -1,4 +1,4 @@
-"""The catalogs of translations: ``python -m test_utils.translations`` brings them up to date with the code."""
+"""The catalogs of translations: ``python -m test_utils.translations`` updates them from the code."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ type Generic{kind}Metrics implements {kind}Metrics {{
   receivedEventsTotal: ReceivedEventsTotal sentEventsTotal: SentEventsTotal
 }}
 """
-#: What a component takes its events from.
+#: The components from which a component takes its events.
 INPUTS = "sources: [Source!]! transforms: [Transform!]!"
 KINDS = {"Source": "", "Transform": INPUTS, "Sink": INPUTS}
 API = build_schema(SCHEMA + "".join(KIND.format(kind=kind, inputs=inputs) for kind, inputs in KINDS.items()))

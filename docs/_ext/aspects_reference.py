@@ -15,17 +15,17 @@ from typing import Any
 from aspects_house import house
 from code_annotations.contrib.config import FEATURE_TOGGLE_ANNOTATIONS_CONFIG_PATH, SETTING_ANNOTATIONS_CONFIG_PATH
 from code_annotations.contrib.sphinx.extensions.base import find_annotations
-from django.core.checks.registry import registry
 from django.core.management import load_command_class
 from django.core.management.base import CommandParser
 from prometheus_client.core import CounterMetricFamily
 
 import platform_plugin_aspects
 from platform_plugin_aspects import sinks
-from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.delivery import triggers
-from platform_plugin_aspects.operations import checks
-from platform_plugin_aspects.operations.metrics import METRICS
+from platform_plugin_aspects.load_test.tables import load_test_tables
+from platform_plugin_aspects.operations.checks import CHECKS
+from platform_plugin_aspects.operations.metrics import METRICS, REASONS
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.sinks.registry import BUILT_IN
@@ -127,7 +127,7 @@ def tables() -> str:
     for sink in BUILT_IN:
         lines += _sink(sink)
     lines += _title("Load tests", "-")
-    for table in LOAD_TEST_TABLES:
+    for table in load_test_tables():
         lines += _table(table)
     return "\n".join(lines)
 
@@ -185,14 +185,7 @@ def _row(*cells: str) -> Iterator[str]:
 
 def system_checks() -> str:
     """Every system check, as its docstring has it."""
-    found: dict[str, str] = {}
-    for check in registry.registered_checks:
-        if check.__module__.startswith(f"{checks.__name__}."):
-            text = " ".join((check.__doc__ or "").split())
-            found.update(re.findall(r"([EW]\d{3}): (.+?)(?= [EW]\d{3}:|$)", text))
-    return "\n".join(
-        f"``{PACKAGE}.{code}``\n{_indented(text[0].upper() + text[1:])}" for code, text in sorted(found.items())
-    )
+    return "\n".join(f"``{PACKAGE}.{id_}``\n{_indented(promise)}" for id_, promise in sorted(CHECKS.items()))
 
 
 def metrics() -> str:
@@ -201,6 +194,8 @@ def metrics() -> str:
     for kind, name, text, _value in METRICS:
         counts = kind is CounterMetricFamily
         lines += _row(f"``{name}{'_total' if counts else ''}``", "counter" if counts else "gauge", _escaped(text))
+    name, text = REASONS
+    lines += _row(f"``{name}``", "gauge", _escaped(f"{text} Its label reason names them."))
     return "\n".join(lines)
 
 

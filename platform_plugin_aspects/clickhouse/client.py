@@ -57,13 +57,15 @@ class ClickHouse:
     def delete(self, table: str, column: str, type_: str, values: Sequence[Any]) -> None:
         """Delete the rows of ``table`` whose ``column`` (of ClickHouse type ``type_``) is one of ``values``.
 
-        Returns when the rows are gone from every replica's disk, not only hidden.
+        Returns when the rows are gone from every replica's disk, not only hidden. If there are none, nothing is done.
         """
-        for some in in_parameters(values):
+        where = f"WHERE {quote(column)} IN {{values:Array({type_})}}"
+        query = f"SELECT DISTINCT {quote(column)} FROM {self.qualified(table)} {where}"
+        there = [value for some in in_parameters(values) for (value,) in self.select(query, {"values": some})]
+        # Each of these statements rewrites parts of the table.
+        for some in in_parameters(there):
             self.command(
-                f"ALTER TABLE {self.qualified(table)} DELETE "
-                f"WHERE {quote(column)} IN {{values:Array({type_})}} SETTINGS mutations_sync = 2",
-                {"values": some},
+                f"ALTER TABLE {self.qualified(table)} DELETE {where} SETTINGS mutations_sync = 2", {"values": some}
             )
 
     def qualified(self, table: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.mapping_settings import WrongValue, is_http, kind, read_mapping, seconds, text
 from platform_plugin_aspects.proxies import driver_proxy
-from platform_plugin_aspects.redaction import raises_without_frames
+from platform_plugin_aspects.redaction import raises_without_frames, without_credentials
 
 #: The method that compresses requests to a server.
 COMPRESSION = "lz4"
@@ -26,19 +26,13 @@ SETTING = "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"
 EMBEDDED = "chdb://"
 
 
-def _place(url: str) -> str:
-    # Up to the last "@", because passwords are not always quoted as they should be.
-    scheme, slashes, rest = url.partition("//")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
-
-
 def _url(value: Any) -> str:
     url = text(value)
     if not url.startswith(f"{EMBEDDED}/") and not is_http(url):
         fault = (
             "holds white space" if any(map(str.isspace, url)) else "is neither http(s)://host:port nor chdb:///folder"
         )
-        raise Misconfigured(f"The ClickHouse url {_place(url)!r} {fault}")
+        raise Misconfigured(f"The ClickHouse url {without_credentials(url)!r} {fault}")
     return url
 
 
@@ -91,7 +85,7 @@ class Connection:
     @property
     def place(self) -> str:
         """The URL without credentials, for messages."""
-        return _place(self.url)
+        return without_credentials(self.url)
 
     @property
     def proxy(self) -> str:

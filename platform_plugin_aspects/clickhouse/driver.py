@@ -18,8 +18,8 @@ from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
 
 from platform_plugin_aspects.clickhouse.connection import COMPRESSION, Connection
-from platform_plugin_aspects.clickhouse.embedded import holder
-from platform_plugin_aspects.clickhouse.errors import EngineInUse, Misconfigured, typed_errors
+from platform_plugin_aspects.clickhouse.embedded import EngineInUse, holder
+from platform_plugin_aspects.clickhouse.errors import Misconfigured, typed_errors
 from platform_plugin_aspects.redaction import Hidden
 
 #: Driver options that are the same for every HTTP connection.
@@ -31,8 +31,8 @@ HTTP_OPTIONS: dict[str, Any] = {
     "compress": COMPRESSION,
     "client_name": "platform-plugin-aspects",
 }
-#: Options of the embedded engine. Its own pool is as small as the machine: deleting from a table of 100 partitions
-#: then takes half a minute of waiting.
+#: Options of the embedded engine, unless its URL has some (``chdb:///folder?name=value``). Its own pool is as small as
+#: the machine: deleting from a table of 100 partitions then takes half a minute of waiting.
 EMBEDDED_OPTIONS = "background_pool_size=64"
 
 
@@ -45,10 +45,11 @@ def _hush_driver() -> None:
 def open_client(connection: Connection) -> Client:
     """A clickhouse-connect client; tables are always named with their database, so none is selected."""
     _hush_driver()
-    if connection.embedded_path is not None:
-        _require_free_folder(connection.embedded_path)
+    if (path := connection.embedded_path) is not None:
+        _require_free_folder(path)
+        folder = path if "?" in path else f"{path}?{EMBEDDED_OPTIONS}"
         try:
-            return clickhouse_connect.get_client(interface="chdb", path=_with_options(connection.embedded_path))
+            return clickhouse_connect.get_client(interface="chdb", path=folder)
         except ImportError:
             raise Misconfigured(
                 'chdb:/// needs the embedded engine: pip install "platform-plugin-aspects[embedded]"'
@@ -77,11 +78,6 @@ def _require_free_folder(path: str) -> None:
     pid = holder(path)
     if pid not in (None, os.getpid()):
         raise EngineInUse(path, pid)
-
-
-def _with_options(path: str) -> str:
-    """The folder of the embedded engine with its options, unless an operator gave some: ``chdb:///folder?name=value``."""
-    return path if "?" in path else f"{path}?{EMBEDDED_OPTIONS}"
 
 
 def encode(connection: Connection, columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> bytes:

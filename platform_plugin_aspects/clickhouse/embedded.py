@@ -6,6 +6,8 @@ import fcntl
 import re
 from pathlib import Path
 
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
+
 #: The engine writes its process there, and locks the file while it has the folder open.
 STATUS = "status"
 UNKNOWN = 0
@@ -29,13 +31,16 @@ def holder(path: str | Path) -> int | None:
     return None
 
 
-def in_use(path: str | Path, pid: int) -> tuple[str, str]:
-    """The problem and the remedy to report when another process holds the folder."""
-    folder = str(path).partition("?")[0]
-    process = f"process {pid}" if pid else "another process"
-    show = f" (`ps -fp {pid}` shows it)" if pid else ""
-    return (
-        f"The embedded ClickHouse engine in {folder} is in use by {process}",
-        f"wait until it ends or stop it{show}, because one process at a time can open the folder; "
-        "a site of several processes needs a ClickHouse server",
-    )
+class EngineInUse(Misconfigured):
+    """Another process has the folder of the embedded engine open. ``problem`` and ``remedy``: the text's two parts."""
+
+    def __init__(self, path: str | Path, pid: int):
+        folder = str(path).partition("?")[0]
+        process = f"process {pid}" if pid else "another process"
+        show = f" (`ps -fp {pid}` shows it)" if pid else ""
+        self.problem = f"The embedded ClickHouse engine in {folder} is in use by {process}"
+        self.remedy = (
+            f"wait until it ends or stop it{show}, because one process at a time can open the folder; "
+            "a site of several processes needs a ClickHouse server"
+        )
+        super().__init__(f"{self.problem}: {self.remedy}")

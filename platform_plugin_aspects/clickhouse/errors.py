@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
 
-from platform_plugin_aspects.clickhouse.embedded import in_use
 from platform_plugin_aspects.errors import root_cause
 
 if TYPE_CHECKING:
@@ -31,14 +30,6 @@ class Unavailable(Failure):
 
 class Misconfigured(Failure):
     """An operator must act; the message says on what."""
-
-
-class EngineInUse(Misconfigured):
-    """Another process has the folder of the embedded engine open. ``problem`` and ``remedy``: the text's two parts."""
-
-    def __init__(self, path: str, pid: int):
-        self.problem, self.remedy = in_use(path, pid)
-        super().__init__(f"{self.problem}: {self.remedy}")
 
 
 class Rejected(Failure):

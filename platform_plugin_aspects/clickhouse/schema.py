@@ -80,30 +80,6 @@ class Table:
         return found
 
 
-#: Tables of the load test commands: no sink writes them.
-LOAD_TEST_TABLES = (
-    Table(
-        "load_test_runs",
-        (
-            Column("run_id", "String"),
-            Column("timestamp", "DateTime", default="now()"),
-            Column("event_type", "String"),
-            Column("extra", "String"),
-        ),
-        order_by=("run_id", "timestamp"),
-    ),
-    Table(
-        "load_test_stats",
-        (
-            Column("run_id", "String"),
-            Column("timestamp", "DateTime", default="now()"),
-            Column("stats", "String"),
-        ),
-        order_by=("run_id", "timestamp"),
-    ),
-)
-
-
 def create_database_statement(database: str, cluster: str = "") -> str:
     """CREATE DATABASE IF NOT EXISTS."""
     return f"CREATE DATABASE IF NOT EXISTS {quote(database)}{on_cluster(cluster)}"

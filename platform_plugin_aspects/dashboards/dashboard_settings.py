@@ -48,14 +48,9 @@ def instructor_dashboards_for(user: Any) -> list[Dashboard]:
     return [localized(dashboard, language) for dashboard in instructor_dashboards()]
 
 
-def in_context_dashboard(block_type: str) -> Dashboard | None:
-    """The dashboard that Studio shows beside a block of this type, or a "course"; None where there is none, or where
-    ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is off."""
-    return in_context_dashboards().get(block_type)
-
-
 def in_context_dashboards() -> dict[str, Dashboard]:
-    """Per block type, the dashboard that Studio shows; none where ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is off."""
+    """The dashboards that Studio shows beside blocks of each type, and beside a "course"; none where
+    ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is off."""
     if not settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS:
         return {}
     entries = _of_type("ASPECTS_IN_CONTEXT_DASHBOARDS", dict)

@@ -53,11 +53,19 @@ def write_objects(sink: BaseSink, keys: Sequence[Any], stamp: datetime) -> Outco
         selection = Selection(keys=some)
         batch = sink.read(selection)
         found.update(batch.keys)
-        return sink.write_and_clean_up(batch, stamp, selection)
+        return write_and_clean_up(sink, batch, stamp, selection)
 
     outcome = write_what_can_be(keys, read_and_write)
     outcome.found = found
     return outcome
+
+
+def write_and_clean_up(sink: BaseSink, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
+    """Write a batch, then delete the rows that became obsolete since it was read; ``asked``: see ``clean_up``."""
+    written = sink.write(batch, stamp)
+    databases.check_before_use()
+    sink.clean_up(batch, stamp, asked)
+    return written
 
 
 def write_what_can_be(objects: Batch | Sequence[Any], write: Callable[[Any], Written]) -> Outcome:

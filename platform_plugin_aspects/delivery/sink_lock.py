@@ -40,7 +40,7 @@ def take_stamp(name: str) -> datetime:
     """The time_last_dumped for a write outside of a delivery: later than that of every earlier write of the sink."""
     with transaction.atomic():
         state = lock(name, wait=True)
-        assert state is not None  # it was waited for
+        assert state is not None  # because of wait=True
         stamp = next_stamp(state)
         state.save(update_fields=["last_stamp"])
     return stamp

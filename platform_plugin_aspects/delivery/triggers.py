@@ -180,29 +180,21 @@ TRIGGERS = (
     Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
     Trigger(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
     # Administrators save enrollments without any event.
-    Trigger(POST_SAVE, "course_enrollment", _instance, sender="course_enrollment"),
-    Trigger(POST_DELETE, "course_enrollment", _instance, sender="course_enrollment"),
-    Trigger(POST_SAVE, "user_profile", _instance, sender="user_profile"),
-    Trigger(POST_DELETE, "user_profile", _instance, sender="user_profile"),
+    *(
+        Trigger(signal, name, _instance, sender=name)
+        for name in ("course_enrollment", "user_profile", "taxonomy", "tag", "object_tag")
+        for signal in (POST_SAVE, POST_DELETE)
+    ),
     Trigger(POST_SAVE, "external_id", _instance, sender="external_id"),
     Trigger(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
     # The username and the e-mail stand in all these.
-    Trigger(POST_SAVE, "user_profile", partial(_of_account, "user_profile"), sender="auth_user"),
-    Trigger(POST_SAVE, "external_id", partial(_of_account, "external_id"), sender="auth_user"),
-    Trigger(POST_SAVE, "course_enrollment", partial(_of_account, "course_enrollment"), sender="auth_user"),
-    Trigger(POST_SAVE, "taxonomy", _instance, sender="taxonomy"),
-    Trigger(POST_DELETE, "taxonomy", _instance, sender="taxonomy"),
-    Trigger(POST_SAVE, "tag", _instance, sender="tag"),
-    Trigger(POST_DELETE, "tag", _instance, sender="tag"),
-    Trigger(POST_SAVE, "object_tag", _instance, sender="object_tag"),
-    Trigger(POST_DELETE, "object_tag", _instance, sender="object_tag"),
+    *(
+        Trigger(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
+        for name in ("user_profile", "external_id", "course_enrollment")
+    ),
     Trigger(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
     Trigger(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
-    Trigger(
-        "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC",
-        "auth_user",
-        _user,
-    ),
+    Trigger("openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC", "auth_user", _user),
     Trigger(POST_DELETE, "auth_user", _instance, sender="auth_user"),
 )
 

@@ -6,21 +6,24 @@ The pages are the platform's: whatever goes wrong here is logged, and the page i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from crum import get_current_user
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey
 from openedx_filters import PipelineStep
+from openedx_filters.tooling import OpenEdxPublicFilter
 
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
 from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards_for
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.extensions.pipelines import micro_frontend_path
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,40 @@ log = logging.getLogger(__name__)
 KEY = "aspects"
 #: Behind the platform's own tabs.
 SORT_ORDER = 120
+
+
+@dataclass(frozen=True)
+class Page:
+    """An instructor dashboard: the type of the filter that it runs, and the path of the step that adds the reports."""
+
+    name: str
+    filter_type: str
+    step: str
+
+    def steps(self) -> list[str]:
+        """The paths of the filter's steps, as openedx-filters reads OPEN_EDX_FILTERS_CONFIG."""
+        if not isinstance(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", None), Mapping):
+            return []
+
+        class Filter(OpenEdxPublicFilter):
+            filter_type = self.filter_type
+
+        pipeline, _fail_silently, _more = Filter.get_pipeline_configuration()
+        return list(pipeline)
+
+
+LEGACY = Page(
+    "the legacy instructor dashboard",
+    "org.openedx.learning.instructor.dashboard.render.started.v1",
+    f"{__name__}.AddSupersetTab",
+)
+#: A micro-frontend, from 2026 on.
+NEW = Page(
+    "the new instructor dashboard",
+    "org.openedx.learning.instructor.dashboard.tabs.requested.v1",
+    f"{__name__}.AddSupersetTabToInstructorDashboard",
+)
+PAGES = (LEGACY, NEW)
 
 
 class AddSupersetTab(PipelineStep):
@@ -61,6 +98,24 @@ class AddSupersetTabToInstructorDashboard(PipelineStep):
                 url = f"{micro_frontend_path()}/{course_key}/{KEY}"
                 tabs = [*tabs, {"tab_id": KEY, "title": _("Reports"), "url": url, "sort_order": SORT_ORDER}]
         return {"tabs": tabs, "user": user, "course_key": course_key}
+
+
+def micro_frontend_path() -> str:
+    """The path of the new instructor dashboard, without ``/`` at its end: the tabs of a course stand below it.
+
+    Raises SupersetMisconfigured when INSTRUCTOR_MICROFRONTEND_URL is missing or is not a URL.
+    """
+    url = getattr(settings, "INSTRUCTOR_MICROFRONTEND_URL", None)
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        parts = urlsplit("")
+    if not (parts.scheme in ("http", "https") and parts.netloc) and not parts.path.startswith("/"):
+        raise SupersetMisconfigured(
+            f"INSTRUCTOR_MICROFRONTEND_URL is {url!r}",
+            "set it to the address of the micro-frontend, such as 'https://apps.example.com/instructor-dashboard'",
+        )
+    return parts.path.rstrip("/")
 
 
 def _section(user: Any, course_key: CourseKey) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Load tests: people who enroll and unenroll, what is measured meanwhile, and what is reported of it."""
+"""Load tests: people enroll and unenroll, a monitor measures, and a report shows the figures."""

@@ -1,8 +1,8 @@
-"""Watching a load test: what arrives in ClickHouse and what is still on its way, in samples on a fixed schedule."""
+"""Watches a load test: events that arrive in ClickHouse and events on their way, in samples on a fixed schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from platform_plugin_aspects.load_test.backends import Backend, BackendError
 
 #: Seconds between two looks for a run that starts.
 LOOK_SECS = 1
-#: How many samples in a row must find nothing on its way once the run has ended, and as many events in ClickHouse.
+#: After the run's end, this number of samples in a row must find no event on its way, and equal counts in ClickHouse.
 #: Events that a worker holds are in no queue: at the second sample they have arrived.
 QUIET_SAMPLES = 2
 MICROSECONDS = 1_000_000
@@ -22,7 +22,7 @@ MISSING = (60, 81)
 
 
 class Watcher(Protocol):
-    """The clock of a monitor, and the person who looks on."""
+    """The clock and the output of a monitor, which may stop it."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -34,7 +34,7 @@ class Watcher(Protocol):
         """Whether to end after the current sample."""
 
     def tell(self, line: str) -> None:
-        """Something to know: a sample, or why there is none."""
+        """Print a line: a sample, or why it is missing."""
 
 
 class TooLate(Exception):
@@ -42,7 +42,7 @@ class TooLate(Exception):
 
 
 class Monitor:
-    """Watches one load test; asks for everything once when it is made. Raises Failure or BackendError.
+    """Watches one load test. Making it asks every source once, and raises Failure or BackendError.
 
     ``stored``: how many samples are in ClickHouse; ``unstored``: those that are not yet, each with its moment.
     """
@@ -56,8 +56,12 @@ class Monitor:
         self.unstored: list[tuple[datetime, Mapping[str, Any]]] = []
         self.problems: set[str] = set()
         runs.check(client)
+        self.sources: Mapping[str, Callable[[], dict[str, Any]]] = {
+            runs.CLICKHOUSE: lambda: arrived(client),
+            backend.name: backend.sample,
+        }
         #: The state before any run that has not started yet.
-        self.before = {runs.CLICKHOUSE: arrived(client), backend.name: backend.sample()}
+        self.before = {name: measure() for name, measure in self.sources.items()}
         #: ClickHouse's clock when the watcher's showed 0.
         self.clock_zero = runs.clock(client) - timedelta(seconds=watcher.now())
 
@@ -73,7 +77,7 @@ class Monitor:
             raise TooLate(f"Run {run.run_id} has ended already: start the monitor, and then the load test")
         before: Mapping[str, Any] = {} if run is not None else self.before
         while run is None and not self.watcher.wants_to_stop():
-            # In this order: what there is now was there before a run that has not started yet.
+            # Measure first: if no run has started afterwards, the figures are from before the run.
             now = self._measure()
             try:
                 run = runs.latest_start(self.client)
@@ -107,32 +111,29 @@ class Monitor:
             except Failure as failure:
                 self._tell_problem(f"{failure}; trying again with the next sample")
             before, total = total, stats.get(runs.CLICKHOUSE, {}).get("total_rows")
-            drained = ended and _is_drained(stats.get(self.backend.name))
+            drained = ended and self.backend.name in stats and stats[self.backend.name]["lag"] <= 0
             quiet = (quiet + 1 if total == before else 1) if drained else 0
             if quiet >= QUIET_SAMPLES and not self.unstored:
                 return True
             passed = self.watcher.now() - began
-            # To the next moment of the schedule: a sample that took too long leaves some out.
+            # Wait for the next moment of the schedule. A slow sample skips some.
             self.watcher.wait((passed // self.interval_secs + 1) * self.interval_secs - passed)
         return False
 
     def _measure(self) -> dict[str, Any]:
         """The current figures; without ClickHouse or the backend if it does not answer."""
         stats: dict[str, Any] = {}
-        try:
-            stats[runs.CLICKHOUSE] = arrived(self.client)
-        except Failure as failure:
-            self._tell_problem(str(failure))
-        try:
-            stats[self.backend.name] = self.backend.sample()
-        except BackendError as error:
-            self._tell_problem(str(error))
-        if len(stats) == 2:
+        for name, measure in self.sources.items():
+            try:
+                stats[name] = measure()
+            except (Failure, BackendError) as error:
+                self._tell_problem(str(error))
+        if len(stats) == len(self.sources):
             self.problems.clear()
         return stats
 
     def _tell_problem(self, problem: str) -> None:
-        """Say it once, until all is well again."""
+        """Print a problem once, until all sources answer again."""
         if problem not in self.problems:
             self.problems.add(problem)
             self.watcher.tell(problem)
@@ -182,10 +183,6 @@ def line(at: datetime, stats: Mapping[str, Any]) -> str:
         shown = [f"{figure} {value}" for figure, value in figures.items() if not isinstance(value, list)]
         parts.append(f"{name}: {', '.join(shown)}")
     return "  ".join(parts)
-
-
-def _is_drained(figures: Mapping[str, Any] | None) -> bool:
-    return figures is not None and figures["lag"] <= 0
 
 
 def _iso(microseconds: int) -> str:

@@ -66,19 +66,9 @@ def create_account(username: str, email: str, name: str, *, is_active: bool = Fa
     return user
 
 
-def enroll(user: Any, course_key: CourseKey) -> None:
-    """Enroll the user in the course's default mode, which sends all that an enrollment sends."""
-    _course_enrollment().enroll(user, course_key)
-
-
-def unenroll(user: Any, course_key: CourseKey) -> None:
-    """End the user's enrollment, which sends all that the end of an enrollment sends."""
-    _course_enrollment().unenroll(user, course_key)
-
-
 def set_enrollment(user: Any, course_key: CourseKey, mode: str, is_active: bool, created: datetime) -> None:
     """Save the enrollment as it is to be, as Django's admin does: no tracking event and no Open edX event is sent."""
-    model = _course_enrollment()
+    model = course_enrollment()
     enrollment = model.objects.filter(user=user, course_id=course_key).first() or model(user=user, course_id=course_key)
     enrollment.mode, enrollment.is_active = mode, is_active
     if enrollment.pk is None:
@@ -87,5 +77,6 @@ def set_enrollment(user: Any, course_key: CourseKey, mode: str, is_active: bool,
     enrollment.save()
 
 
-def _course_enrollment() -> Any:
+def course_enrollment() -> Any:
+    """The model whose ``enroll`` and ``unenroll`` send all that an enrollment and its end send."""
     return import_string("common.djangoapps.student.models.CourseEnrollment")

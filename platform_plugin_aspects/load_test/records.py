@@ -1,6 +1,6 @@
-"""The rows of load_test_runs and load_test_stats, read with distrust, because anybody may have written them.
+"""Reads rows of load_test_runs and load_test_stats with distrust, because anybody may have written them.
 
-``timestamp`` and ``run_id`` are for ClickHouse to keep; here it is about the JSON in ``extra`` and ``stats``.
+ClickHouse itself keeps ``timestamp`` and ``run_id`` valid; this module reads the JSON in ``extra`` and ``stats``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
-#: The greatest number that counts as one: what is beyond cannot be drawn, nor stored as an Int64.
+#: The greatest number that is accepted: greater ones can neither be drawn nor stored as an Int64.
 LIMIT = 2**63
 #: Figures of a sample's sections that are numbers.
 FIGURES = ("total_rows", "lag_seconds", "lag")
@@ -34,7 +34,7 @@ def read_start(text: str) -> dict[str, Any]:
 
 
 def read_end(text: str) -> int | None:
-    """The sent_event_count of a row "end", None where it says nothing. Raises BadRow."""
+    """The sent_event_count of a row "end"; None if the row has none. Raises BadRow."""
     return _whole(_object(text), "sent_event_count")
 
 
@@ -57,7 +57,7 @@ def excerpt(text: str, length: int) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number that can be counted with: neither text nor true, not infinite, at most LIMIT."""
+    """Whether it is a finite number of at most LIMIT, and neither text nor True."""
     # The comparison is False for NaN.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LIMIT
 
@@ -74,7 +74,7 @@ def _whole(found: Mapping[str, Any], name: str) -> int | None:
 def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    # RecursionError: of brackets in brackets.
+    # RecursionError: deeply nested brackets.
     except (ValueError, RecursionError):
         raise BadRow(f"{reprlib.repr(text)} cannot be read as JSON") from None
     if not isinstance(found, dict):

@@ -14,11 +14,13 @@ from typing import Any
 from platform_plugin_aspects.load_test.records import excerpt, is_number
 from platform_plugin_aspects.load_test.runs import CLICKHOUSE, Run
 
-#: A first sample so many seconds after the start may have missed some that arrived.
+#: A first sample this many seconds after the start may have missed events that arrived earlier.
 LATE_SECS = 5
 #: The text for an unknown figure.
 UNKNOWN = "-"
-#: Characters of a cell, of which somebody else may have written a million.
+#: Fields of a run that JSON shows unchanged.
+ABOUT = ("run_id", "tags", "course_id", "num_users", "username_prefix", "started_at", "ended_at")
+#: The most characters of a cell: anybody may have written a million.
 CELL = 1_000
 
 
@@ -71,16 +73,7 @@ class Report:
 
 def about(run: Run) -> dict[str, Any]:
     """A run without its samples, for JSON."""
-    return {
-        "run_id": run.run_id,
-        "tags": run.tags,
-        "course_id": run.course_id,
-        "num_users": run.num_users,
-        "username_prefix": run.username_prefix,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
-        "events_sent": run.sent_event_count,
-    }
+    return {name: getattr(run, name) for name in ABOUT} | {"events_sent": run.sent_event_count}
 
 
 def _moment(value: datetime) -> str:
@@ -95,7 +88,7 @@ def _decimal(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.1f}"
 
 
-#: The table of figures: heading of the row, and what stands in it for a run.
+#: The table of figures: the heading of each row, and its cell for a run.
 ROWS: Sequence[tuple[str, Callable[[Report], str]]] = (
     ("tags", lambda report: ", ".join(report.run.tags) or UNKNOWN),
     ("backend", lambda report: report.backend or UNKNOWN),
@@ -124,20 +117,12 @@ def table(reports: Sequence[Report]) -> list[list[str]]:
 
 def listing(runs: Sequence[Run]) -> list[list[str]]:
     """Runs as the rows of a table with headings."""
-    headings = ["run", "started (UTC)", "users", "events sent", "tags"]
-    return [
-        headings,
-        *(
-            [
-                excerpt(run.run_id, CELL),
-                _moment(run.started_at),
-                _whole(run.num_users),
-                _whole(run.sent_event_count),
-                excerpt(", ".join(run.tags), CELL),
-            ]
-            for run in runs
-        ),
-    ]
+    rows = [["run", "started (UTC)", "users", "events sent", "tags"]]
+    for run in runs:
+        numbers = _whole(run.num_users), _whole(run.sent_event_count)
+        tags = excerpt(", ".join(run.tags), CELL)
+        rows.append([excerpt(run.run_id, CELL), _moment(run.started_at), *numbers, tags])
+    return rows
 
 
 def make_report(run: Run) -> Report:
@@ -164,13 +149,13 @@ def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[P
         age = _number(sample.stats, CLICKHOUSE, "lag_seconds")
         queue = _number(sample.stats, backend, "lag")
         ended = duration is not None and seconds >= duration
-        # Vector may have handed on more than it took in since it was started.
+        # Since its start, Vector may have sent more events than it received.
         drained = ended and rows is not None and rows == last and (queue is None or queue <= 0)
         yield Point(
             seconds,
             None if rows is None else int(rows),
             rate,
-            # Events from before the run do not measure it, and neither does the silence after it.
+            # Neither events before the run nor the silence after it measure the run.
             None if age is None else 0.0 if drained else max(0.0, min(age, seconds)),
             None if queue is None else max(0, int(queue)),
             drained,
@@ -178,7 +163,7 @@ def _points(run: Run, backend: str | None, duration: float | None) -> Iterator[P
 
 
 def _number(stats: Mapping[str, Any], section: str | None, name: str) -> float | None:
-    """A number of a section, or None where that was away when the sample was taken."""
+    """A number of a section; None if the section did not answer when the sample was taken."""
     figures = stats.get(section or "")
     value = figures.get(name) if isinstance(figures, Mapping) else None
     return value if is_number(value) else None
@@ -191,7 +176,7 @@ def _figures(run: Run, duration: float | None, points: Sequence[Point]) -> Figur
     arrived = sum(rows for _at, rows in growth) if len(counted) > 1 else None
     arriving = growth[-1][0] - counted[0][0] if growth else 0.0
     lags = [point.lag_seconds for point in points if point.lag_seconds is not None]
-    # Without a backend's figures nobody knows what is still on its way.
+    # Without a backend's figures, events on their way are unknown.
     drained = [point.seconds for point in points if point.drained and point.queue is not None]
     queues = [point.queue for point in points if point.queue is not None]
     return Figures(

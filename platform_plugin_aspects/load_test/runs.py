@@ -22,11 +22,11 @@ from platform_plugin_aspects.load_test.records import BadRow, excerpt, read_end,
 log = logging.getLogger(__name__)
 
 START, END = "start", "end"
-#: The part of a sample that is not the backend's.
+#: The section of a sample with ClickHouse's figures.
 CLICKHOUSE = "clickhouse"
 #: When a row was written, and its ``extra``.
 _Event = tuple[datetime, str]
-#: The number of left out samples of a run that are named.
+#: The most bad samples of a run that are named.
 MOST_NAMED = 3
 #: Seconds after its start in which a run is one that a monitor waits for.
 RECENT_SECS = 60
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Run:
-    """A load test. ``ended_at`` and ``sent_event_count`` are None while it goes on, or if its end was not recorded."""
+    """A load test. ``ended_at`` and ``sent_event_count`` are None while it runs, or if its end was not recorded."""
 
     run_id: str
     tags: Sequence[str]
@@ -55,7 +55,7 @@ class Run:
     ended_at: datetime | None = None
     sent_event_count: int | None = None
     stats: Sequence[Sample] = ()
-    #: Why rows of this run are left out, which somebody else must have written: a line for each, for people.
+    #: Why rows of this run are left out, in words. Somebody else must have written them.
     left_out: Sequence[str] = ()
 
 
@@ -84,19 +84,17 @@ def end(
 ) -> None:
     """Record that a run has ended at that moment of ClickHouse's clock, by default now.
 
-    Again and again for half a minute while ClickHouse is away, as ``tell`` hears.
+    While ClickHouse is away, this retries for half a minute, and passes each failure to ``tell``.
     """
-    for wait in END_WAITS:
+    extra = _end_extra(sent_event_count)
+    for wait in (*END_WAITS, None):
         try:
-            return _end(client, run_id, sent_event_count, at)
+            return _append(client, client.connection.runs_table, run_id, at, event_type=END, extra=extra)
         except Unavailable as error:
+            if wait is None:
+                raise
             tell(f"{error}; trying again in {wait} s")
             sleep(wait)
-    _end(client, run_id, sent_event_count, at)
-
-
-def _end(client: ClickHouse, run_id: str, sent_event_count: int, at: datetime | None) -> None:
-    _append(client, client.connection.runs_table, run_id, at, event_type=END, extra=_end_extra(sent_event_count))
 
 
 def _end_extra(sent_event_count: int) -> str:
@@ -205,7 +203,7 @@ def with_samples(run: Run, table: str, rows: Iterable[Sequence[Any]]) -> Run:
 
 
 def _run(table: str, run_id: str, events: Mapping[str, _Event]) -> Run:
-    """A run whose start tells nothing is still a run; a bad row for its end is none."""
+    """A run counts even if its row "start" is bad; a bad row "end" does not count."""
     left_out = []
     started_at, extra = events[START]
     try:

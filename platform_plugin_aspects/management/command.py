@@ -1,4 +1,4 @@
-"""The base of all commands: how they write to a terminal, and what stays off it."""
+"""The base of all commands: output that fits the terminal, without the drivers' log lines; failures as messages."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
+from platform_plugin_aspects.clickhouse.errors import Failure
+from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.operations.text import Verbatim, fit
 
-#: Loggers of drivers that log what they also raise, or try again by themselves.
+#: Loggers of drivers. They log errors that they also raise, or that they retry.
 DRIVERS = ("urllib3", "clickhouse_connect", "kombu", "celery.backends")
-#: At this --verbosity what drivers log is seen.
+#: The --verbosity at which the drivers' log lines are shown.
 TALKATIVE = 2
+#: Errors that end a command with their message.
+FAILURES: tuple[type[Exception], ...] = (CommandError, Failure, *PLATFORM_FAULTS)
 
 
 class AspectsCommand(BaseCommand):
-    """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr."""
+    """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr.
+
+    A failure of ClickHouse or of the platform's database ends the command with its message, and without a traceback.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,17 +42,27 @@ class AspectsCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run the command."""
-        if options.get("verbosity", 1) >= TALKATIVE:
-            return super().execute(*args, **options)
-        with quiet_drivers():
-            return super().execute(*args, **options)
+        try:
+            with nullcontext() if options.get("verbosity", 1) >= TALKATIVE else quiet_drivers():
+                return super().execute(*args, **options)
+        except CommandError:
+            raise
+        except FAILURES as error:
+            raise CommandError(failure_text(error)) from None
+
+
+def failure_text(error: Exception) -> str:
+    """The message of an error that ends a command."""
+    if isinstance(error, PLATFORM_FAULTS):
+        return f"The platform's database failed ({type(error).__name__}): {error}"
+    return str(error)
 
 
 class Fitting(OutputWrapper):
-    """Django's wrapper of an output, which breaks the lines of prose where the terminal ends."""
+    """Django's wrapper of an output; breaks lines of prose at the width of the terminal."""
 
     def write(self, msg: Any = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
-        """Write a message; what is Verbatim is left as it is."""
+        """Write a message; the lines of Verbatim text are not broken."""
         text = str(msg)
         if self.isatty() and not isinstance(msg, Verbatim):
             text = "\n".join(fit(text, shutil.get_terminal_size().columns))
@@ -64,7 +81,7 @@ def console_handlers() -> Iterator[logging.StreamHandler[Any]]:
 
 @contextmanager
 def quiet_drivers() -> Iterator[None]:
-    """Keep what DRIVERS log and warn of off the console; files and other destinations of logs get what they log."""
+    """Keep log lines and warnings of DRIVERS off the console; files and other destinations still get the log lines."""
     handlers = list(console_handlers())
     for handler in handlers:
         handler.addFilter(_is_not_of_a_driver)

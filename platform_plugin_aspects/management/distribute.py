@@ -1,4 +1,4 @@
-"""Sharing a backfill out to Celery workers, and watching them."""
+"""Shares a backfill among Celery workers, and watches them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 
 from celery import current_app
 from django.core.management.base import CommandError
+from django.db import models
 from django.utils import timezone
 
 from platform_plugin_aspects import tasks
@@ -19,10 +20,10 @@ from platform_plugin_aspects.operations.doctor import workers as celery_workers
 from platform_plugin_aspects.operations.doctor.findings import Mark
 from platform_plugin_aspects.sinks import BaseSink
 
-#: Pieces per worker: the fewer are left at the end, the less some workers wait for others.
+#: Pieces per worker. With more pieces, workers wait less for each other at the end.
 PIECES_PER_WORKER = 4
-#: A piece of which nothing is heard for so many seconds counts as failed. Workers note every ten seconds that they are
-#: alive, but not while they read courses, or ClickHouse deletes.
+#: A piece counts as failed when its worker gives no sign of life for so many seconds. Workers give one every ten
+#: seconds, but not while they read courses, or ClickHouse deletes.
 SILENCE_SECS = 300
 #: Between two looks, in seconds.
 LOOK_SECS = 1
@@ -38,69 +39,74 @@ def require_workers(connection: Connection) -> None:
                 "--workers cannot be used with the embedded engine (chdb://), which only one process can open: "
                 "leave --workers out"
             )
-        # So that not each worker finds it out.
+        # Otherwise each worker would fail by itself.
         get_client(connection)
         if (current_app.conf.broker_write_url or current_app.conf.broker_url or "").startswith("memory:"):
             raise CommandError(
                 "--workers cannot be used with Celery's broker memory://, which no other process can reach: "
                 "set CELERY_BROKER_URL, or leave --workers out"
             )
-    for finding in celery_workers.look(tasks.backfill_range.name):
+    for finding in celery_workers.examine(task=tasks.backfill_range.name):
         if finding.mark is Mark.PROBLEM:
             raise CommandError(f"{finding.text}. {finding.remedy}")
 
 
-def distribute(sink: BaseSink, workers: int, progress: Progress) -> list[BackfillRange]:
-    """Have Celery workers walk the saved ranges of a sink, ``workers`` at a time; returns the ranges in the end.
+class Distribution:
+    """Has Celery workers walk the saved ranges of a sink, ``workers`` at a time; keeps ``ranges`` up to date."""
 
-    Ends when each is done or has failed, or is taken back because the person wants to stop. Raises CommandError when
-    nothing is heard of any worker for SILENCE_SECS while ranges are in the queue.
-    """
-    saved_ranges(sink).exclude(status=Status.DONE).update(**TAKEN_BACK, message="")
-    return _Distribution(sink, workers, progress).run()
-
-
-class _Distribution:
-    def __init__(self, sink: BaseSink, workers: int, progress: Progress):
+    def __init__(self, sink: BaseSink, ranges: list[BackfillRange], workers: int, progress: Progress):
         self.sink = sink
+        self.ranges = ranges
         self.workers = workers
         self.progress = progress
-        self.ranges = list(saved_ranges(sink))
-        self.number = len(self.ranges)
-        # By our own clock: {primary key: (what was seen last, when it was new)}.
+        # {primary key: (the sign of life seen last, when it was new by our own clock)}.
         self.seen: dict[int, tuple[object, float]] = {}
         self.told: dict[int, str] = {}
 
-    def run(self) -> list[BackfillRange]:
-        """See ``distribute``."""
+    def run(self) -> None:
+        """Distribute until each range is done or has failed, or the person wants to stop.
+
+        Raises CommandError when nothing is heard of any worker for SILENCE_SECS while ranges are in the queue.
+        """
+        self._saved.exclude(status=Status.DONE).update(**TAKEN_BACK, message="")
         self.progress.begin(self.sink, self.ranges)
         try:
             while self._look():
                 self.progress.wait(LOOK_SECS)
         finally:
             # Workers end after the current insert, because they have lost their lease.
-            saved_ranges(self.sink).filter(status__in=HANDED_OUT).update(**TAKEN_BACK)
-        self.ranges[:] = saved_ranges(self.sink)
-        return self.ranges
+            self._saved.filter(status__in=HANDED_OUT).update(**TAKEN_BACK)
+            self._refresh()
+
+    @property
+    def _saved(self) -> models.QuerySet[BackfillRange]:
+        return saved_ranges(self.sink).filter(pk__in=[row.pk for row in self.ranges])
+
+    def _refresh(self) -> bool:
+        """Read the progress; returns whether these are still the ranges of the sink's last backfill."""
+        found = list(self._saved)
+        if len(found) == len(self.ranges):
+            self.ranges[:] = found
+            return True
+        return False
 
     def _look(self) -> bool:
         """Read the progress, and hand out waiting ranges; returns whether to look again."""
-        self.ranges[:] = saved_ranges(self.sink)
-        if len(self.ranges) != self.number:
+        if not self._refresh():
             raise CommandError(f"Another backfill of {self.sink.name} has begun: this one ends")
         self._give_up_silent()
         self._say_why_they_wait()
         self.progress.progress()
-        out = [row for row in self.ranges if row.status in HANDED_OUT]
-        waiting = [row for row in self.ranges if row.status == Status.WAITING]
         if self.progress.wants_to_stop():
             return False
+        out = [row for row in self.ranges if row.status in HANDED_OUT]
+        waiting = [row for row in self.ranges if row.status == Status.WAITING]
         for row in waiting[: max(0, self.workers - len(out))]:
             self._hand_out(row)
         return bool(out or waiting)
 
     def _hand_out(self, row: BackfillRange) -> None:
-        # Before it is sent: a worker takes nothing else.
+        # The token is saved before it is sent, because a worker takes only a range with its token.
         task_token = uuid.uuid4().hex
         values = {"status": Status.QUEUED, "ticket": task_token, "updated_at": timezone.now()}
         BackfillRange.objects.filter(pk=row.pk).update(**values)
@@ -110,7 +116,7 @@ class _Distribution:
             raise CommandError(f"Celery's broker does not take the work ({type(error).__name__})") from None
 
     def _give_up_silent(self) -> None:
-        """Count pieces as failed of which nothing was heard for too long."""
+        """Count pieces as failed whose workers gave no sign of life for too long."""
         now = self.progress.now()
         out = [row for row in self.ranges if row.status in HANDED_OUT]
         for row in out:

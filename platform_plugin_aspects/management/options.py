@@ -1,19 +1,20 @@
-"""Options that several commands share, what they refuse, and how failures end."""
+"""Options that several commands share: --object with its sinks, ClickHouse's connection, --json; what they refuse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import TIMEOUT_MAX
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.errors import PLATFORM_FAULTS
+from platform_plugin_aspects.sinks import BaseSink
+from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, sinks, why_off
 
+ALL = "all"
 CONNECTION_OPTIONS: Mapping[str, tuple[type, str]] = {
     "url": (str, "HTTP(S) address of ClickHouse with port, or chdb:///<folder> for the embedded engine"),
     "username": (str, "user of ClickHouse"),
@@ -87,19 +88,92 @@ def moment(options: Mapping[str, Any], name: str) -> datetime | None:
         raise CommandError(f"--{name} {text}: it must be a date of the years 1 to 9999 in UTC") from None
 
 
-@contextmanager
-def failures_as_command_errors(advice: str = "") -> Iterator[None]:
-    """End the command with the message of a ClickHouse failure, exit code 1 and no traceback."""
-    try:
-        yield
-    except Failure as failure:
-        raise CommandError(f"{failure}{advice}") from None
+def objects() -> dict[str, type[BaseSink]]:
+    """The sinks that an --object can name, in the order in which they are written."""
+    return {name: sink for name, sink in sinks().items() if sink.has_objects}
 
 
-@contextmanager
-def database_errors_as_command_errors() -> Iterator[None]:
-    """End the command with what the platform's database says, exit code 1 and no traceback."""
+def add_object_argument(parser: Any, text: str) -> None:
+    """Add --object, which may name several and be given several times, to a parser; see ``names_of``."""
+    parser.add_argument(
+        "--object",
+        required=True,
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help=f"{text}, one or several of {', '.join(objects())}, or {ALL} (every object whose sink is on)",
+    )
+
+
+def names_of(given: str | Sequence[str]) -> list[str]:
+    """The names after --object, each once; [ALL] if that is one of them."""
+    names = list(dict.fromkeys([given] if isinstance(given, str) else given))
+    return [ALL] if ALL in names else names
+
+
+def is_several(names: Sequence[str]) -> bool:
+    """Whether there may be more than one object."""
+    return len(names) > 1 or ALL in names
+
+
+def add_even_if_off_argument(parser: Any) -> None:
+    """Add --even_if_off to a parser, or to a group of its options."""
+    parser.add_argument("--even_if_off", action="store_true", help="write rows also of sinks that are off")
+
+
+def chosen(
+    names: Sequence[str], tell: Callable[[str], Any], *, writes: bool = True, even_if_off: bool = False
+) -> list[type[BaseSink]]:
+    """The sinks that ``names_of`` an --object means, in the order of ``objects``; ``tell`` gets a line about those that
+    are off.
+
+    ``writes``: whether the command writes rows, which it may do of sinks that are off only ``even_if_off``. Raises
+    CommandError for a sink that is off and for a wrong name.
+    """
+    known = objects()
+    if ALL in names:
+        on = [sink for sink in known.values() if is_on(sink)]
+        off = [sink for sink in known.values() if sink not in on]
+        if even_if_off:
+            there = [sink for sink in known.values() if edx_platform.get_model(sink.model) is not None]
+            for sink in there:
+                _tell_if_off(sink, tell)
+            return there
+        if not on:
+            raise CommandError(
+                "No sink is on: turn one on by its setting EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or its waffle flag "
+                "event_sink_clickhouse.<model>.enabled, or add --even_if_off to take all of them"
+            )
+        if off:
+            tell(f"off, so left out: {', '.join(sink.name for sink in off)}")
+        return on
+    for name in names:
+        if name not in known:
+            raise CommandError(f"There is no object {name!r}: choose one of {', '.join(known)}, or {ALL}")
+    wanted = [sink for name, sink in known.items() if name in names]
+    for sink in wanted:
+        if edx_platform.get_model(sink.model) is None:
+            raise CommandError(
+                f"The model of {sink.name} cannot be imported: "
+                f"correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
+            )
+        if writes and not even_if_off and not is_on(sink):
+            raise CommandError(f"{why_off(sink)}. {HOW_TO_WRITE_IF_OFF}")
+    for sink in wanted:
+        _tell_if_off(sink, tell)
+    return wanted
+
+
+def _tell_if_off(sink: type[BaseSink], tell: Callable[[str], Any]) -> None:
+    if not is_on(sink):
+        tell(f"{sink.name} is off: later changes will not reach ClickHouse")
+
+
+def parse_keys(sink: BaseSink, given: str | list[str] | None) -> Any:
+    """The key or keys that an option names, or None without the option; CommandError for an invalid key."""
     try:
-        yield
-    except PLATFORM_FAULTS as error:
-        raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None
+        if isinstance(given, list):
+            return [sink.parse_key(text) for text in given]
+        return None if given is None else sink.parse_key(given)
+    except ValueError as error:
+        raise CommandError(str(error)) from None

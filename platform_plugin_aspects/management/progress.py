@@ -1,4 +1,4 @@
-"""How a backfill shows itself to the person who runs it: a bar on a terminal, lines elsewhere; and how it is ended."""
+"""Progress of a backfill: a bar on a terminal, lines elsewhere. Signals stop the backfill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, key_range
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.management.command import console_handlers
 from platform_plugin_aspects.management.stopping import Stoppable
@@ -29,9 +29,6 @@ class Progress(Stoppable, Watcher):
     ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
     """
 
-    # Progress is saved insert by insert.
-    current = "the current batch"
-
     def __init__(
         self,
         stdout: OutputWrapper,
@@ -40,7 +37,8 @@ class Progress(Stoppable, Watcher):
         lines: bool = False,
         talkative: bool = False,
     ):
-        super().__init__()
+        # Progress is saved insert by insert.
+        super().__init__("the current batch")
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines
@@ -62,8 +60,8 @@ class Progress(Stoppable, Watcher):
         self.end()
         self.name, self.ranges = sink.name, ranges
         databases.check_before_use()
-        # Only to guess how much there is to do.
-        self.bounds = sink.key_range() if self.with_bar or self.with_lines else None
+        # They are needed only to estimate the number of objects.
+        self.bounds = key_range(sink) if self.with_bar or self.with_lines else None
         self.began = self.said = self.now()
         self.done_before = done_in(ranges)
         if self.with_bar:
@@ -73,7 +71,7 @@ class Progress(Stoppable, Watcher):
             self.beside.enter_context(logs_beside_the_bar())
 
     def end(self) -> None:
-        """Show no more of these ranges."""
+        """Stop showing the progress of these ranges."""
         if self.bar is not None:
             self.beside.close()
             self.bar.close()
@@ -109,7 +107,7 @@ class Progress(Stoppable, Watcher):
 
 @contextmanager
 def logs_beside_the_bar() -> Iterator[None]:
-    """Let lines of logs that go to the terminal begin on a line of their own, and the bar be drawn again after them."""
+    """Begin log lines for the terminal on a line of their own, and draw the bar again after them."""
     changed = []
     for handler in console_handlers():
         if handler is not logging.lastResort:
@@ -134,12 +132,12 @@ class _BesideTheBar:
 
 
 def done_in(ranges: Iterable[BackfillRange]) -> int:
-    """How many objects of these ranges have been dealt with."""
+    """The number of objects of these ranges that were written, skipped or rejected."""
     return sum(row.objects_written + row.objects_skipped + row.objects_rejected for row in ranges)
 
 
 def expected(ranges: Sequence[BackfillRange], bounds: tuple[int, int] | None) -> int | None:
-    """How many objects there will be in all, guessed; None when there is nothing to guess by.
+    """The estimated number of objects in all; None if it cannot be estimated.
 
     ``bounds``: the least and the greatest key. The rest is assumed to hold as many objects per key as what was walked.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.operations import text
 
 
@@ -33,7 +33,7 @@ def table(summaries: Mapping[str, Summary], dry_run: bool = False) -> Iterator[s
 
 
 def rejected(summaries: Mapping[str, Summary]) -> Iterator[str]:
-    """The objects that cannot be written, a line each, and how many more there are."""
+    """The objects that cannot be written, a line each, and the number of further ones."""
     for name, summary in summaries.items():
         for key, reason in summary.errors.items():
             yield f"{name} {key} cannot be written: {reason}"

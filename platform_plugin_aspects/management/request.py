@@ -1,24 +1,28 @@
-"""A backfill as the command line asks for it: its options are parsed, and refused, once."""
+"""The request for a backfill: the options of the command line, parsed and checked once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connections
 
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.delivery.backfill.walk import Walk
+from platform_plugin_aspects.delivery.backfill.ranges import Walk
 from platform_plugin_aspects.management import report
-from platform_plugin_aspects.management.objects import ALL, chosen, is_several, names_of, objects, parse_keys
 from platform_plugin_aspects.management.options import (
+    ALL,
     CONNECTION_OPTIONS,
+    chosen,
     connection_from,
-    failures_as_command_errors,
+    is_several,
     moment,
+    names_of,
+    objects,
+    parse_keys,
     require_at_least,
 )
 from platform_plugin_aspects.sinks import BaseSink
@@ -56,8 +60,7 @@ class Request:
         workers = DEFAULT_WORKERS if options["distribute"] and options["workers"] is None else options["workers"]
         options = {**options, "object": names_of(options["object"]), "workers": workers}
         _refuse_invalid(options)
-        with failures_as_command_errors():
-            connection = connection_from(options)
+        connection = connection_from(options)
         wanted = chosen(options["object"], tell, even_if_off=options["even_if_off"])
         sinks = [sink(connection, options["read_from"]) for sink in wanted]
         return cls(
@@ -65,7 +68,7 @@ class Request:
             walks=[(sink, _walk(sink, options, tell)) for sink in sinks],
             connection=connection,
             resume=options["resume"],
-            workers=options["workers"] or 0,
+            workers=workers or 0,
             dry_run=options["dry_run"],
             saves=not (options["ids"] or options["limit"] or options["dry_run"]),
             options=options,
@@ -99,23 +102,11 @@ def _walk(sink: BaseSink, options: Mapping[str, Any], tell: Callable[[str], Any]
             raise CommandError(f"{sink.name} has no date for --since; there are dates in {', '.join(dated)}")
         tell(f"{sink.name} has no date for --since: all of it")
         since = None
-    walk = Walk(
-        keys=keys,
-        skip=tuple(skip),
-        after=after,
-        since=since,
-        limit=options["limit"],
-        force=options["force"],
-        batch_size=options["batch_size"],
-        sleep_secs=options["sleep_time"],
-        max_rate=options["max_rate"],
-        read_from=options["read_from"],
-        even_if_off=options["even_if_off"],
-        dry_run=options["dry_run"],
-    )
-    if walk.max_rate and options["workers"]:
-        walk = replace(walk, max_rate=walk.max_rate / options["workers"])
-    return walk
+    values = {name: options[name] for name in ("limit", "force", *PACE, "even_if_off", "dry_run")}
+    values["sleep_secs"] = values.pop("sleep_time")
+    if values["max_rate"] and options["workers"]:
+        values["max_rate"] /= options["workers"]
+    return Walk(keys=keys, skip=tuple(skip), after=after, since=since, **values)
 
 
 def _refuse_invalid(options: Mapping[str, Any]) -> None:
@@ -131,21 +122,22 @@ def _refuse_invalid(options: Mapping[str, Any]) -> None:
     if options["read_from"] is not None and options["read_from"] not in connections:
         raise CommandError(f"There is no database {options['read_from']!r}: choose one of {', '.join(connections)}")
     if is_several(options["object"]):
-        for name in OF_ONE_OBJECT:
-            if options[name]:
-                raise CommandError(
-                    f"--{name} names keys of one object: it cannot be used with --object {' '.join(options['object'])}"
-                )
+        why = f"names keys of one object: it cannot be used with --object {' '.join(options['object'])}"
+        _refuse_each(options, OF_ONE_OBJECT, why)
     if options["resume"]:
-        for name in SELECTING:
-            if options[name]:
-                raise CommandError(
-                    f"--{name} cannot be used with --resume: a resumed backfill keeps its original selection"
-                )
+        _refuse_each(
+            options, SELECTING, "cannot be used with --resume: a resumed backfill keeps its original selection"
+        )
     if options["workers"]:
-        for name in OF_THIS_PROCESS:
-            if options[name]:
-                raise CommandError(
-                    f"--{name.replace('dry_run', 'dry-run')} cannot be used with --workers: "
-                    "workers take whole ranges of keys, and write to the ClickHouse of the settings"
-                )
+        _refuse_each(
+            options,
+            OF_THIS_PROCESS,
+            "cannot be used with --workers: workers take whole ranges of keys, and write to the ClickHouse of the "
+            "settings",
+        )
+
+
+def _refuse_each(options: Mapping[str, Any], names: Sequence[str], why: str) -> None:
+    for name in names:
+        if options[name]:
+            raise CommandError(f"--{name.replace('dry_run', 'dry-run')} {why}")

@@ -14,7 +14,7 @@ from platform_plugin_aspects import databases
 
 #: The exit code that shells give to a command that Ctrl-C ended.
 INTERRUPTED = 130
-#: How soon a pause ends when the command is to stop, in seconds.
+#: The longest time that a pause lasts after the command was told to stop, in seconds.
 LIGHT_SLEEP_SECS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,9 +25,8 @@ class Stoppable:
     ``current``: the piece of work that is still finished, for the message.
     """
 
-    current = "the current work"
-
-    def __init__(self) -> None:
+    def __init__(self, current: str = "the current work") -> None:
+        self.current = current
         self.stopping = False
         self.former_handlers: dict[signal.Signals, Any] = {}
 

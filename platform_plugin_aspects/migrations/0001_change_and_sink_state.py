@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='SinkState',
             fields=[
                 ('sink', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('last_stamp', models.DateTimeField(help_text='The time_last_dumped of the newest write; the next one is later, whatever the clocks say.', null=True)),
+                ('last_stamp', models.DateTimeField(help_text='time_last_dumped of the newest write. The next is later, whatever the clocks say.', null=True)),
                 ('last_success_at', models.DateTimeField(null=True)),
                 ('last_error_at', models.DateTimeField(null=True)),
                 ('last_error', models.TextField(blank=True, default='')),
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(auto_now_add=True)),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='How often writing this object failed.')),
                 ('error', models.TextField(blank=True, default='', help_text='Why it failed the last time.')),
-                ('retry_at', models.DateTimeField(blank=True, help_text='After a failure: not before this moment again.', null=True)),
+                ('retry_at', models.DateTimeField(blank=True, help_text='After a failure: no retry before this moment.', null=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['sink', 'retry_at'], name='aspects_change_ready')],

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='sinkstate',
             name='recent',
-            field=models.JSONField(default=dict, help_text='The same for each five minutes of the last hour, by the Unix time of their beginning.'),
+            field=models.JSONField(default=dict, help_text='Objects delivered per five minutes of the last hour, by Unix time of the beginning.'),
         ),
     ]

@@ -15,18 +15,6 @@ from platform_plugin_aspects.operations.status import SinkStatus, sink_statuses
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
 
-def _oldest_pending_seconds(status: SinkStatus, now: datetime) -> float:
-    return (now - (status.oldest_pending_at or now)).total_seconds()
-
-
-def _last_success_timestamp(status: SinkStatus, _now: datetime) -> float | None:
-    return status.last_success_at.timestamp() if status.last_success_at else None
-
-
-def _pending_limit(status: SinkStatus, _now: datetime) -> float | None:
-    return status.pending_limit
-
-
 #: Kind, name, help and value of each metric; a sink without a value has no sample.
 METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | None]], ...] = (
     (
@@ -45,13 +33,13 @@ METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | 
         GaugeMetricFamily,
         "aspects_oldest_pending_seconds",
         "Age of the oldest of the pending changes; 0 without any.",
-        _oldest_pending_seconds,
+        lambda status, now: (now - (status.oldest_pending_at or now)).total_seconds(),
     ),
     (
         GaugeMetricFamily,
         "aspects_pending_limit",
         "Pending changes of the sink that are many: more are a problem of aspects_check; only for learning events.",
-        _pending_limit,
+        lambda status, _now: status.pending_limit,
     ),
     (
         GaugeMetricFamily,
@@ -75,7 +63,7 @@ METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | 
         GaugeMetricFamily,
         "aspects_last_success_timestamp_seconds",
         "When a delivery last succeeded, failing objects aside, as Unix time; missing where none did.",
-        _last_success_timestamp,
+        lambda status, _now: status.last_success_at.timestamp() if status.last_success_at else None,
     ),
 )
 

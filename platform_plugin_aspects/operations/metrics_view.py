@@ -16,15 +16,15 @@ from platform_plugin_aspects.dashboards.pages.views import AspectsView
 from platform_plugin_aspects.operations import metrics
 
 
-@extend_schema(exclude=True)  # Prometheus reads no schema, and browsers have no use for this.
+@extend_schema(exclude=True)  # Prometheus reads no schema, and browsers do not use this.
 class MetricsView(AspectsView):
-    """How delivery is doing, for Prometheus; without a limit, for a scraper comes often."""
+    """The figures of delivery for Prometheus, without a limit, because scrapers ask often."""
 
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeMetrics)
     throttle_classes = ()
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Scrapers ask for formats that REST framework does not know; what errors are written in is of no interest."""
+        """Accept any format: scrapers ask for some that REST framework does not know, and ignore the error's."""
         return super().perform_content_negotiation(request, force=True)
 
     def get(self, request: Request) -> HttpResponse:

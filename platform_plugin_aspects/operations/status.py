@@ -1,4 +1,4 @@
-"""How delivery is doing, sink by sink: what ``aspects_status``, the metrics and ``aspects_check`` go by."""
+"""The state of delivery per sink, for ``aspects_status``, the metrics and ``aspects_check``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FailingObject:
 
 @dataclass(frozen=True)
 class SinkStatus:
-    """How delivery of one sink is doing. Moments are None for what never was, or is not.
+    """The state of one sink's delivery. A moment is None if it never was, or is not known.
 
     ``enabled``: whether this service (LMS or CMS) has it on. ``known``: False when there are changes or figures of a
     sink that is not registered. ``pending``: changes that are to be delivered, and of them the oldest; those of objects
@@ -81,7 +81,7 @@ class SinkStatus:
 
 
 def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
-    """The status of every sink, and of what is pending for sinks that there are not.
+    """The status of every sink, and of unknown sinks that changes or figures name.
 
     ``show``: failing objects to list per sink. At most eight queries, however many sinks and changes there are, besides
     those for waffle flags that are not in the cache. Raises database errors.
@@ -118,7 +118,7 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
 
 
 def _changes() -> Any:
-    """Per sink that has changes: how many, the oldest. The index on sink and retry_at is all that is read."""
+    """Per sink with changes: their numbers and the oldest. Only the index on sink and retry_at is read."""
     return Change.objects.order_by().values("sink").annotate(**FIGURES)
 
 

@@ -1,4 +1,4 @@
-"""How the commands write: tables of text, text from outside and durations for people, JSON for machines."""
+"""Output of the commands: tables, text from outside and durations for people, JSON for machines."""
 
 from __future__ import annotations
 

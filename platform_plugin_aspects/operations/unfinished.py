@@ -1,4 +1,4 @@
-"""Backfills that have not come to their end: those under way, those that failed and those that were stopped."""
+"""Unfinished backfills: those that run, failed or were stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from platform_plugin_aspects.models import BackfillRange
 
 Status = BackfillRange.Status
-#: Whoever walks a range notes at least every ten seconds that it is alive, but not while it reads a large course.
+#: A backfill reports every ten seconds that it is alive, but not while it reads a large course.
 SILENCE = timedelta(minutes=5)
 
 

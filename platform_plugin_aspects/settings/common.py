@@ -23,8 +23,9 @@ def _dashboard(name: str, slug: str, uuid: str, **filters: list[str]) -> dict[st
     return {"name": name, "slug": slug, "uuid": uuid, "allow_translations": True, **filters}
 
 
-def _in_context(name: str, slug: str, uuid: str, course: list[str], block: list[str]) -> dict[str, Any]:
-    return _dashboard(name, slug, uuid, course_filter_ids=course, block_filter_ids=block)
+def _in_context(name: str, slug: str, uuid: str, course_filter: str, *block_filters: str) -> dict[str, Any]:
+    course, *block = (f"NATIVE_FILTER-{filter_id}" for filter_id in (course_filter, *block_filters))
+    return _dashboard(name, slug, uuid, course_filter_ids=[course], block_filter_ids=block)
 
 
 def defaults() -> dict[str, Any]:
@@ -75,11 +76,7 @@ def plugin_settings(settings: Any) -> None:
         for name, module, model in (
             ("auth_user", "django.contrib.auth.models", "User"),
             ("user_profile", "common.djangoapps.student.models", "UserProfile"),
-            (
-                "course_overviews",
-                "openedx.core.djangoapps.content.course_overviews.models",
-                "CourseOverview",
-            ),
+            ("course_overviews", "openedx.core.djangoapps.content.course_overviews.models", "CourseOverview"),
             ("external_id", "openedx.core.djangoapps.external_user_ids.models", "ExternalId"),
             ("course_enrollment", "common.djangoapps.student.models", "CourseEnrollment"),
             ("custom_course_edx", "lms.djangoapps.ccx.models", "CustomCourseForEdX"),
@@ -225,33 +222,19 @@ def plugin_settings(settings: Any) -> None:
     #   "allow_translations", "course_filter_ids", "block_filter_ids"}}``; the filter ids are those of the dashboard's
     #   native filters.
     settings.ASPECTS_IN_CONTEXT_DASHBOARDS = {
-        "course": _in_context(
-            "Course",
-            "in-context-course",
-            "f2880cc1-63e9-48d7-ac3c-d2ff6f6698e2",
-            ["NATIVE_FILTER-QLQbulmHH"],
-            [],
-        ),
+        "course": _in_context("Course", "in-context-course", "f2880cc1-63e9-48d7-ac3c-d2ff6f6698e2", "QLQbulmHH"),
         "sequential": _in_context(
             "Graded Subsection",
             "in-context-graded-subsection",
             "f0321087-6428-4b97-b32e-2dae7d9cc447",
-            ["NATIVE_FILTER-oPAuR7ahy"],
-            ["NATIVE_FILTER-CBWbI7uLq"],
+            "oPAuR7ahy",
+            "CBWbI7uLq",
         ),
         "problem": _in_context(
-            "Problem",
-            "in-context-problem",
-            "98ff33ff-18dd-48f9-8c58-629ae4f4194b",
-            ["NATIVE_FILTER-29CPcbirK"],
-            ["NATIVE_FILTER-TJwItQhUI"],
+            "Problem", "in-context-problem", "98ff33ff-18dd-48f9-8c58-629ae4f4194b", "29CPcbirK", "TJwItQhUI"
         ),
         "video": _in_context(
-            "Video",
-            "in-context-video",
-            "bc6510fb-027f-4026-a333-d0c42d3cc35c",
-            ["NATIVE_FILTER-uaxvZkSAg"],
-            ["NATIVE_FILTER-Fse4rzDW0"],
+            "Video", "in-context-video", "bc6510fb-027f-4026-a333-d0c42d3cc35c", "uaxvZkSAg", "Fse4rzDW0"
         ),
     }
 

@@ -1,6 +1,6 @@
-"""One module per subject: what a row is, and where each of its values comes from.
+"""Sinks, one module per subject. A sink declares what a row is, and where each value comes from.
 
-``registry`` finds them; engineers who add a sink of their own subclass ``ModelBaseSink``.
+``registry`` finds them. To add a sink, subclass ``ModelBaseSink``.
 """
 
 from platform_plugin_aspects.sinks.base_sink import BaseSink

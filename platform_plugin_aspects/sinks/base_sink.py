@@ -11,11 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 from django.utils import timezone
 
-from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import Table
@@ -79,7 +78,7 @@ class BaseSink(Switch, ABC):
 
     @abstractmethod
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Write what ``read`` gave to ClickHouse, as of ``stamp``, which was taken before reading.
+        """Write a batch of ``read`` to ClickHouse, as of ``stamp``, which was taken before reading.
 
         Raises Unavailable, Misconfigured, or Rejected when an object of the batch cannot be written.
         """
@@ -108,21 +107,13 @@ class BaseSink(Switch, ABC):
         self.encode(batch, timezone.now(), uuid.uuid4())
         return Written({self.tables[0].name: len(batch)})
 
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """The least and the greatest key above ``after``; None if there are none or keys are not whole numbers."""
-        return None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """Keys, in order, that split those above ``after`` into at most so many pieces of about the same size."""
-        return []
-
     # A sink may write these, where its rows depend on more than their object.
 
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
         """After ``write``: delete rows that must not be in ClickHouse, because the source changed after ``read``.
 
-        ``asked``: all objects that were to be read, by ``keys``, ``after`` and ``upto``; None: those of the batch. An
-        earlier attempt may have written rows of the others.
+        ``asked``: all objects that were to be read; None: those of the batch. An earlier attempt may have written rows
+        of the others. With ``since`` they are many more than those of the batch.
         """
 
     def delete(self, keys: Sequence[Any]) -> None:
@@ -144,11 +135,3 @@ class BaseSink(Switch, ABC):
     def skip_reasons(self, batch: Batch) -> list[str | None]:
         """Per object, why a backfill without ``--force`` skips it; None: the backfill writes it."""
         return [None] * len(batch)
-
-    @final
-    def write_and_clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> Written:
-        """``write``, then ``clean_up``."""
-        written = self.write(batch, stamp)
-        databases.check_before_use()
-        self.clean_up(batch, stamp, asked)
-        return written

@@ -1,4 +1,4 @@
-"""The values that pass between a sink and its callers: which objects, what was read of them, what was written."""
+"""The values that pass between a sink and its callers: a selection of objects, a batch of them, the rows written."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Batch:
 
 @dataclass
 class Written:
-    """The result of a write: rows per ClickHouse table, and warnings about what was left out.
+    """The result of a write: rows per ClickHouse table, and warnings about left-out content.
 
     ``rejected``: by key, why objects were left out that can never be written as they are.
     """

@@ -12,7 +12,7 @@ from platform_plugin_aspects.clickhouse import schema
 from platform_plugin_aspects.sinks.conversion import all_whole, convert_each, texts
 from platform_plugin_aspects.sinks.formats import all_iso_utc
 
-#: As what the database may give values: its own text, the same in UTF-8, its whole number.
+#: The types in which the database may give values: its own text, the same in UTF-8, its whole number.
 TEXT: Field[Any, Any] = TextField()
 UTF8: Field[Any, Any] = BinaryField()
 NUMBER: Field[Any, Any] = IntegerField()

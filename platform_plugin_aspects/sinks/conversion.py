@@ -40,7 +40,7 @@ def texts(values: Sequence[Any]) -> Sequence[str | bytes]:
     if types <= {bytes, type(None)}:
         # Some of those that were encoded.
         return Encoded(value or b"" for value in values)
-    # One call per object, not per distinct value: what is equal, as 1 and True are, need not look the same.
+    # One call per object, not per distinct value: equal values, such as 1 and True, may have different texts.
     objects = {id(value): value for value in values}
     by_object = {key: "" if value is None else str(value) for key, value in objects.items()}
     return [by_object[id(value)] for value in values]
@@ -53,6 +53,6 @@ def all_whole(values: Sequence[Any]) -> Sequence[Any]:
     try:
         "".join(values).encode()
     except (UnicodeEncodeError, TypeError):
-        # There is a half among them, or what is not text.
+        # There is a half of a surrogate pair among them, or a value that is not text.
         return [whole(value) if isinstance(value, str) else value for value in values]
     return values

@@ -74,6 +74,7 @@ class CourseOverviewSink(ModelBaseSink):
         Column("created", "String", Value(convert=iso_utc)),
         Column("modified", "String", Value(convert=iso_utc)),
     )
+    further_tables = (XBlockSink.table,)
     computed = ("tags",)
     # Blocks and tags are read while writing: a course is too large to have two in memory.
     writes_only_to_clickhouse = False
@@ -84,7 +85,7 @@ class CourseOverviewSink(ModelBaseSink):
     batch_size = 10
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """See BaseSink. Two inserts: the blocks first, for the course's own row says that it has been dumped."""
+        """Two inserts: the blocks first, because the course's own row says that it has been dumped."""
         if not len(batch):
             return Written()
         dump_id = uuid.uuid4()
@@ -97,17 +98,17 @@ class CourseOverviewSink(ModelBaseSink):
         return Written({self.table.name: len(courses), XBlockSink.table.name: len(blocks)}, warnings)
 
     def rehearse(self, batch: Batch) -> Written:
-        """See BaseSink. Reads the content of the courses, as ``write`` does."""
+        """The result of ``write``, which reads the content of the courses, with nothing sent."""
         courses, blocks, warnings = self.with_content(batch)
         super().encode(courses, timezone.now(), uuid.uuid4())
         return Written({self.table.name: len(courses), **XBlockSink(self.connection).rehearse(blocks).rows}, warnings)
 
     def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> None:
-        """See BaseSink. None: ``write`` reads the content of the courses."""
+        """None, because ``write`` reads the content of the courses."""
         return None
 
     def delete(self, keys: Sequence[Any]) -> None:
-        """See BaseSink. The blocks first: until they are gone, the course's row says that there is something left."""
+        """Delete the blocks first: until they are gone, the course's row says that there is something left."""
         block_sink = XBlockSink(self.connection)
         self.clickhouse.delete(block_sink.table.name, "course_key", "String", list(map(str, keys)))
         super().delete(keys)
@@ -148,9 +149,6 @@ class CourseOverviewSink(ModelBaseSink):
         table = self.clickhouse.qualified(self.table.name)
         query = f"SELECT course_key, max(time_last_dumped) FROM {table} GROUP BY course_key"
         return dict(map(tuple, self.clickhouse.select(query)))
-
-
-CourseOverviewSink.tables = (CourseOverviewSink.table, XBlockSink.table)
 
 
 def _warning(course_key: Any, problems: Sequence[str]) -> str:

@@ -39,19 +39,19 @@ class ExternalIdSink(ModelBaseSink):
     insert_size = 100_000
 
     def parse_key(self, text: str) -> Any:
-        """A primary key; or a UUID, which is what is recorded when an id is deleted: rows hold no primary key."""
+        """A primary key, or the UUID that is recorded when an id is deleted, because rows hold no primary key."""
         with suppress(ValueError):
             return uuid.UUID(text)
         return super().parse_key(text)
 
     def within(self, queryset: Any, selection: Selection) -> Any:
-        """See ModelBaseSink. A UUID selects nothing."""
+        """The objects that ModelBaseSink selects; a UUID selects nothing."""
         if selection.keys is not None:
             selection = replace(selection, keys=[key for key in selection.keys if not isinstance(key, uuid.UUID)])
         return super().within(queryset, selection)
 
     def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """See BaseSink. The UUIDs that are gone: what had a primary key is recorded by its UUID, too."""
+        """The UUIDs that are gone. An id that was recorded by its primary key is recorded by its UUID, too."""
         deleted = [key for key in keys if isinstance(key, uuid.UUID)]
         there = set(self.manager.filter(external_user_id__in=deleted).values_list("external_user_id", flat=True))
         return [str(key) for key in deleted if key not in there]

@@ -61,13 +61,8 @@ def json_text(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     return whole_json(json.dumps(value, default=default))
 
 
-def json_list(values: Any) -> str:
-    """A JSON list."""
-    return json_text(list(values))
-
-
 def or_zero(value: int | None) -> int:
-    """Null as 0, for keys of what may be missing."""
+    """Null as 0, for keys of objects that may be missing."""
     return 0 if value is None else value
 
 

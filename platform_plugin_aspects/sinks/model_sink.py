@@ -6,15 +6,15 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Max, Min
+from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
 from opaque_keys import InvalidKeyError
 
 from platform_plugin_aspects import databases, edx_platform
-from platform_plugin_aspects.clickhouse.client import in_parameters, quote
 from platform_plugin_aspects.clickhouse.driver import encode
 from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.clickhouse.schema import Table
@@ -44,6 +44,8 @@ class ModelBaseSink(BaseSink):
     partition_by: ClassVar[str] = ""
     #: Name of the ClickHouse table where it is not ``name``.
     table_name: ClassVar[str] = ""
+    #: Tables that ``write`` fills besides the sink's own.
+    further_tables: ClassVar[tuple[Table, ...]] = ()
     #: The ClickHouse column by which rows belong to an object, for deleting and comparing.
     key_column: ClassVar[str] = "id"
     #: The path of the learner's id, where rows are about one: learners who are being retired, or were, are then left
@@ -61,7 +63,7 @@ class ModelBaseSink(BaseSink):
                 primary_key=cls.primary_key,
                 partition_by=cls.partition_by,
             )
-            cls.tables = (cls.table,)
+            cls.tables = (cls.table, *cls.further_tables)
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
@@ -93,14 +95,14 @@ class ModelBaseSink(BaseSink):
         return edx_platform.primary(model)
 
     def parse_key(self, text: str) -> Any:
-        """See BaseSink."""
+        """A primary key of the model; ValueError if the text is not one."""
         try:
             key = self.manager.model._meta.pk.to_python(text)
         except (ValidationError, InvalidKeyError, ValueError):
             key = None
         # Fields of opaque keys take empty text for null. Drivers refuse greater numbers with errors of their own.
         if key is None or (isinstance(key, int) and not -(2**63) <= key < 2**63):
-            raise ValueError(f"{text!r} is no key of {self.name}")
+            raise ValueError(f"{text!r} is not a key of {self.name}")
         return key
 
     def queryset(self) -> Any:
@@ -111,7 +113,7 @@ class ModelBaseSink(BaseSink):
         return queryset
 
     def read(self, selection: Selection) -> Batch:
-        """See BaseSink. One query, joins included; no model instances."""
+        """The selected objects, by one query with its joins and without model instances."""
         queryset = self.queryset()
         if self.database is not None:
             queryset = queryset.using(self.database)
@@ -148,28 +150,8 @@ class ModelBaseSink(BaseSink):
                     casts[path] = TEXT if {casts[path], cast} == {TEXT, UTF8} else None
         return {path: cast for path, cast in casts.items() if cast is not None}
 
-    def key_range(self, after: Any = None) -> tuple[int, int] | None:
-        """See BaseSink."""
-        low, high = self._above(after).aggregate(low=Min("pk"), high=Max("pk")).values()
-        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
-
-    def split_keys(self, pieces: int, after: Any = None) -> list[Any]:
-        """See BaseSink. Whole numbers are cut evenly; of other keys, which are few, all are looked at."""
-        if pieces < 2:
-            return []
-        bounds = self.key_range(after)
-        if bounds is not None:
-            low, high = bounds
-            return sorted({low + (high - low) * piece // pieces for piece in range(1, pieces)})
-        keys = list(self._above(after).order_by("pk").values_list("pk", flat=True))
-        return list(dict.fromkeys(keys[len(keys) * piece // pieces] for piece in range(1, pieces) if keys))
-
-    def _above(self, after: Any) -> Any:
-        objects = self.manager.all() if self.database is None else self.manager.using(self.database)
-        return objects if after is None else objects.filter(pk__gt=after)
-
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """See BaseSink. One insert."""
+        """Write a batch in one insert."""
         if not len(batch):
             return Written()
         self.insert(batch, stamp, uuid.uuid4())
@@ -184,47 +166,38 @@ class ModelBaseSink(BaseSink):
         return [*self.converted(batch), [str(dump_id)] * len(batch), [stamp_text(stamp)] * len(batch)]
 
     def encode(self, batch: Batch, stamp: datetime, dump_id: uuid.UUID) -> bytes | None:
-        """See BaseSink."""
+        """The batch in ClickHouse's Native format."""
         return encode(self.connection, self.table.types, self.prepared(batch, stamp, dump_id))
 
     def insert_encoded(self, encoded: Sequence[bytes]) -> None:
-        """See BaseSink."""
+        """Write the results of ``encode`` in one insert."""
         self.clickhouse.send(self.table.name, self.table.types, encoded)
 
     def keys_and_learners(self, batch: Batch) -> Batch:
-        """See BaseSink. The keys, the learners and what tells rows."""
+        """The keys, the learners and the values that identify rows."""
         paths = dict.fromkeys(filter(None, [self.learner, self._row_path]))
         return Batch(batch.keys, {path: batch.columns[path] for path in paths})
 
     @property
     def _row_path(self) -> str:
-        """The path of what tells the rows of an object, where rows leave with it; empty where that is the key."""
+        """The path of the value that identifies an object's rows, if rows leave with it; empty if that is the key."""
         path = self.key().sources[0] if self.deletes else ""
         return "" if path in ("pk", self.manager.model._meta.pk.name) else path
 
     def gone(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """See BaseSink."""
-        there = self._there(Selection(keys=keys))
+        """The keys that the model does not have any more."""
+        there = set(self._there(Selection(keys=keys)))
         return [key for key in keys if key not in there]
 
-    def _there(self, selection: Selection) -> set[Any]:
-        """Which of the selected keys the source has, retired learners included."""
-        return set(self.within(self.manager.all(), selection).order_by().values_list("pk", flat=True))
+    def _there(self, selection: Selection) -> Sequence[Any]:
+        """The selected keys that the source has, in order, retired learners included."""
+        queryset = self.within(self.manager.all(), selection).order_by("pk")
+        return read_columns(queryset, (queryset.model._meta.pk.attname,))[0]
 
     def delete(self, keys: Sequence[Any]) -> None:
-        """See BaseSink."""
+        """Delete the rows whose ``key_column`` is one of the keys."""
         column = self.key()
-        self._take_out(column.name, column.type, column.values(keys))
-
-    def _take_out(self, column: str, type_: str, values: Sequence[Any]) -> None:
-        """Delete the rows whose column is one of the values; where there are none, ClickHouse rewrites nothing."""
-        table = self.clickhouse.qualified(self.table.name)
-        query = f"SELECT DISTINCT {quote(column)} FROM {table} WHERE {quote(column)} IN {{values:Array({type_})}}"
-        there: list[Any] = []
-        for some in in_parameters(values):
-            there += [value for (value,) in self.clickhouse.select(query, {"values": some})]
-        if there:
-            self.clickhouse.delete(self.table.name, column, type_, there)
+        self.clickhouse.delete(self.table.name, column.name, column.type, column.values(keys))
 
     def converted(self, batch: Batch) -> list[Sequence[Any]]:
         """The batch as ClickHouse's values, one sequence per column."""
@@ -242,22 +215,37 @@ class ModelBaseSink(BaseSink):
             ) from None
 
     def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
-        """See BaseSink. Takes out retired learners, and objects that are gone."""
+        """Delete the rows of retired learners, and of objects that are gone."""
         asked = asked or Selection(keys=batch.keys)
+        if not (self._keeps_out_retired or self.deletes):
+            return
+        there = self._there_after(batch, asked)
         if self._keeps_out_retired:
-            retired = edx_platform.retired_among(self.within(self.manager.all(), asked), self.learner)
+            # The platform has a record of each retirement since the batch was read; earlier ones may have none, and
+            # these learners are not in the batch.
+            by_username = asked.since is not None or there != batch.keys
+            among = self.within(self.manager.all(), asked)
+            retired = edx_platform.retired_among(among, self.learner, by_username=by_username)
             # Rows written before a retirement that may still be cancelled stay.
             written_before = retired.difference(batch.columns.get(self.learner, ()))
             if written_before:
                 retired -= edx_platform.pending_among(written_before)
-            self._take_out("user_id", "Int32", sorted(retired))
+            self.clickhouse.delete(self.table.name, "user_id", "Int32", sorted(retired))
             databases.check_before_use()
-        if self.deletes and len(batch):
-            there = self._there(asked)
+        if self.deletes and len(batch) and there != batch.keys:
+            left = set(there)
             rows = batch.columns[self._row_path] if self._row_path else batch.keys
-            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in there]
+            gone = [row for key, row in zip(batch.keys, rows, strict=True) if key not in left]
             if gone:
                 self.delete(gone)
+
+    def _there_after(self, batch: Batch, asked: Selection) -> Sequence[Any]:
+        """The keys that the source has now: of those asked for or, if a date selected few of many, of the batch."""
+        if asked.since is None:
+            return self._there(asked)
+        starts = range(0, len(batch), self.batch_size)
+        parts = [self._there(Selection(keys=batch.keys[start : start + self.batch_size])) for start in starts]
+        return [*chain.from_iterable(parts)]
 
     @cached_property
     def _keeps_out_retired(self) -> bool:

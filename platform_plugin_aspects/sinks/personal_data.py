@@ -30,7 +30,7 @@ def personal_tables() -> tuple[str, ...]:
 
 
 def is_personal(table: str, clickhouse: Callable[[], ClickHouse]) -> bool:
-    """Whether the setting names this table of a sink; Misconfigured when a name in it may be meant for the table.
+    """Whether the setting names this table of a sink; Misconfigured when a name in it may be the table misspelled.
 
     ``clickhouse``: opens it; called only when the setting names tables that are not the plugin's.
     """
@@ -52,7 +52,7 @@ def unknown_among(names: Iterable[str], existing: Collection[str]) -> list[str]:
 
 
 def not_tables(unknown: Iterable[str], database: str) -> Misconfigured:
-    """The error for names that mean nothing."""
+    """The error for names that are not tables."""
     from platform_plugin_aspects.sinks.registry import learner_tables
 
     return Misconfigured(

@@ -37,7 +37,7 @@ class Utf8(Func):
 def read_columns(
     queryset: Any, paths: Sequence[str], casts: Mapping[str, Field[Any, Any]] = MappingProxyType({})
 ) -> list[Sequence[Any]]:
-    """One sequence of values per path: what ``queryset.values_list(*paths)`` gives, transposed.
+    """One sequence of values per path: the columns of ``queryset.values_list(*paths)``.
 
     Values come as the database driver gives them, from one query; a field's own conversion (keys, UUIDs, time zones)
     is applied per distinct value. If the database's moments are in UTC, those of the paths in ``casts`` come as its

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.schema import LOAD_TEST_TABLES, Table
+from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.dotted_path import CannotLoad, load, shown
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.models import NAME_LENGTH
@@ -35,7 +36,7 @@ from platform_plugin_aspects.sinks.personal_data import personal_tables
 
 log = logging.getLogger(__name__)
 
-#: In the order in which a backfill of everything goes: what others refer to comes first.
+#: In the order of a backfill of all objects: sinks that others refer to come first.
 BUILT_IN: tuple[type[BaseSink], ...] = (
     TaxonomySink,
     TagSink,
@@ -52,67 +53,62 @@ DEFAULTS = Connection()
 HOW_TO_WRITE_IF_OFF = "Turn one of them on, or add --even_if_off to write its rows all the same"
 
 
-#: Why nothing can be loaded from a path: modules that fail are run once in a process.
-_failed: dict[str, str] = {}
-#: Paths that the log named already.
-_said: set[str] = set()
+@dataclass(frozen=True)
+class Invalid:
+    """An entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used. ``found``: the object loaded from it."""
+
+    path: str
+    why: str
+    found: Any = None
 
 
-def extra_sinks() -> Iterator[tuple[str, type[BaseSink] | str]]:
-    """(dotted path, class, or why there is none) for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS.
+def extra_sinks() -> Sequence[type[BaseSink] | Invalid]:
+    """The class, or why it cannot be used, for each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS.
 
-    Never raises, whatever the setting is and whatever the modules do that it names.
+    Never raises, whatever the setting is and whatever the modules do that it names. Modules that fail are run once per
+    value of the setting, and named in the log once.
     """
+    configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
+    entries = configured if isinstance(configured, list | tuple | set) else [configured]
+    # Entries that are not text may not be hashable.
+    paths = tuple((path, path) if isinstance(path, str) and path else (repr(path), None) for path in entries)
+    # A module that fails while the platform starts may only need something that is not there yet.
+    return _checked(paths) if apps.ready else _check(paths)
+
+
+def _check(paths: Iterable[tuple[str, str | None]]) -> list[type[BaseSink] | Invalid]:
     taken = {sink.name for sink in BUILT_IN}
-    for path in _configured():
-        place = path if isinstance(path, str) and path else repr(path)
+    checked: list[type[BaseSink] | Invalid] = []
+    for shown_path, path in paths:
+        found: Any = None
         try:
-            found = _load(path)
+            found = load(path)
             fault = _fault_of(found, taken)
         except CannotLoad as error:
-            yield place, str(error)
-            continue
+            fault = str(error)
         except Exception as error:
-            fault = f"it cannot be looked at: {shown(error)}"
+            fault = f"it cannot be inspected: {shown(error)}"
         if fault:
-            yield place, fault
+            checked.append(Invalid(shown_path, fault, found))
         else:
             taken.add(found.name)
-            yield place, found
+            checked.append(found)
+    return checked
 
 
-def listed_classes() -> Iterator[type]:
-    """The classes that EVENT_SINK_CLICKHOUSE_EXTRA_SINKS names, whether they are sinks or not. Never raises."""
-    for path in _configured():
-        try:
-            found = _load(path)
-        except CannotLoad:
-            continue
-        if isinstance(found, type):
-            yield found
-
-
-def _configured() -> Collection[Any]:
-    configured = getattr(settings, "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", None) or ()
-    return configured if isinstance(configured, list | tuple | set) else [configured]
-
-
-def _load(path: Any) -> Any:
-    if isinstance(path, str) and path in _failed:
-        raise CannotLoad(_failed[path])
-    try:
-        return load(path)
-    except CannotLoad as error:
-        # Before that, what it needs may only not be there yet.
-        if apps.ready and isinstance(path, str):
-            _failed[path] = str(error)
-        raise
+@cache
+def _checked(paths: tuple[tuple[str, str | None], ...]) -> list[type[BaseSink] | Invalid]:
+    checked = _check(paths)
+    for entry in checked:
+        if isinstance(entry, Invalid):
+            log.error("EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: %s cannot be used: %s", entry.path, entry.why)
+    return checked
 
 
 def _fault_of(found: Any, taken: Collection[str]) -> str:
     """Why this is not a sink that can be used; empty when it is one."""
     if not (isinstance(found, type) and issubclass(found, BaseSink)):
-        return "it is no subclass of platform_plugin_aspects.sinks.BaseSink"
+        return "it is not a subclass of platform_plugin_aspects.sinks.BaseSink"
     declared: dict[str, Any] = {name: getattr(found, name) for name in ("name", "model", "tables")}
     if not declared["name"] or not declared["model"]:
         return "it has no name or no model"
@@ -131,26 +127,16 @@ def _fault_of(found: Any, taken: Collection[str]) -> str:
         if own_write and found.encode is ModelBaseSink.encode:
             return "it overrides write or insert: it must override encode, too, and return None there"
         if found.deletes and found.key_column not in {column.name for column in found.columns}:
-            return f"it deletes rows, but its key_column, {found.key_column!r}, is none of its columns"
+            return f"it deletes rows, but its key_column, {found.key_column!r}, is not one of its columns"
     if inspect.isabstract(found):
         return f"it does not override {', '.join(sorted(found.__abstractmethods__))}"
     return ""
 
 
 def sinks() -> dict[str, type[BaseSink]]:
-    """All sinks by name.
-
-    Entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used are left out, with an error in the log once in a
-    process; the system checks report them, too.
-    """
-    known = {sink.name: sink for sink in BUILT_IN}
-    for path, found in extra_sinks():
-        if not isinstance(found, str):
-            known[found.name] = found
-        elif apps.ready and path not in _said:
-            _said.add(path)
-            log.error("EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: %s cannot be used: %s", path, found)
-    return known
+    """All sinks by name; entries of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS that cannot be used are left out."""
+    extra = [entry for entry in extra_sinks() if not isinstance(entry, Invalid)]
+    return {sink.name: sink for sink in (*BUILT_IN, *extra)}
 
 
 def is_on(sink: type[BaseSink]) -> bool:
@@ -168,7 +154,7 @@ def is_on(sink: type[BaseSink]) -> bool:
 
 
 def why_off(sink: type[BaseSink]) -> str:
-    """Why ``sink.is_enabled()`` is false, with what would turn the sink on."""
+    """Why ``sink.is_enabled()`` is false, and how to turn the sink on."""
     if found := sink.why_unusable():
         return f"{sink.name} is off: {found}"
     if sink.needs_model and edx_platform.get_model(sink.model) is None:
@@ -177,24 +163,10 @@ def why_off(sink: type[BaseSink]) -> str:
     return f"{sink.name} is off: {sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
 
 
-def tables(connection: Connection = DEFAULTS) -> list[Table]:
-    """All tables of the plugin's database; those of load tests are called as in ``connection``."""
-    names = (connection.runs_table, connection.stats_table)
-    of_load_tests = [replace(table, name=name) for table, name in zip(LOAD_TEST_TABLES, names, strict=True)]
-    return [table for sink in _of_plugin_database() for table in sink.tables] + of_load_tests
-
-
-def tables_by_database(connection: Connection = DEFAULTS) -> dict[Connection, list[Table]]:
-    """All tables, by the connection with their database: that of the plugin first, then that of the statements."""
-    found = {connection: tables(connection)}
-    for sink in sinks().values():
-        if sink.database_key != BaseSink.database_key:
-            found.setdefault(sink.place(connection), []).extend(sink.tables_at(connection))
-    return found
-
-
-def _of_plugin_database() -> list[type[BaseSink]]:
-    return [sink for sink in sinks().values() if sink.database_key == BaseSink.database_key]
+def tables() -> list[Table]:
+    """The tables of all sinks that write to the plugin's database."""
+    ours = [sink for sink in sinks().values() if sink.database_key == BaseSink.database_key]
+    return [table for sink in ours for table in sink.tables]
 
 
 def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
@@ -203,7 +175,7 @@ def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, st
     Raises Misconfigured when EVENT_SINK_CLICKHOUSE_PII_MODELS does not say which these are.
     """
     personal = {*defaults()["EVENT_SINK_CLICKHOUSE_PII_MODELS"], *personal_tables()}
-    names = dict.fromkeys(table.name for sink in _of_plugin_database() for table in sink.tables)
+    names = dict.fromkeys(table.name for table in tables())
     return [(connection.database, name) for name in names if name not in personal]
 
 

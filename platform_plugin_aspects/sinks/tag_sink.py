@@ -10,7 +10,7 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.sinks.column import Column, Value
-from platform_plugin_aspects.sinks.formats import json_list, or_zero
+from platform_plugin_aspects.sinks.formats import json_text, or_zero
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
 #: How many ancestors a tag can have: openedx_tagging's trees are at most so deep, with one to spare.
@@ -24,12 +24,12 @@ def _ancestors(field: str) -> tuple[str, ...]:
 
 def lineage(*values: str | None) -> str:
     """Tag values from the tag up, null above the root, as a JSON list from the root down."""
-    return json_list(value for value in reversed(values) if value is not None)
+    return json_text([value for value in reversed(values) if value is not None])
 
 
 def _object_lineage(own: str, *values: str | None) -> str:
-    # Free text, and what is left of a deleted tag, has no tag and stands for itself.
-    return lineage(*values) if values[0] is not None else json_list([own])
+    # Free text, and the remains of a deleted tag, have no tag: the lineage is their own value.
+    return lineage(*values) if values[0] is not None else json_text([own])
 
 
 class TaxonomySink(ModelBaseSink):

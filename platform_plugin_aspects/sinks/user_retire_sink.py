@@ -1,11 +1,9 @@
-"""Retirement: what is known of a learner leaves ClickHouse."""
+"""Retirement: the personal data of a learner leaves ClickHouse."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.sinks.base_sink import BaseSink
@@ -39,9 +37,11 @@ class UserRetirementSink(BaseSink):
         return Batch(keys, {})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """Delete what there is, then look whether anything is left. Learning events first, which may become statements.
+        """Delete the learners' rows, then check that none is left.
 
-        Raises Misconfigured for names in the setting that mean nothing, when the tables of the others are done.
+        Learning events go first, because they may become statements.
+
+        Raises Misconfigured for names in the setting that are not tables, after the other tables are done.
         """
         forget_events(batch.keys)
         forget_statements(batch.keys, StatementSink(self.connection))
@@ -53,23 +53,15 @@ class UserRetirementSink(BaseSink):
                 continue
             type_ = dict(existing.get(table, ())).get("user_id")
             if type_ is None:
-                log.info("Retirement: %r is no table with a user_id in ClickHouse, skipped", table)
-                continue
-            if not self._count(table, type_, batch.keys):
-                # Also when an earlier attempt was given up: ClickHouse goes on deleting when nobody waits for it.
+                log.info("Retirement: %r is not a table with a user_id in ClickHouse, skipped", table)
                 continue
             self.clickhouse.delete(table, "user_id", type_, batch.keys)
-            left = self._count(table, type_, batch.keys)
+            ((left,),) = self.clickhouse.select(
+                f"SELECT count() FROM {self.clickhouse.qualified(table)} WHERE user_id IN {{ids:Array({type_})}}",
+                {"ids": batch.keys},
+            )
             if left:
                 raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
         if unknown:
             raise not_tables(unknown, self.connection.database)
         return Written()
-
-    def _count(self, table: str, type_: str, user_ids: Sequence[Any]) -> int:
-        qualified = self.clickhouse.qualified(table)
-        found = self.clickhouse.select(
-            f"SELECT count() FROM {qualified} WHERE user_id IN {{ids:Array({type_})}}",
-            {"ids": list(user_ids)},
-        )
-        return int(found[0][0])

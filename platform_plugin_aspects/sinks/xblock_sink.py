@@ -17,7 +17,7 @@ from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.formats import json_text
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 
-#: Block types that are counted, outermost first, and what the count is called.
+#: Block types that are counted, outermost first, and the name of the count.
 COUNTED = {"chapter": "section", "sequential": "subsection", "vertical": "unit"}
 
 #: The type of the block that stands for one whose class cannot be built.
@@ -59,7 +59,7 @@ class XBlockSink(ModelBaseSink):
         return Batch(columns.get("location", ()), columns)
 
     def rows_of(self, course_key: CourseKey, tags: Mapping[str, Sequence[int]]) -> tuple[list[Row], list[str]]:
-        """The blocks of one course, in tree order with the detached ones after, and what could not be read.
+        """The blocks of one course, in tree order with the detached ones after, and the problems of reading them.
 
         ``tags``: ids of tags by usage key.
         """
@@ -200,5 +200,5 @@ def _seconds(duration: timedelta | None) -> float:
 
 
 def _reason(error: Exception) -> str:
-    # It goes to logs and to the terminal, which can show halves of surrogate pairs no more than ClickHouse can.
+    # Logs and terminals cannot show halves of surrogate pairs.
     return whole(f"{type(error).__name__}: {error}")

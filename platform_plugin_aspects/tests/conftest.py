@@ -17,8 +17,9 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
 from platform_plugin_aspects.delivery import tracking
+from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.sinks import registry
-from platform_plugin_aspects.sinks.registry import sinks, tables_by_database
+from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import Broker
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -29,8 +30,7 @@ def _nothing_remembered() -> None:
     RequestCache.clear_all_namespaces()
     edx_platform.warn_of_missing_model.cache_clear()
     session.sessions.clear()
-    registry._failed.clear()
-    registry._said.clear()
+    registry._checked.cache_clear()
     tracking.switch.forget()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 
 

@@ -14,7 +14,7 @@ import types
 
 PACKAGE = "platform_plugin_aspects"
 #: They need the extra "report", and are imported when a report with charts is asked for.
-OF_EXTRAS = {f"{PACKAGE}.load_test.charts", f"{PACKAGE}.load_test.page"}
+OF_EXTRAS = {f"{PACKAGE}.load_test.page"}
 
 
 def platform_settings(variant: str) -> types.ModuleType:

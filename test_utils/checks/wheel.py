@@ -26,7 +26,7 @@ ENTRY_POINTS = {
     ("cms.djangoapp", PACKAGE): CONFIG_CLASS,
     ("xblock.v1", "superset"): f"{PACKAGE}.xblock:SupersetXBlock",
 }
-#: Of the sdist: what setup.py reads, and what people expect.
+#: Files of the sdist that setup.py reads or that people expect.
 SDIST_FILES = {"setup.py", "requirements/base.in", "README.rst", "LICENSE", "CHANGELOG.rst", "pyproject.toml"}
 #: Not in the repository: built by npm. The bundle carries other people's code.
 BUNDLE = f"{PACKAGE}/static/{PACKAGE}/dist/aspects-dashboards.js"
@@ -57,7 +57,7 @@ def wheel_faults(wheel: Path) -> Iterator[str]:
     for name in sorted(wanted - held):
         yield f"{wheel.name} lacks {name}: see MANIFEST.in and packages in setup.py"
     for name in sorted(held - wanted):
-        yield f"{wheel.name} holds {name}, which is no part of the package"
+        yield f"{wheel.name} holds {name}, which is not a part of the package"
     for (group, name), wanted_class in ENTRY_POINTS.items():
         found = entry_points.get(group, name, fallback=None)
         if found != wanted_class:

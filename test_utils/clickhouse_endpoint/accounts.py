@@ -1,8 +1,8 @@
-"""Users with their rights, profiles and quotas, which the embedded engine refuses, as the endpoint's own.
+"""Statements about users, profiles, quotas and grants. The embedded engine refuses them, so the endpoint runs them.
 
-The engine's parser brings a statement into its canonical form, so that the few forms here are those that it writes.
-What it would do besides (settings of users, roles, hosts, columns, clusters) is refused and not left out silently.
-What is made here is forgotten when the process ends.
+The engine's parser turns a statement into its canonical form, so only the few forms that it writes are known here.
+Other parts of a server's statements (settings of users, roles, hosts, columns, clusters) are refused, not ignored.
+Users, profiles and quotas made here are forgotten when the process ends.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import chdb
 
 from .errors import ClickHouseError
 
-# What the embedded engine allows by default and a server does not.
+# The embedded engine allows these by default, and a server does not.
 SERVER_DEFAULTS = {"implicit_select": "0", "allow_introspection_functions": "0"}
 # Its own pool is as small as the machine: a deletion from a table of 100 partitions then takes half a minute.
 OPTIONS = "background_pool_size=64"
@@ -24,7 +24,7 @@ _SETTING_NAME = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement returned and how much it moved, named like the fields of X-ClickHouse-Summary."""
+    """The result of a statement, and its counts, named like the fields of X-ClickHouse-Summary."""
 
     body: bytes
     read_rows: int = 0
@@ -68,7 +68,7 @@ class Session:
         self.run(f"USE {quote_name(database)}")
 
     def set(self, settings: Mapping[str, str]) -> None:
-        """Apply settings for all that follows. Raises ClickHouseError 115 for a name that is no setting."""
+        """Apply settings for all that follows. Raises ClickHouseError 115 for an unknown setting."""
         if not settings:
             return
         for name in settings:

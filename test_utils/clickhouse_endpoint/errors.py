@@ -31,7 +31,7 @@ NAMES = {
     999: "KEEPER_EXCEPTION",
 }
 
-# What a server answers by code; everything not named here is a 500.
+# A server's HTTP status by error code; every other code is a 500.
 _STATUS_CODES = {
     # 6, 26, 27, 38, 41, 72: cannot parse; 53: type mismatch; 117: incorrect data; 321: out of range
     HTTPStatus.BAD_REQUEST: (

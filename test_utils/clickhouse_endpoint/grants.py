@@ -1,8 +1,7 @@
 """Users, passwords and grants. The embedded engine has none, so they are the endpoint's own.
 
-What a restricted user may do follows a server's defaults: with any grant on a database its tables may be
-described and listed; a short list of system tables is open to everyone, system.parts and system.mutations are
-not.
+The rights of a restricted user follow a server's defaults. With any grant on a database its tables may be
+described and listed. A short list of system tables is open to everyone; system.parts and system.mutations are not.
 """
 
 from __future__ import annotations

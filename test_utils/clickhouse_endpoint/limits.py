@@ -1,7 +1,7 @@
 """Settings profiles and quotas of users, which the embedded engine does not have.
 
-A profile's settings hold for each of its user's statements. Where ``readonly`` is among them, the user changes none. A
-quota counts statements and the seconds they took, in intervals of fixed length.
+A profile's settings hold for each of its user's statements. With ``readonly`` among them, the user may not change any.
+A quota counts statements and the seconds they took, in intervals of fixed length.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Profile:
 
 @dataclass
 class Quota:
-    """What one user may use up in an interval: `most` by the names `queries` and `execution_time`."""
+    """The most that one user may use in an interval: `most` by the names `queries` and `execution_time`."""
 
     user: str
     seconds: int

@@ -32,7 +32,7 @@ from .limits import Limits
 logger = logging.getLogger(__name__)
 
 HEAD = 1024 * 1024  # bytes of a body in which an INSERT must have come to its data
-# Parameters of a request that are no settings of the engine.
+# Parameters of a request that the engine does not know as settings.
 _RESERVED = frozenset(
     {
         *("query", "database", "user", "password", "quota_key", "query_id", "default_format", "stacktrace"),
@@ -251,7 +251,7 @@ class _Handler(Handler):
                 raise error
             incoming.statement = replace(incoming.statement, sql=fault.by_its_clock(incoming.statement.sql))
         if not asks:
-            # What the client sends along is not read: it must not be taken for the next request.
+            # The body is not read: close the connection, or it would be taken for the next request.
             self.close_connection |= self.command == "POST"
             is_known = path in ("/", "/ping", "/replicas_status")
             text = "Ok.\n" if is_known else f"There is no handle {path}\n\nUse / or /ping for health checks.\n"
@@ -341,7 +341,7 @@ class _Handler(Handler):
             try:
                 self.endpoint.faults.add(Faults.from_json(json.loads(body)))
             except (ValueError, KeyError, TypeError) as error:
-                raise ClickHouseError(36, f"{body[:200]!r} is no fault: {error}") from None
+                raise ClickHouseError(36, f"Invalid fault {body[:200]!r}: {error}") from None
         else:
             raise ClickHouseError(
                 36,

@@ -89,7 +89,7 @@ def _tokens(text: bytes) -> Iterator[tuple[str, bytes, int, int]]:
 
 
 def parse(text: bytes) -> Statement:
-    """The statement that `text` begins with. Of an INSERT with data, `text` may be the first part only."""
+    """The statement that `text` begins with. `text` may be the first part only of an INSERT with data."""
     verb = b""
     for kind, token, _, _ in _tokens(text):
         if token != b"(":

@@ -56,7 +56,7 @@ EXCERPTS = {
     "object_tag": (("id", "_value", "lineage", "object_id"), f"tag > 0 AND {PLAIN}"),
 }
 EXCERPT_ROWS = 4
-#: What to try on the demo's site.
+#: Commands to try on the demo's site.
 COMMANDS = (
     "cms aspects_status",
     "cms aspects_compare --object all",
@@ -130,7 +130,7 @@ class Day:
         self.run("aspects_create_tables")
 
     def backfill(self) -> None:
-        """What was there before the plugin comes by command."""
+        """Objects older than the plugin are written by a command."""
         self.paper.heading("Backfill")
         self.run("dump_data_to_clickhouse", "--object", "all")
         self.tell_log()
@@ -194,7 +194,7 @@ class Day:
         for number in range(1, 51):
             one.bio = f'Draft {number} of my life: \t"quoted", back\\slash, \N{WAVING HAND SIGN}\nand a second line'
             one.save()
-        # The platform itself cannot log in a learner whose meta is no JSON.
+        # The platform itself cannot log in a learner whose meta is invalid JSON.
         profiles = UserProfile.objects.exclude(pk=one.pk).filter(meta__in=("", "{}"))
         for profile in profiles.order_by("pk")[:100]:
             profile.set_login_session(SESSION_KEY)
@@ -345,7 +345,7 @@ class Day:
     # Telling
 
     def tell_delivery(self, act: str, pending: dict[str, tuple[int, int]], tasks: Sequence[str], since: str) -> None:
-        """What was pending and what was written, per table."""
+        """The pending changes and the written rows of each table."""
         lines = []
         for name, sink in sinks().items():
             changes, objects = pending.get(name, (0, 0))
@@ -363,12 +363,12 @@ class Day:
         self.inserts += sum(inserts for *_counts, inserts in lines)
 
     def tell_log(self) -> None:
-        """What the plugin logged."""
+        """The plugin's new log lines."""
         for line in self.log.take():
             self.paper.say(f"log: {shown(line)}", indent=2, hang=5)
 
     def account(self) -> None:
-        """Where things stand in the evening."""
+        """The day's result: rows of the tables, changes by insert, the comparison with the source."""
         self.expect(self.rows_with_session() == 0, "a session key has come to ClickHouse")
         client = self.clickhouse
         self.paper.heading("In the evening: what is in ClickHouse")

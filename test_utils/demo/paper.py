@@ -60,7 +60,7 @@ def _start(text: str, columns: int) -> str:
 
 
 class Paper:
-    """What the account is written on: headings, paragraphs, tables."""
+    """Writes the account: headings, paragraphs, tables."""
 
     def __init__(self, out: Any = None):
         self._out = out or sys.stdout

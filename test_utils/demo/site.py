@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from platform_plugin_aspects.clickhouse.embedded import holder, in_use
+from platform_plugin_aspects.clickhouse.embedded import EngineInUse, holder
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Only a folder that holds this file, or nothing, is wiped.
@@ -57,7 +57,7 @@ def wipe(folder: Path) -> None:
     lock(folder)
     pid = holder(folder / "clickhouse")
     if pid is not None:
-        raise DemoFailed(": ".join(in_use(folder / "clickhouse", pid)))
+        raise DemoFailed(str(EngineInUse(folder / "clickhouse", pid)))
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -67,7 +67,7 @@ def wipe(folder: Path) -> None:
 
 
 def env_tokens(folder: Path) -> dict[str, Any]:
-    """What the demo's operator sets, in Tutor's shapes."""
+    """The settings of the demo's operator, in the forms that Tutor writes."""
     on = ("course_overviews", "user_profile", "external_id", "course_enrollment", "tag", "taxonomy", "object_tag")
     return {
         "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {"url": f"chdb://{folder}/clickhouse", "database": "event_sink"},
@@ -114,14 +114,14 @@ class Log(logging.Handler):
         logger = logging.getLogger("platform_plugin_aspects")
         logger.handlers = [self]
         logger.propagate = False
-        # What the stand-in platform says of its own troubles would only disturb.
+        # The stand-in platform's own warnings would only distract.
         logging.getLogger().handlers = [logging.NullHandler()]
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines[f"{record.levelname} {record.getMessage()}"] = None
 
     def take(self) -> list[str]:
-        """What was logged since the last time, each line of the day once."""
+        """The lines logged since the last call, each line of the day once."""
         new = [line for line in self._lines if line not in self._taken]
         self._taken.update(new)
         self._lines.clear()

@@ -54,7 +54,7 @@ def main(folder: Path, arguments: list[str]) -> int:
 
 
 def addresses(site: Site) -> dict[str, str]:
-    """Where everything is, and the passwords of this run."""
+    """URLs, accounts and passwords of this run."""
     username, password = site.superset.service_account
     return {
         "superset_url": site.superset.url,

@@ -1,4 +1,4 @@
-"""What is in Superset: a dataset over the enrollments, charts, and the dashboards that the plugin embeds."""
+"""Superset's content: a dataset over the enrollments, charts, and the dashboards that the plugin embeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDER BY time_last_dumped DESC
 LIMIT 1 BY id
 """
 COUNT = {"expressionType": "SQL", "sqlExpression": "COUNT(*)", "label": "Enrollments"}
-#: Of the width of a dashboard.
+#: A dashboard is this wide.
 COLUMNS = 12
 
 

@@ -86,7 +86,7 @@ class Browser:
         return wait.until(lambda _driver: condition(), f"Not within {seconds} s: {what}")
 
     def find_all(self, selector: str) -> list[WebElement]:
-        """What the selector finds in the page or frame."""
+        """The elements of the page or frame that match the selector."""
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     @contextmanager
@@ -118,7 +118,6 @@ class Browser:
         )
 
     def errors(self) -> list[str]:
-        """What the console was told since the last call: errors of scripts and of the Content-Security-Policy, but not
-        requests that failed."""
+        """The console's new errors: of scripts and of the Content-Security-Policy, but not of failed requests."""
         told = self.driver.get_log("browser")
         return [line["message"] for line in told if line["level"] == "SEVERE" and line["source"] != "network"]

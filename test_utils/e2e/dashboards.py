@@ -1,4 +1,4 @@
-"""What people see of `<aspects-dashboards>`: tabs, boards in frames, messages."""
+"""The visible parts of `<aspects-dashboards>`: tabs, boards in frames, messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Dashboards:
         return self.root.find_elements(By.CSS_SELECTOR, "iframe")
 
     def texts(self, selector: str) -> list[str]:
-        """What is written in what the selector finds."""
+        """The texts of the elements that match the selector."""
         return [element.text for element in self._find_all(selector)]
 
     def click(self, selector: str) -> None:

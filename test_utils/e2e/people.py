@@ -1,4 +1,4 @@
-"""The people of the site in the platform's database, and their enrollments in ClickHouse, brought by the plugin."""
+"""The people of the site in the platform's database, and their enrollments in ClickHouse, written by the plugin."""
 
 from __future__ import annotations
 

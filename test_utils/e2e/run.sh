@@ -2,7 +2,7 @@
 # The suite with a browser: Superset, the stand-in LMS and the ClickHouse endpoint, all private to this run, on free ports
 # of 127.0.0.1, and Chromium.
 #
-# What is missing comes from apt, which needs root. The `python` that is first in PATH runs everything; SUPERSET_VENV names
+# Missing packages come from apt, which needs root. The `python` that is first in PATH runs everything; SUPERSET_VENV names
 # Superset's virtual environment (`make e2e` makes both). Arguments are pytest's, or --wait. Screenshots and logs are kept in
 # .e2e.
 set -euo pipefail

@@ -83,7 +83,7 @@ FILTERS = {
     },
 }
 
-#: What is not logged even so, is never logged.
+#: Logs all levels: a secret that is not logged even so is never logged.
 LOG_EVERYTHING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -210,7 +210,7 @@ class Site:
 
     @property
     def secrets(self) -> list[str]:
-        """What must be found in no log and on no page."""
+        """Passwords, keys and tokens, which no log and no page may show."""
         superset = self.superset
         return [
             *self.passwords.values(),
@@ -220,7 +220,7 @@ class Site:
         ]
 
     def logs(self) -> dict[str, str]:
-        """What every process has written."""
+        """The log of each process, by file name."""
         return {path.name: path.read_text(errors="replace") for path in (self.folder / "logs").iterdir()}
 
     def kill(self) -> None:

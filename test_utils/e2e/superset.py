@@ -132,7 +132,7 @@ class SupersetApi:
 
 
 def ask_as_guest(superset: Superset, token: str, context: Mapping[str, Any]) -> requests.Response:
-    """What Superset answers to a browser with that guest token; ``context`` as `boards.fill` returns it."""
+    """Superset's answer to a browser with that guest token; ``context`` as `boards.fill` returns it."""
     body = {**context, "result_format": "json", "result_type": "full"}
     url = f"{superset.url}api/v1/chart/data"
     return requests.post(url, json=body, headers={"X-GuestToken": token}, timeout=TIMEOUT_SECS)

@@ -2,7 +2,7 @@
 
 console
     Lines after ``$`` are run by bash in the operator's folder, where ``python manage.py`` is the stand-in's and the
-    programs in ``bin`` are there. Each must succeed. Where the page shows output, it must be that: ``...`` stands for
+    programs in ``bin`` are there. Each must succeed. Output that the page shows must match: ``...`` stands for
     anything, and white space may differ.
 sql
     Statements, each ended by a semicolon, for ClickHouse's administrator.
@@ -97,7 +97,7 @@ class Operator:
                 raise PageFailed(f"$ {command}\nThe page shows:\n{shown}\nIt says:\n{said}")
 
     def run(self, command: str, given: str = "") -> str:
-        """What a command of bash writes to standard output; PageFailed when it fails."""
+        """The standard output of a bash command; raises PageFailed when it fails."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
             cwd=self.folder,
@@ -112,7 +112,7 @@ class Operator:
         return done.stdout
 
     def python(self, statements: str, service: str = "cms") -> str:
-        """What Python statements print that are run on the site."""
+        """The output of Python statements that are run on the site."""
         return self.run(f"python manage.py {service} shell --verbosity 0 -c {shlex.quote(statements)}")
 
     def ask_clickhouse(self, statements: str) -> None:

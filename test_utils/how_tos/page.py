@@ -18,7 +18,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from docutils.parsers.rst import roles
 
-#: What follows in the comment is the reason.
+#: Begins a comment; the rest of the comment is the reason.
 NOT_RUN = "not run:"
 #: Roles of Sphinx in these pages.
 for name in ("doc", "ref"):

@@ -87,7 +87,7 @@ class Redis(Process):
             client.flushall()
 
 
-# What an operator has in some form: a worker that ends is started again. (With kombu 5.7 a worker that holds a task
+# Operators have this in some form: a worker that ends is started again. (With kombu 5.7 a worker that holds a task
 # when Redis goes away ends with an "unrecoverable" AttributeError.)
 SUPERVISE = 'while true; do "$@"; sleep 0.1; done'
 

@@ -2,9 +2,9 @@
 # The delivery suite against real services: MariaDB, Redis, two Celery workers and the ClickHouse endpoint, all private
 # to this run, on free ports of 127.0.0.1, with their data in a temporary folder that is removed at the end.
 #
-# What is missing comes from apt, which needs root. The `python` that is first in PATH runs everything, and gets
-# requirements/services.txt (`make services` names its virtual environment's). Arguments are pytest's. What the servers and
-# workers wrote is kept in .services/logs.
+# Missing packages come from apt, which needs root. The `python` that is first in PATH runs everything, and gets
+# requirements/services.txt (`make services` names its virtual environment's). Arguments are pytest's. The logs of servers
+# and workers are kept in .services/logs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 suite=services

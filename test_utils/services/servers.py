@@ -34,7 +34,7 @@ class Servers:
         config.stash[SERVERS] = self
 
     def environment(self) -> dict[str, str]:
-        """What the stand-in platform must find in its environment, in this process and in workers."""
+        """The environment that the stand-in platform needs, in this process and in workers."""
         tokens = self.folder / "env-tokens.json"
         models = ("course_overviews", "course_enrollment", "user_profile", "external_id", "auth_user")
         models += ("taxonomy", "tag", "object_tag")

@@ -1,5 +1,5 @@
-"""What event-routing-backends does on a site with Celery: a task of its own for each tracking event, which brings one
-xAPI statement to ClickHouse."""
+"""A stand-in for event-routing-backends on a site with Celery: one task per tracking event, which writes one xAPI
+statement to ClickHouse."""
 
 from __future__ import annotations
 

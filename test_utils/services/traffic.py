@@ -1,4 +1,4 @@
-"""What people do on a site, at random: ``python -m test_utils.services.traffic --seed N --operations N [--threads N]``.
+"""Random actions of people on a site: ``python -m test_utils.services.traffic --seed N --operations N [--threads N]``.
 
 Every operation is one that the platform offers. A part of them runs in a transaction that ends a moment after the
 change, or is rolled back; what the database refuses because others were quicker (a deadlock, a row that is gone) did

@@ -110,7 +110,7 @@ def test_what_cannot_be_done_is_said(admin: Client, statement: str, expected: in
     assert code(admin, statement) == expected
 
 
-def test_nobody_else_makes_them(clickhouse_endpoint: ClickHouseEndpoint) -> None:
+def test_only_an_administrator_makes_users(clickhouse_endpoint: ClickHouseEndpoint) -> None:
     plugin = connect(clickhouse_endpoint)
     for statement in READER:
         assert code(plugin, statement) == 497

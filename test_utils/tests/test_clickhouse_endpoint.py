@@ -77,7 +77,9 @@ def codes(error: pytest.ExceptionInfo[DatabaseError]) -> tuple[int | None, str |
 class TestClient:
     """The ordinary life of a client."""
 
-    def test_it_connects(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
+    def test_a_client_connects_and_sees_the_version_of_the_engine(
+        self, clickhouse_endpoint: ClickHouseEndpoint, client: Client
+    ) -> None:
         assert client.ping()
         assert client.server_version == clickhouse_endpoint.engine.version
         assert client.command("SELECT 1") == 1
@@ -120,7 +122,7 @@ class TestClient:
         query = "SELECT {text:String} AS text, {ids:Array(Int64)} AS ids"
         assert client.query(query, parameters={"text": text, "ids": [1, -2]}).result_rows == [(text, [1, -2])]
 
-    def test_parameters_too_long_for_a_url(self, client: Client) -> None:
+    def test_long_parameters_are_sent_in_the_body(self, client: Client) -> None:
         ids = list(range(50_000))
         assert client.query("SELECT length({ids:Array(Int32)})", parameters={"ids": ids}).result_rows == [(50_000,)]
 
@@ -331,7 +333,7 @@ class TestAccess:
         assert (forbidden,) not in listed
         assert client.query(f"SHOW TABLES FROM {forbidden}").result_rows == []
 
-    def test_an_administrator_may_all(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
+    def test_an_administrator_has_all_rights(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
         admin = connect(clickhouse_endpoint, client.database, username="ch_admin", password="admin-password")
         admin.command("CREATE TABLE other (a Int8) ENGINE = MergeTree ORDER BY a")
         assert admin.query("SELECT count() FROM system.tables WHERE name = 'other'").result_rows == [(1,)]
@@ -515,7 +517,9 @@ class TestHttp:
         assert "Content-Encoding" not in plain.headers
 
     @pytest.mark.parametrize("encoding", ["lz4", "zstd", "gzip", "deflate"])
-    def test_a_body_that_cannot_be_decompressed(self, clickhouse_endpoint: ClickHouseEndpoint, encoding: str) -> None:
+    def test_a_body_that_cannot_be_decompressed_is_refused(
+        self, clickhouse_endpoint: ClickHouseEndpoint, encoding: str
+    ) -> None:
         headers = ADMIN | {"Content-Encoding": encoding}
         answer = self.ask(clickhouse_endpoint, "SELECT 1 in plain text", headers=headers)
         assert "Cannot decompress" in answer.text
@@ -648,7 +652,7 @@ class TestFaults:
         assert [(each.status, each.fault) for each in failed] == [(status, str(kind))] * 2 * tries
         assert (last.status, last.fault, last.user) == (200, "", "ch_cms")
 
-    def test_a_statement_that_is_executed_but_never_answered(
+    def test_a_statement_is_executed_though_the_answer_is_lost(
         self, clickhouse_endpoint: ClickHouseEndpoint, client: Client
     ) -> None:
         clickhouse_endpoint.fail("reset_after_execute", times=2, match="INSERT")
@@ -680,7 +684,9 @@ class TestFaults:
         assert client.command("SELECT 1") == 1
         assert time.monotonic() - started > 0.3
 
-    def test_a_clock_that_is_wrong(self, clickhouse_endpoint: ClickHouseEndpoint, client: Client) -> None:
+    def test_one_answer_has_the_time_of_a_wrong_clock(
+        self, clickhouse_endpoint: ClickHouseEndpoint, client: Client
+    ) -> None:
         clickhouse_endpoint.fail("clock", seconds=-7200)
         ago = client.command("SELECT dateDiff('minute', now64(6), now())")
         assert ago in (119, 120)
@@ -829,7 +835,7 @@ class TestProcess:
         return process, int(found[1])
 
     @pytest.mark.usefixtures("signals_are_heard")
-    def test_its_life(self, tmp_path: Path) -> None:
+    def test_the_program_starts_serves_and_stops_with_its_data_kept(self, tmp_path: Path) -> None:
         users = tmp_path / "users.json"
         users.write_text(json.dumps({"root": ["secret", "all"], "reader": ["", {"here": ["SELECT"]}]}))
         process, port = self.start(tmp_path / "data", "--users", str(users))
@@ -879,7 +885,7 @@ class TestProcess:
 
 
 class TestParts:
-    """What is easier to show without a server."""
+    """Rules that are easier to show without a server."""
 
     @pytest.mark.parametrize(
         ("text", "statement", "data"),

@@ -21,8 +21,8 @@ from platform_plugin_aspects.clickhouse.client import close_clients, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.sinks import Selection, TaxonomySink
-from platform_plugin_aspects.sinks.registry import tables
 from test_utils.comparison import compare
 from test_utils.demo import command
 from test_utils.demo.paper import WIDTH, Paper, fitted, shown, width
@@ -78,7 +78,7 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert lines[-6:-4] == [headline, ""]
     assert "\x1b" not in done.stdout
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
-    # What it says to type works, in a shell that knows nothing.
+    # The suggested commands work in a new shell.
     suggested = [line for line in lines if str(folder) in line]
     assert [line.rpartition("' ")[2] for line in suggested] == [
         "cms aspects_status",
@@ -240,7 +240,7 @@ def test_the_comparison_finds_what_is_missing_different_and_too_much(
         "database": clickhouse_database,
     }
     settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = True
-    create_missing(get_client(Connection.from_settings()), tables())
+    create_missing(get_client(Connection.from_settings()), all_tables())
     same, changed, gone, new = (make_taxonomy(name) for name in ("same", "changed", "gone", "new"))
     sink = TaxonomySink()
     keys = [same.pk, changed.pk, gone.pk]

@@ -88,7 +88,7 @@ def test_blocks_have_a_section_a_language_and_sometimes_a_reason(tmp_path: Path)
         (".. no-such-directive::\n\n  x", SystemMessage),
     ],
 )
-def test_a_page_that_cannot_be_read(tmp_path: Path, wrong: str, kind: type[Exception]) -> None:
+def test_a_page_with_wrong_markup_is_refused(tmp_path: Path, wrong: str, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         blocks(tmp_path, f"Title\n=====\n\n{wrong}\n")
 

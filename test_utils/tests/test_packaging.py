@@ -20,7 +20,7 @@ BUNDLE = f"{DIST}/aspects-dashboards.js"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What is in the repository and a build reads: as after ``git clone``, without the bundle."""
+    """The files of the repository that a build reads: as after ``git clone``, without the bundle."""
     ignored = shutil.ignore_patterns("dist", "tests", "migrations", "locale", "__pycache__", "*.egg-info")
     shutil.copytree(REPOSITORY / "platform_plugin_aspects", tmp_path / "platform_plugin_aspects", ignore=ignored)
     (tmp_path / "requirements").mkdir()

@@ -305,7 +305,7 @@ class TestExternalIds:
         assert ids == {row.user_id: row for row in ExternalId.objects.all()}
         assert set(ids) == {one.id, two.id}
 
-    def test_of_an_unknown_type_there_are_none(self) -> None:
+    def test_an_unknown_type_has_no_external_ids(self) -> None:
         assert ExternalId.batch_get_or_create_user_ids([make_user()], "fax") is None
         assert ExternalId.add_new_user_id(make_user(), "fax") == (None, False)
 
@@ -517,7 +517,7 @@ class TestModulestore:
         RequestCache("remembered").set("by", "a task")
         task_postrun.send(sender=None)
         assert not RequestCache("remembered").get_cached_response("by").is_found
-        # Where tasks run within the request, the cache is the request's.
+        # If tasks run within the request, the cache is the request's.
         settings.CELERY_TASK_ALWAYS_EAGER = True
         RequestCache("remembered").set("by", "a request")
         task_postrun.send(sender=None)
@@ -929,7 +929,9 @@ class TestSettings:
 
 
 class TestDemo:
-    def test_it_is_loaded_once_and_quietly(self, store: InMemoryModuleStore, listen: Callable[..., list[Any]]) -> None:
+    def test_the_demo_is_loaded_once_and_sends_no_signal(
+        self, store: InMemoryModuleStore, listen: Callable[..., list[Any]]
+    ) -> None:
         published = listen(lambda **_: True, COURSE_PUBLISHED)
         assert load_demo(course_only=True).learners == 0
         demo = load_demo()
@@ -945,7 +947,7 @@ class TestDemo:
         store.clear()  # as in another process
         assert load_demo() == demo
 
-    def test_everything_awkward_is_in_it(self, store: InMemoryModuleStore) -> None:
+    def test_the_demo_has_difficult_values_of_every_kind(self, store: InMemoryModuleStore) -> None:
         demo = load_demo()
         learners = {row["username"]: row for row in read_learners()}
         profiles = UserProfile.objects.filter(user__username__in=learners).select_related("user")

@@ -41,7 +41,7 @@ class Client:
         return dict(self.call("POST", "login", json={**account, **more}).json())
 
     def headers(self) -> dict[str, str]:
-        """Of somebody who is logged in and has a CSRF token; its cookie stays in the session."""
+        """Headers of somebody who is logged in and has a CSRF token; its cookie stays in the session."""
         bearer = {"Authorization": f"Bearer {self.log_in()['access_token']}"}
         return {**bearer, "X-CSRFToken": self.call("GET", "csrf_token/", headers=bearer).json()["result"]}
 
@@ -77,7 +77,7 @@ def test_answers_to_bad_logins(body: dict[str, Any], status: int, message: Any, 
     assert (response.status_code, response.json()) == (status, {"message": message})
 
 
-def test_answers_to_what_is_no_login(client: Client) -> None:
+def test_a_login_that_is_not_json_is_refused(client: Client) -> None:
     response = client.call("POST", "login", data="hello")
     assert (response.status_code, response.json()) == (400, {"message": "Request payload is not JSON"})
 
@@ -197,7 +197,9 @@ def test_answers_without_slash(method: str, path: str, client: Client) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "guest_token/", 405), ("POST", "nothing/", 404)])
-def test_answers_to_what_it_has_not(method: str, path: str, status: int, client: Client) -> None:
+def test_unknown_paths_and_methods_get_the_status_of_superset(
+    method: str, path: str, status: int, client: Client
+) -> None:
     assert client.call(method, path, json={}).status_code == status
 
 
@@ -223,15 +225,15 @@ def test_answers_to_guests(client: Client) -> None:
 
 @pytest.mark.parametrize("token", [None, "garbage", jwt.encode({"type": "guest"}, "x" * 32, "HS256")])
 @pytest.mark.parametrize("path", ["me/", f"embedded_dashboard/{UNKNOWN}"])
-def test_answers_to_those_who_are_no_guests(path: str, token: str | None, client: Client) -> None:
+def test_without_a_guest_token_the_answer_is_401(path: str, token: str | None, client: Client) -> None:
     response = as_guest(client, path, token)
     assert (response.status_code, response.json()) == (401, {"msg": "Missing Authorization Header"})
 
 
-# What only the stand-in can be told
+# Orders that only the stand-in takes
 
 
-def test_guests_of_a_role_that_may_nothing(client: Client, superset_endpoint: SupersetEndpoint) -> None:
+def test_guests_without_rights_are_forbidden(client: Client, superset_endpoint: SupersetEndpoint) -> None:
     token = client.guest_token(client.headers()).json()["token"]
     superset_endpoint.guests_may_read = False
     for path in ("me/", f"embedded_dashboard/{KNOWN}"):

@@ -81,8 +81,8 @@ def test_javascript_html_and_makefiles_are_read(found):
     assert found("Makefile", "mend: ## Mend it\n\tmend\n") == [(1, "Mend")]
 
 
-def test_folders_are_read_without_what_is_made_or_migrated(tmp_path):
-    for name in ("a.py", "b.rst", "migrations/c.py", ".hidden/d.py", "dist/e.js", "f.png"):
+def test_folders_are_read_without_built_files_migrations_and_this_test(tmp_path):
+    for name in ("a.py", "b.rst", "migrations/c.py", ".hidden/d.py", "dist/e.js", "f.png", "tests/test_words.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()

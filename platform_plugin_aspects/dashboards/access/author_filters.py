@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 from sqlglot import Dialect, ErrorLevel, TokenType, exp
@@ -43,44 +42,47 @@ _PLACEHOLDER = re.compile(r"\{\s*(?:user|course|course_id)\b[^{}]*\}")
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-_quiet = threading.local()
+class _Silence(threading.local):
+    """A filter of logs; within ``with``, it drops what this thread logs."""
+
+    on = False
+
+    def __enter__(self) -> None:
+        self.on = True
+
+    def __exit__(self, *_error: object) -> None:
+        self.on = False
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not self.on
 
 
-def _is_loggable(_record: logging.LogRecord) -> bool:
-    return not getattr(_quiet, "now", False)
-
-
-# sqlglot quotes what it warns of. Others in this process may use it, so only this module's calls are kept quiet.
-logging.getLogger("sqlglot").addFilter(_is_loggable)
-
-
-@contextmanager
-def _without_logging() -> Iterator[None]:
-    """Keep sqlglot from logging an author's text in this thread."""
-    _quiet.now = True
-    try:
-        yield
-    finally:
-        _quiet.now = False
+#: sqlglot quotes an author's text in its warnings. Others in this process may use it, so only this module's calls are
+#: kept quiet.
+_silence = _Silence()
+logging.getLogger("sqlglot").addFilter(_silence)
 
 
 class RefusedFilter(ValueError):
-    """A filter that may not be used; the message is for its author, in the author's language."""
+    """A filter that may not be used; ``message``, filled with ``values``, tells its author why."""
+
+    def __init__(self, message: str, **values: object):
+        super().__init__(message.format(**values))
 
 
 def check_size(texts: Sequence[str]) -> None:
     """Raise RefusedFilter where a component has more filters, or longer ones, than a guest token should carry."""
     if len(texts) > MAX_FILTERS:
         raise RefusedFilter(
-            _("There are {count} filters, but at most {limit} are allowed. Join some of them by AND.").format(
-                count=len(texts), limit=MAX_FILTERS
-            )
+            _("There are {count} filters, but at most {limit} are allowed. Join some of them by AND."),
+            count=len(texts),
+            limit=MAX_FILTERS,
         )
     if (total := sum(map(len, texts))) > MAX_TOTAL_LENGTH:
         raise RefusedFilter(
-            _("The filters have {count} characters together, but at most {limit} are allowed.").format(
-                count=total, limit=MAX_TOTAL_LENGTH
-            )
+            _("The filters have {count} characters together, but at most {limit} are allowed."),
+            count=total,
+            limit=MAX_TOTAL_LENGTH,
         )
 
 
@@ -97,16 +99,17 @@ def parse_filter(text: str) -> str:
     ``NOT``), joined by AND, OR and NOT, with parentheses.
     """
     if len(text) > MAX_LENGTH:
-        raise RefusedFilter(_("The filter is longer than {limit} characters.").format(limit=MAX_LENGTH))
+        raise RefusedFilter(_("The filter is longer than {limit} characters."), limit=MAX_LENGTH)
     if placeholder := _PLACEHOLDER.search(text):
         raise RefusedFilter(
             _(
                 "“{part}” is not replaced: a filter compares columns with fixed values. The dashboard already shows "
                 "only this course. Filters by person are set up by the site's administrators "
                 "(SUPERSET_EXTRA_FILTERS_FORMAT)."
-            ).format(part=placeholder[0])
+            ),
+            part=placeholder[0],
         )
-    with _without_logging():
+    with _silence:
         try:
             return _condition(_parse(text))
         except RecursionError:
@@ -119,7 +122,7 @@ def _parse(text: str) -> exp.Expr:
         tokens = dialect.tokenize(text)
         for token in tokens:
             if token.comments:
-                raise RefusedFilter(_("The filter has a comment: “{part}”.").format(part=token.comments[0].strip()))
+                raise RefusedFilter(_("The filter has a comment: “{part}”."), part=token.comments[0].strip())
             if token.token_type is TokenType.SEMICOLON:
                 raise RefusedFilter(_("The filter has a semicolon."))
         (tree,) = dialect.parser().parse_into(exp.Condition, tokens, text)
@@ -128,7 +131,7 @@ def _parse(text: str) -> exp.Expr:
     except ParseError as error:
         found = error.errors[0]
         part = f"{found['start_context'] or ''}{found['highlight'] or ''}"[-40:]
-        raise RefusedFilter(_("The filter cannot be understood beyond “{part}”.").format(part=part)) from None
+        raise RefusedFilter(_("The filter cannot be understood beyond “{part}”."), part=part) from None
     if tree is None:
         raise RefusedFilter(_("The filter is empty."))
     return tree
@@ -166,9 +169,8 @@ def _comparison(node: exp.Expr) -> str:
                 return f"{_column(left)} {operator} {_value(right)}"
             return f"{_value(left)} {operator} {_column(right)}"
     raise RefusedFilter(
-        _("“{part}” compares no column with values by =, <>, <, <=, >, >=, IN, LIKE, BETWEEN or IS NULL.").format(
-            part=_shown(node)
-        )
+        _("“{part}” does not compare a column with values by =, <>, <, <=, >, >=, IN, LIKE, BETWEEN or IS NULL."),
+        part=_shown(node),
     )
 
 
@@ -182,9 +184,8 @@ def _column(node: exp.Expr) -> str:
     ):
         return column(node.name)
     raise RefusedFilter(
-        _("“{part}” is not the name of a column (letters, digits, _ and, in quotation marks, spaces).").format(
-            part=_shown(node)
-        )
+        _("“{part}” is not the name of a column (letters, digits, _ and, in quotation marks, spaces)."),
+        part=_shown(node),
     )
 
 
@@ -200,9 +201,7 @@ def _value(node: exp.Expr) -> str:
             return f"{sign}{node.name}"
         case exp.Boolean() if not sign:
             return str(node.this).lower()
-    raise RefusedFilter(
-        _("“{part}” is not a value: use text in ' ', a number, true or false.").format(part=_shown(node))
-    )
+    raise RefusedFilter(_("“{part}” is not a value: use text in ' ', a number, true or false."), part=_shown(node))
 
 
 def _shown(node: exp.Expr) -> str:
@@ -210,4 +209,4 @@ def _shown(node: exp.Expr) -> str:
 
 
 def _too_deep() -> RefusedFilter:
-    return RefusedFilter(_("The filter is nested more than {limit} levels deep.").format(limit=MAX_DEPTH))
+    return RefusedFilter(_("The filter is nested more than {limit} levels deep."), limit=MAX_DEPTH)

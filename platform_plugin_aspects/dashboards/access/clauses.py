@@ -1,7 +1,7 @@
-"""Row-level clauses of a guest token: all that keeps a course team to the rows of its own course.
+"""Row-level clauses of a guest token: they alone keep a course team to the rows of its own course.
 
-Superset checks nothing of them. It puts each in parentheses, joins them by AND, and gives a guest any column of any row
-that they leave. So each is whole in itself, and none is text that somebody typed.
+Superset does not check them. It puts each in parentheses, joins them by AND, and gives a guest any column of any row
+that they leave. So each is whole in itself, and never text that somebody typed.
 """
 
 from __future__ import annotations
@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING
 
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.dashboards.access.author_filters import (
-    RefusedFilter,
-    check_size,
-    parse_filter,
-    parse_filters,
-)
+from platform_plugin_aspects.dashboards.access.author_filters import parse_filters
 from platform_plugin_aspects.dashboards.access.literals import column, literal
-from platform_plugin_aspects.dashboards.access.operator_filters import operator_filters, validate_format
+from platform_plugin_aspects.dashboards.access.operator_filters import operator_filters
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-__all__ = ["RefusedFilter", "check_size", "clauses_for", "parse_filter", "parse_filters", "validate_format"]
 
 
 def clauses_for(user: User, course_key: CourseKey, filters: Sequence[str] = ()) -> list[str]:

@@ -1,4 +1,4 @@
-"""The guest token of a person's page: with the clauses of its course, and the same one again while it is good."""
+"""Guest tokens of pages: with the clauses of the course, and from the cache for the first half of their lifetime."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import optional_cache
-from platform_plugin_aspects.dashboards.access.clauses import clauses_for, parse_filters
+from platform_plugin_aspects.dashboards.access.author_filters import parse_filters
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetTimeout
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
@@ -30,7 +31,11 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
 
     Raises SupersetError, and RefusedFilter for filters that their author must correct.
     """
-    clauses, config = _clauses(user, course_key), SupersetConfig.from_settings()
+    try:
+        clauses = clauses_for(user, course_key)
+    except ImproperlyConfigured as error:
+        raise SupersetMisconfigured(str(error)) from None
+    config = SupersetConfig.from_settings()
     uuids = sorted(set(dashboard_uuids))
     # Everything that decides the token: a change of any of it makes another. Parsing the filters takes the longest, so
     # their text stands in the key, and they are parsed for a new token only.
@@ -61,10 +66,3 @@ def _new_token(key: str, username: str, uuids: Sequence[str], clauses: Sequence[
 def _key(*decides: Any) -> str:
     # In a function of its own: the secrets would be among the variables that error reporters show of guest_token().
     return f"platform_plugin_aspects.guest_token.{hashlib.sha256(json.dumps(decides).encode()).hexdigest()}"
-
-
-def _clauses(user: Any, course_key: CourseKey) -> list[str]:
-    try:
-        return clauses_for(user, course_key)
-    except ImproperlyConfigured as error:
-        raise SupersetMisconfigured(str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
+from types import UnionType
 from typing import Any
 
 from django.conf import settings
@@ -26,7 +27,6 @@ from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
 from platform_plugin_aspects.dashboards.pages import serializers
-from platform_plugin_aspects.dashboards.pages.openapi import answers_with
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError
@@ -55,13 +55,23 @@ class ReportsView(AspectsView):
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication, MaySeeReports)
     throttle_classes = (ReportsThrottle,)
 
+    #: The kinds of keys that the URL may hold.
+    kind_of_key: type | UnionType = CourseKey
+
     @cached_property
-    def course_key(self) -> CourseKey:
-        """The course that is asked for; NotFound when the text in the URL is not a key of a course."""
-        key = edx_platform.content_key(self.kwargs["course_id"])
-        if not isinstance(key, CourseKey):
+    def key(self) -> CourseKey | UsageKey:
+        """The key in the URL; NotFound when its text is not a key of these kinds."""
+        (text,) = self.kwargs.values()
+        key = edx_platform.content_key(text)
+        if key is None or not isinstance(key, self.kind_of_key):
             raise NotFound(_("There is no such course."))
         return key
+
+    @property
+    def course_key(self) -> CourseKey:
+        """The course that is asked for, or whose block is."""
+        course_key: CourseKey = edx_platform.course_of_key(self.key)
+        return course_key
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse who may not ask, then NotFound where there is no such course."""
@@ -86,7 +96,7 @@ def error_response(error: Exception, context: dict[str, Any]) -> Response | None
 class GuestTokenView(ReportsView):
     """The guest token that opens the dashboards of one course."""
 
-    @answers_with(serializers.GuestTokenSerializer)
+    @serializers.answers_with(serializers.GuestTokenSerializer)
     def get(self, request: Request, course_id: str) -> Response:
         """A token for all dashboards of a course, which shows rows of this course only."""
         token = tokens.guest_token(request.user, self.course_key, dashboards.token_uuids())
@@ -96,7 +106,7 @@ class GuestTokenView(ReportsView):
 class InstructorDashboardView(ReportsView):
     """The dashboards that the instructor dashboard embeds."""
 
-    @answers_with(serializers.InstructorDashboardSerializer)
+    @serializers.answers_with(serializers.InstructorDashboardSerializer)
     def get(self, request: Request, course_id: str) -> Response:
         """The dashboards of a course, in the user's language."""
         token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
@@ -112,25 +122,15 @@ class InstructorDashboardView(ReportsView):
 class InContextDashboardView(ReportsView):
     """The dashboard that Studio embeds beside a block or a course."""
 
-    @cached_property
-    def content_key(self) -> CourseKey | UsageKey:
-        """The course or block that is asked for; NotFound when the text in the URL is not a key of either."""
-        key = edx_platform.content_key(self.kwargs["content_id"])
-        if key is None:
-            raise NotFound(_("There is no such course."))
-        return key
+    kind_of_key = CourseKey | UsageKey
 
-    @property
-    def course_key(self) -> CourseKey:
-        """The course that is asked for, or whose block is."""
-        course_key: CourseKey = edx_platform.course_of_key(self.content_key)
-        return course_key
-
-    @answers_with(serializers.InContextDashboardSerializer)
+    @serializers.answers_with(serializers.InContextDashboardSerializer)
     def get(self, request: Request, content_id: str) -> Response:
         """The dashboard for a block's type, or for a course, in the user's language, and its filters for each run."""
-        block_key = self.content_key if isinstance(self.content_key, UsageKey) else None
-        dashboard = dashboards.in_context_dashboard(block_key.block_type if block_key else "course")
+        block_type, block_id = "course", ""
+        if isinstance(self.key, UsageKey):
+            block_type, block_id = self.key.block_type, self.key.block_id
+        dashboard = dashboards.in_context_dashboards().get(block_type)
         if dashboard is None:
             raise NotFound(_("There is no dashboard for this kind of content."))
         known_runs = edx_platform.course_runs(self.course_key)
@@ -139,10 +139,7 @@ class InContextDashboardView(ReportsView):
             "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
             "supersetUrl": SupersetConfig.from_settings().service_url,
             "courseRuns": {
-                str(run): {
-                    "native_filters": dashboards.native_filters(dashboard, run, block_key.block_id if block_key else "")
-                }
-                for run in runs
+                str(run): {"native_filters": dashboards.native_filters(dashboard, run, block_id)} for run in runs
             },
             "defaultCourseRun": str(self.course_key),
         }

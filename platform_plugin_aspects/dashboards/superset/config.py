@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +10,7 @@ from django.conf import settings
 
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.mapping_settings import WrongValue, is_http, kind, one_of, read_mapping, seconds, text
-from platform_plugin_aspects.redaction import raises_without_frames
+from platform_plugin_aspects.redaction import raises_without_frames, without_credentials
 from platform_plugin_aspects.settings import common
 
 #: Algorithms of GUEST_TOKEN_JWT_ALGO that work with a shared secret, and the shortest secret for each, in bytes
@@ -25,10 +24,9 @@ def _base_url(value: Any) -> str:
     url = text(value)
     parts = urlsplit(url) if is_http(url) else None
     if parts is None or "@" in parts.netloc or parts.query or parts.fragment:
-        # Up to the last "@", because passwords are not always quoted as they should be.
-        shown = re.sub(r"\A(https?://)?.*@", r"\1", url, flags=re.DOTALL)
         raise WrongValue(
-            f"is {shown!r}: it must be http(s)://host:port/, without user and password, and without spaces"
+            f"is {without_credentials(url)!r}: it must be http(s)://host:port/, without user and password, "
+            "and without spaces"
         )
     return url if url.endswith("/") else f"{url}/"
 

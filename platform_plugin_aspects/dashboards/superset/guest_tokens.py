@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,10 @@ class GuestToken:
     expires_at: float
 
 
+#: Asks Superset for a token for these dashboards: ``request_token`` with all but them given.
+Ask = Callable[[Sequence[str]], GuestToken]
+
+
 def get_guest_token(username: str, dashboard_uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A new token that opens the embedded dashboards with those UUIDs, where all of the ``clauses`` hold.
 
@@ -66,7 +71,9 @@ def get_guest_token(username: str, dashboard_uuids: Sequence[str], clauses: Sequ
     uuids = [_canonical(uuid) for uuid in dashboard_uuids]
     if config.guest_token_secret:
         return sign(config, username, uuids, clauses)
-    return _request_known(service_session(config), username, uuids, clauses)
+    service = service_session(config)
+    deadline = service.deadline()
+    return _for_known(partial(request_token, service, username, clauses=clauses, deadline=deadline), uuids, deadline)
 
 
 def _canonical(text: str) -> str:
@@ -78,21 +85,20 @@ def _canonical(text: str) -> str:
         raise SupersetMisconfigured(f"{text!r} is not the UUID of an embedded dashboard") from None
 
 
-def _guest(username: str, uuids: Sequence[str]) -> dict[str, Any]:
-    return {"user": {"username": username}, "resources": [{"type": "dashboard", "id": uuid} for uuid in uuids]}
-
-
-def _rules(clauses: Sequence[str]) -> list[dict[str, str]]:
-    # Never for one dataset: Superset would then not apply a clause that fails to parse.
-    return [{"clause": clause} for clause in clauses]
+def _guest(username: str, uuids: Sequence[str], clauses: Sequence[str], name_of_rules: str) -> dict[str, Any]:
+    return {
+        "user": {"username": username},
+        "resources": [{"type": "dashboard", "id": uuid} for uuid in uuids],
+        # Never for one dataset: Superset would then not apply a clause that fails to parse.
+        name_of_rules: [{"clause": clause} for clause in clauses],
+    }
 
 
 def sign(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
     """A token as ``get_guest_token`` gives it, made with the secret that is shared with Superset."""
     expires_at = time.time() + config.guest_token_lifetime_secs
     claims = {
-        **_guest(username, uuids),
-        "rls_rules": _rules(clauses),
+        **_guest(username, uuids, clauses, "rls_rules"),
         "type": "guest",
         "aud": config.guest_token_audience,
         # Superset does not ask for it, and would accept a token without it for ever. No "iat": if our clock were ahead
@@ -109,22 +115,21 @@ def sign(config: SupersetConfig, username: str, uuids: Sequence[str], clauses: S
     return GuestToken(token, expires_at)
 
 
-def _request_known(service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str]) -> GuestToken:
+def _for_known(ask: Ask, uuids: Sequence[str], deadline: Deadline) -> GuestToken:
     """A token for those of the dashboards that Superset knows; one request, unless one of them is newly missing."""
-    deadline = service.deadline()
     known = _without_unknown(uuids)
     with suppress(UnknownDashboard):
-        return request_token(service, username, known, clauses, deadline)
+        return ask(known)
     if not optional_cache.add(SEARCH, deadline.seconds):
         _wait_for_search(deadline)
-        return request_token(service, username, _without_unknown(uuids), clauses, deadline)
+        return ask(_without_unknown(uuids))
     missing: list[str] = []
     try:
         before, known = known, _without_unknown(uuids)
         if known != before:  # another request has found some since we looked
             with suppress(UnknownDashboard):
-                return request_token(service, username, known, clauses, deadline)
-        for uuid in _unknown_among(service, username, known, clauses, deadline):
+                return ask(known)
+        for uuid in _unknown_among(ask, known):
             missing.append(uuid)
             # At once: what is found before the deadline needs not be found again.
             optional_cache.set_many({unknown_key(uuid): True}, UNKNOWN_SECS)
@@ -137,7 +142,7 @@ def _request_known(service: ServiceSession, username: str, uuids: Sequence[str],
                 ", ".join(missing),
                 UNKNOWN_SECS,
             )
-    return request_token(service, username, [uuid for uuid in known if uuid not in missing], clauses, deadline)
+    return ask([uuid for uuid in known if uuid not in missing])
 
 
 def _without_unknown(uuids: Sequence[str]) -> list[str]:
@@ -159,50 +164,35 @@ def _wait_for_search(deadline: Deadline) -> None:
         time.sleep(LOOK_SECS)
 
 
-def _unknown_among(
-    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
-) -> Iterator[str]:
+def _unknown_among(ask: Ask, uuids: Sequence[str]) -> Iterator[str]:
     """The dashboards that Superset does not know among those that it refused together: found by halving."""
     if len(uuids) == 1:
         yield from uuids
         return
-
-    def are_known(half: Sequence[str]) -> bool:
-        return _are_known(service, username, half, clauses, deadline)
-
     one, other = uuids[: len(uuids) // 2], uuids[len(uuids) // 2 :]
-    is_one_known = are_known(one)
+    is_one_known = _are_known(ask, one)
     if not is_one_known:
-        yield from _unknown_among(service, username, one, clauses, deadline)
+        yield from _unknown_among(ask, one)
     # If the one half is known, the other has unknown ones, unless these have appeared meanwhile.
-    if (is_one_known and len(other) > 1) or not are_known(other):
-        yield from _unknown_among(service, username, other, clauses, deadline)
+    if (is_one_known and len(other) > 1) or not _are_known(ask, other):
+        yield from _unknown_among(ask, other)
 
 
-def _are_known(
-    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
-) -> bool:
+def _are_known(ask: Ask, uuids: Sequence[str]) -> bool:
     try:
-        request_token(service, username, uuids, clauses, deadline)
+        ask(uuids)
     except UnknownDashboard:
         return False
     return True
 
 
 def request_token(
-    service: ServiceSession,
-    username: str,
-    uuids: Sequence[str],
-    clauses: Sequence[str],
-    deadline: Deadline | None = None,
+    service: ServiceSession, username: str, uuids: Sequence[str], clauses: Sequence[str], deadline: Deadline
 ) -> GuestToken:
-    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them.
-
-    The ``deadline`` is as for ServiceSession.post.
-    """
+    """A token as ``get_guest_token`` gives it, from Superset; UnknownDashboard where it does not know one of them."""
     if not uuids:
         raise SupersetRefused("Superset knows none of the dashboards")
-    response = service.post(GUEST_TOKEN, {**_guest(username, uuids), "rls": _rules(clauses)}, deadline)
+    response = service.post(GUEST_TOKEN, _guest(username, uuids, clauses, "rls"), deadline)
     if response.status_code == HTTPStatus.BAD_REQUEST and "EmbeddedDashboard" in response.text:
         raise UnknownDashboard(f"Superset does not know one of the dashboards {', '.join(uuids)}")
     if response.status_code == HTTPStatus.FORBIDDEN:

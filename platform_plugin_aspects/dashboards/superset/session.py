@@ -15,7 +15,6 @@ from http import HTTPStatus
 from typing import Any
 
 import requests
-from urllib3.exceptions import ProtocolError
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
@@ -50,13 +49,12 @@ class ServiceSession:
         self._lock = threading.Lock()
         self._http: requests.Session | None = None
 
-    def post(self, path: str, body: dict[str, Any], deadline: Deadline | None = None) -> requests.Response:
+    def post(self, path: str, body: dict[str, Any], deadline: Deadline) -> requests.Response:
         """Superset's answer to the service account, who is logged in for it, and once again if need be.
 
-        All of it ends by the ``deadline``, by default ``timeout_secs`` from now. Raises SupersetError when there is no
-        answer, or none that Superset's API would give.
+        All of it ends by the ``deadline``. Raises SupersetError when there is no answer, or none that Superset's API
+        would give.
         """
-        deadline = deadline or self.deadline()
         http = self._logged_in(None, deadline)
         response = self._send(http, "POST", path, deadline, json=body)
         if _refuses_login(response):
@@ -65,7 +63,7 @@ class ServiceSession:
             raise SupersetRefused(f"{exchange(response)} right after logging in")
         if _refuses_login(response):
             raise SupersetRefused(
-                f"{exchange(response)}, for want of a CSRF token or a referrer",
+                f"{exchange(response)}, because the request had no CSRF token or no referrer",
                 'give the service account "can read on SecurityRestApi", or Superset\'s WTF_CSRF_EXEMPT_LIST the entry '
                 '"superset.security.api.guest_token"; over https, internal_service_url in SUPERSET_CONFIG must be the '
                 "address by which Superset knows itself",
@@ -128,7 +126,7 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
     """
     asked = f"{method} {url}{requests_proxy(url)}"
     try:
-        response = _request(http, method, url, deadline, **options)
+        response = request(http, method, url, deadline, **options)
     except (requests.Timeout, TimeoutError):
         raise SupersetTimeout(f"{asked} was not answered within {deadline.seconds} s") from None
     except TooLarge:
@@ -147,16 +145,6 @@ def send(http: requests.Session, method: str, url: str, deadline: Deadline, **op
     if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:
         raise SupersetTimeout(exchange(response))
     return response
-
-
-def _request(http: requests.Session, method: str, url: str, deadline: Deadline, **options: Any) -> requests.Response:
-    try:
-        return request(http, method, url, deadline, **options)
-    except requests.ConnectionError as error:
-        if not isinstance(error.args[0], ProtocolError):
-            raise
-    # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
-    return request(http, method, url, deadline, **options)
 
 
 #: By process and configuration: a session that was inherited through fork would share its sockets with the parent.

@@ -18,7 +18,6 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from platform_plugin_aspects.redaction import HiddenBytes
 
@@ -89,30 +88,23 @@ class _TimedResponse(HTTPResponse):
             self.fp = io.BufferedReader(_TimedFile(sock, self.fp.detach(), deadline))
 
 
-class _TimedHTTPConnection(HTTPConnection):
-    response_class: Any = _TimedResponse
+def _timed(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    """The pool, with connections whose answers are timed."""
+    connection = type("_TimedConnection", (pool.ConnectionCls,), {"response_class": _TimedResponse})
+    return type("_TimedPool", (pool,), {"ConnectionCls": connection})
 
 
-class _TimedHTTPSConnection(HTTPSConnection):
-    response_class: Any = _TimedResponse
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _TimedHTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TimedHTTPSConnection
+_POOLS = {"http": _timed(urllib3.HTTPConnectionPool), "https": _timed(urllib3.HTTPSConnectionPool)}
 
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
@@ -135,8 +127,15 @@ def request(session: requests.Session, method: str, url: str, deadline: Deadline
 
     Raises requests.RequestException, TimeoutError at the deadline, and TooLarge.
     """
+    options |= {"stream": True, "allow_redirects": False}
     with deadline.running():
-        response = session.request(method, url, timeout=deadline.left(), stream=True, allow_redirects=False, **options)
+        try:
+            response = session.request(method, url, timeout=deadline.left(), **options)
+        except requests.ConnectionError as error:
+            if not isinstance(error.args[0], urllib3.exceptions.ProtocolError):
+                raise
+            # Cut before the answer, as when Superset closes a kept connection while we send. To ask twice does no harm.
+            response = session.request(method, url, timeout=deadline.left(), **options)
         raw = response.raw
         try:
             body = read_all(raw)

@@ -1,20 +1,22 @@
-"""Encodes what a backfill read, and writes it to ClickHouse."""
+"""Encodes the batches of a backfill, writes them to ClickHouse, and counts them."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Rejected
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.watcher import BEAT_SECS, Watcher, retry_while_unavailable
 from platform_plugin_aspects.delivery.isolate import NOT_THE_OBJECT, Outcome, write_what_can_be
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
@@ -22,10 +24,12 @@ from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
 #: The greatest lag of a replica. Rows read from one are dated back by it, because rows delivered meanwhile are newer.
 REPLICA_LAG = timedelta(hours=1)
 
+T = TypeVar("T")
+
 
 @dataclass
 class ReadBatch:
-    """Objects with keys above ``after``. With ``encoded``, ``batch`` holds only what cleaning up needs."""
+    """Objects with keys above ``after``. With ``encoded``, ``batch`` holds only keys and learners, for cleaning up."""
 
     after: Any
     batch: Batch
@@ -48,23 +52,32 @@ class PendingInsert:
     read: int = 0
     skipped: int = 0
     last: bool = False
-    result: Future[Outcome | None] | None = None
 
     def __len__(self) -> int:
         return sum(len(each.batch) for each in self.batches)
 
 
+@dataclass
 class Inserter:
-    """Writes the batches of a selection by its sink; in a dry run, only finds what cannot be written."""
+    """Writes the batches of a walk by its sink, and counts them; in a dry run, only finds what cannot be written.
 
-    def __init__(self, sink: BaseSink, selection: Selection, dry_run: bool):
-        self.sink = sink
-        self.selection = selection
-        self.dry_run = dry_run
+    ``patient``: whether to retry while ClickHouse is unavailable, also before it has answered an insert.
+    """
+
+    sink: BaseSink
+    walk: Walk
+    summary: Summary
+    watcher: Watcher
+    patient: bool
+
+    def retry(self, act: Callable[..., T], *args: Any) -> T:
+        """The result of ``act(*args)``, with retries while ClickHouse is unavailable, if they are wanted."""
+        call = partial(act, *args)
+        return retry_while_unavailable(call, self.watcher) if self.patient else call()
 
     def begin(self, after: Any) -> PendingInsert:
-        """A new insert of objects above a key, with the time_last_dumped of what is read from now on."""
-        if self.dry_run:
+        """A new insert of objects above a key, with the time_last_dumped for objects that are read from now on."""
+        if self.walk.dry_run:
             return PendingInsert(timezone.now(), after, after)
         databases.check_before_use()
         stamp = take_stamp(self.sink.name)
@@ -76,7 +89,7 @@ class Inserter:
         """Add a batch to an insert, encoded if possible: that takes a fraction of the memory."""
         read = ReadBatch(insert.upto, batch)
         insert.batches.append(read)
-        if self.dry_run:
+        if self.walk.dry_run:
             return
         try:
             read.encoded = self.sink.encode(batch, insert.stamp, insert.dump_id)
@@ -88,11 +101,42 @@ class Inserter:
         if read.encoded is not None:
             read.batch = self.sink.keys_and_learners(batch)
 
-    def start_insert(self, insert: PendingInsert) -> Outcome | None:
+    def start(self, insert: PendingInsert) -> Outcome | None:
         """Write an insert in a thread; None if the sink must write in the calling thread, or nothing is written."""
-        if self.sink.writes_only_to_clickhouse and not self.dry_run:
+        if self.sink.writes_only_to_clickhouse and not self.walk.dry_run:
             return self.write(insert.batches, insert.stamp)
         return None
+
+    def finish(self, insert: PendingInsert, result: Future[Outcome | None]) -> None:
+        """Wait until an insert is written, and count it; ``result``: what ``start`` returns in its thread."""
+        results = [result]
+        outcome = self.retry(self._outcome, insert, results)
+        databases.check_before_use()
+        if self.walk.dry_run:
+            for each in insert.batches:
+                for key in each.batch.keys:
+                    if key not in outcome.rejected:
+                        self.watcher.explain(f"{self.sink.name} {key} would be written")
+        else:
+            self.patient = self.summary.answered = True
+            self.clean_up(insert)
+        self.summary.objects += len(insert) - len(outcome.rejected)
+        self.summary.skipped += insert.skipped
+        self.summary.add(outcome)
+        self.summary.last_key = insert.upto
+
+    def _outcome(self, insert: PendingInsert, results: list[Future[Outcome | None]]) -> Outcome:
+        """The outcome of an insert. It is written here if the thread did not write it, or failed before."""
+        try:
+            if results:
+                while not wait(results, BEAT_SECS).done:
+                    self.watcher.beat()
+                outcome = results.pop().result()
+                if outcome is not None:
+                    return outcome
+            return self.write(insert.batches, insert.stamp)
+        except Rejected:
+            return self.write_apart(insert)
 
     def write(self, batches: Sequence[ReadBatch], stamp: datetime) -> Outcome:
         """Write batches: the encoded ones in one insert, the others in one ``write``.
@@ -119,26 +163,24 @@ class Inserter:
                 outcome.add(self.write([each], insert.stamp))
             except Rejected:
                 databases.check_before_use()
-                whole = replace(self.selection, after=each.after, upto=each.batch.keys[-1])
+                whole = replace(self.walk, after=each.after, upto=each.batch.keys[-1])
                 outcome.add(self._write_batch(self.sink.read(whole), insert.stamp))
         return outcome
 
     def _write_batch(self, batch: Batch, stamp: datetime) -> Outcome:
         def write(some: Batch) -> Written:
             databases.check_before_use()
-            return self.sink.rehearse(some) if self.dry_run else self.sink.write(some, stamp)
+            return self.sink.rehearse(some) if self.walk.dry_run else self.sink.write(some, stamp)
 
         return write_what_can_be(batch, write)
 
-    def clean_up(self, insert: PendingInsert, retry: Callable[[Callable[[], None]], None]) -> None:
-        """Let the sink delete obsolete rows of all keys that the insert covers, each batch through ``retry``."""
-        if self.dry_run:
+    def clean_up(self, insert: PendingInsert) -> None:
+        """Let the sink delete obsolete rows of all keys that the insert covers."""
+        if self.walk.dry_run:
             return
-        batches = [each.batch for each in insert.batches] or [Batch((), {})]
-        # Keys without a batch, before, between and after the batches, belong to one of them.
-        starts = [insert.after, *(each.after for each in insert.batches[1:])]
-        end = self.selection.upto if insert.last else insert.upto
-        for batch, after, upto in zip(batches, starts, [*starts[1:], end], strict=True):
-            databases.check_before_use()
-            asked = Selection(keys=self.selection.keys, after=after, upto=upto)
-            retry(partial(self.sink.clean_up, batch, insert.stamp, asked))
+        databases.check_before_use()
+        batches = [self.sink.keys_and_learners(each.batch) for each in insert.batches]
+        batch = Batch.joined(batches) if batches else Batch((), {})
+        upto = self.walk.upto if insert.last else insert.upto
+        asked = Selection(self.walk.keys, after=insert.after, upto=upto, since=self.walk.since)
+        self.retry(self.sink.clean_up, batch, insert.stamp, asked)

@@ -16,9 +16,8 @@ from django.utils import timezone
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.delivery.backfill.ranges import Status, key_text
-from platform_plugin_aspects.delivery.backfill.summary import Summary, summary_of
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Status, Summary, Walk, key_text, summary_of
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, sinks, why_off
@@ -50,7 +49,7 @@ def walk_range(
         walk = Walk.from_json(row.options, sink, row.last_key or row.after, row.upto)
         backfill(sink, walk, summary, lease, patient=patient)
     except Exception as error:
-        # The text of other errors may hold values of a learner's.
+        # The text of other errors may hold a learner's data.
         message = str(error) if isinstance(error, Failure | ValueError) else f"{type(error).__name__} (see the log)"
         lease.note(status=Status.FAILED, message=message, ticket="")
         lease.check()

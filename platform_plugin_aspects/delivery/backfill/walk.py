@@ -7,77 +7,23 @@ which a thread does. Only the calling thread uses the platform's database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import wait
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from platform_plugin_aspects import databases
-from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.delivery.backfill.insert import Inserter, PendingInsert
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.watcher import (
-    BEAT_SECS,
-    Watcher,
-    retry_while_unavailable,
-    wait_with_beats,
-)
-from platform_plugin_aspects.delivery.isolate import Outcome
-from platform_plugin_aspects.delivery.walk import ahead, walk
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.watcher import Watcher, wait_with_beats
+from platform_plugin_aspects.delivery.reading import ahead, read_in_batches
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection
 
 #: Objects read at once, at least, when there is a limit, because some of them may be up to date.
 LEAST_READ = 100
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Walk(Selection):
-    """The objects that a backfill takes, and how it writes them.
-
-    ``limit``: objects to write, at most. ``force``: write also objects that are up to date. ``batch_size``: objects per
-    insert (None: the sink's own). ``sleep_secs``: pause between inserts. ``max_rate``: objects written per second, at
-    most. ``read_from``: alias of the database to read from. ``even_if_off``: write also if the sink is off.
-    ``dry_run``: read and convert, but write nothing.
-    """
-
-    force: bool = False
-    batch_size: int | None = None
-    sleep_secs: float | None = None
-    max_rate: float | None = None
-    read_from: str | None = None
-    even_if_off: bool = False
-    dry_run: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """The options that differ from their defaults, without ``after`` and ``upto``."""
-        default = Walk()
-        found = {name: value for name, value in vars(self).items() if value != getattr(default, name)}
-        for name in ("after", "upto"):
-            found.pop(name, None)
-        for name in ("keys", "skip"):
-            if name in found:
-                found[name] = list(map(str, found[name]))
-        if "since" in found:
-            found["since"] = found["since"].isoformat()
-        return found
-
-    @classmethod
-    def from_json(cls, options: Mapping[str, Any], sink: BaseSink, after: str = "", upto: str = "") -> Self:
-        """The walk that ``to_json`` gave, between two keys as text; ValueError for an invalid key or date."""
-        values = dict(options)
-        for name in ("keys", "skip"):
-            if name in values:
-                values[name] = [sink.parse_key(text) for text in values[name]]
-        if "since" in values:
-            values["since"] = datetime.fromisoformat(values["since"])
-        return cls(
-            after=sink.parse_key(after) if after else None, upto=sink.parse_key(upto) if upto else None, **values
-        )
+#: Ids that are named in one line, at most.
+SHOWN = 10
 
 
 def backfill(
@@ -89,11 +35,11 @@ def backfill(
     Unavailable and Misconfigured, and errors of the platform's database. ``summary`` then counts what is written, and
     the backfill can be resumed after ``summary.last_key``.
     """
-    _Backfill(sink, walk, summary, watcher or Watcher(), patient).run()
+    _Backfill(Inserter(sink, walk, summary, watcher or Watcher(), patient)).run()
 
 
 def next_insert(sink: BaseSink, taken: int) -> int:
-    """How many objects the next insert has by default, when ``taken`` are being written or written already.
+    """The default number of objects of the next insert, when ``taken`` are being written or written already.
 
     The first inserts are small, because the next ones are read while they are sent. Large ones spare ClickHouse work.
     """
@@ -101,35 +47,30 @@ def next_insert(sink: BaseSink, taken: int) -> int:
 
 
 class _Backfill:
-    def __init__(self, sink: BaseSink, walk: Walk, summary: Summary, watcher: Watcher, patient: bool):
-        self.sink = sink
-        self.walk = walk
-        self.summary = summary
-        self.watcher = watcher
-        self.patient = patient
-        self.inserter = Inserter(sink, walk, walk.dry_run)
+    def __init__(self, inserter: Inserter):
+        self.inserter = inserter
+        self.sink, self.walk = inserter.sink, inserter.walk
+        self.summary, self.watcher = inserter.summary, inserter.watcher
         self.under_way: PendingInsert | None = None
         self.taken = 0
-        self.missing = dict.fromkeys(walk.keys or ())
-        self.started = self.due_at = watcher.now()
-        self.seconds_before = summary.seconds
+        self.missing = dict.fromkeys(self.walk.keys or ())
+        self.started = self.due_at = self.watcher.now()
+        self.seconds_before = self.summary.seconds
 
     def run(self) -> None:
-        """See ``backfill``."""
+        """Read insert after insert, each while the one before is being written."""
         self.summary.stopped = False
         try:
-            self.run_loop()
+            with closing(ahead(self.inserts(), self.inserter.start)) as started:
+                for insert, result in started:
+                    self.under_way = None
+                    self.inserter.finish(insert, result)
+                    self._count_seconds()
+                    self.watcher.progress(self.summary)
             if self.walk.limit is None and not self.summary.stopped:
                 self._tell_missing()
         finally:
             self._count_seconds()
-
-    def run_loop(self) -> None:
-        """Read insert after insert, each while the one before is being written."""
-        with closing(ahead(self.inserts(), self.inserter.start_insert)) as started:
-            for insert, result in started:
-                insert.result = result
-                self.finish_insert(insert)
 
     def inserts(self) -> Iterator[PendingInsert | None]:
         """The inserts, in order; None to finish the one under way before going on."""
@@ -139,7 +80,7 @@ class _Backfill:
             if room is not None and room <= 0:
                 if self.under_way is None:
                     return
-                # Objects that cannot be written make room.
+                # Objects that cannot be written do not count towards the limit.
                 yield None
                 continue
             insert = self.read_next_insert(after, room)
@@ -147,7 +88,7 @@ class _Backfill:
             if self._stops():
                 return
             if not (insert.batches or insert.skipped):
-                self.inserter.clean_up(insert, self._retry)
+                self.inserter.clean_up(insert)
                 return
             self.under_way = insert
             self.taken += len(insert)
@@ -157,7 +98,7 @@ class _Backfill:
             after = insert.upto
             if self.walk.sleep_secs or self.walk.max_rate:
                 if self.walk.max_rate:
-                    # The wait begins now if the backfill is late: lost time is not made up for by a burst.
+                    # The wait begins now if the backfill is late, so a burst never makes up for lost time.
                     self.due_at = max(self.due_at, self.watcher.now()) + len(insert) / self.walk.max_rate
                 # ClickHouse has a pause only when no insert is under way.
                 yield None
@@ -178,8 +119,9 @@ class _Backfill:
                 else:
                     return
 
+        rest = replace(self.walk, after=after)
         # Reading may ask ClickHouse which tables it has.
-        for read, last in walk(self._read, replace(self.walk, after=after), sizes()):
+        for read, last in read_in_batches(partial(self.inserter.retry, self.sink.read), rest, sizes()):
             for key in read.keys if self.missing else ():
                 self.missing.pop(key, None)
             due = self._due(read)
@@ -197,11 +139,8 @@ class _Backfill:
                 self.watcher.beat()
         return insert
 
-    def _read(self, selection: Selection) -> Batch:
-        return self._retry(partial(self.sink.read, selection))
-
     def _sizes(self) -> tuple[int, int]:
-        """How many objects are written together, and how many of them are read at once."""
+        """The number of objects that are written together, and the number that are read at once."""
         together = self.walk.batch_size or self.sink.batch_size
         at_once = min(together, self.sink.batch_size)
         if self.walk.dry_run:
@@ -215,54 +154,17 @@ class _Backfill:
         """The objects that are not up to date; all of them with ``force``."""
         if self.walk.force:
             return batch
-        reasons = self._retry(partial(self.sink.skip_reasons, batch))
+        reasons = self.inserter.retry(self.sink.skip_reasons, batch)
         if not any(reasons):
             return batch
         for key, reason in zip(batch.keys, reasons, strict=True):
             if reason is not None:
-                self.watcher.explain(f"{key} is up to date: {reason}")
+                self.watcher.explain(f"{self.sink.name} {key} is up to date: {reason}")
         return batch.only([reason is None for reason in reasons])
-
-    def finish_insert(self, insert: PendingInsert) -> None:
-        """Wait until an insert is written, and count it."""
-        self.under_way = None
-        outcome = self._retry(partial(self.wait_for_result, insert))
-        databases.check_before_use()
-        if self.walk.dry_run:
-            for each in insert.batches:
-                for key in each.batch.keys:
-                    if key not in outcome.rejected:
-                        self.watcher.explain(f"{key} would be written")
-        else:
-            self.patient = self.summary.answered = True
-            self.inserter.clean_up(insert, self._retry)
-        self.summary.objects += len(insert) - len(outcome.rejected)
-        self.summary.skipped += insert.skipped
-        self.summary.add(outcome)
-        self.summary.last_key = insert.upto
-        self._count_seconds()
-        self.watcher.progress(self.summary)
-
-    def wait_for_result(self, insert: PendingInsert) -> Outcome:
-        """The outcome of an insert. It is written here if the thread did not write it, or failed before."""
-        try:
-            if insert.result is not None:
-                while not wait([insert.result], BEAT_SECS).done:
-                    self.watcher.beat()
-                result, insert.result = insert.result, None
-                outcome = result.result()
-                if outcome is not None:
-                    return outcome
-            return self.inserter.write(insert.batches, insert.stamp)
-        except Rejected:
-            return self.inserter.write_apart(insert)
 
     def throttle(self) -> None:
         """Pause as long as the operator wants."""
         wait_with_beats(self.watcher, max(self.walk.sleep_secs or 0, self.due_at - self.watcher.now()))
-
-    def _retry(self, act: Callable[[], T]) -> T:
-        return retry_while_unavailable(act, self.watcher) if self.patient else act()
 
     def _stops(self) -> bool:
         self.summary.stopped = self.watcher.wants_to_stop()
@@ -275,15 +177,18 @@ class _Backfill:
         return self.walk.limit - self.summary.objects - (len(self.under_way) if self.under_way else 0)
 
     def _tell_missing(self) -> None:
-        """Name the requested keys that do not exist, whatever else was selected."""
+        """Name the requested keys that do not exist, and those that other options leave out."""
         if not self.missing:
             return
         databases.check_before_use()
-        for key in self.sink.read(Selection(keys=list(self.missing))).keys:
-            self.missing.pop(key, None)
-        for key in self.missing:
-            self.summary.missing.append(str(key))
-            self.watcher.tell(f"{key} is not there to be written")
+        left_out = list(map(str, self.sink.read(Selection(keys=list(self.missing))).keys))
+        if left_out:
+            more = ", ..." if len(left_out) > SHOWN else ""
+            named = f"{', '.join(left_out[:SHOWN])}{more}"
+            self.watcher.tell(f"{self.sink.name}: the other options leave out {len(left_out)} of the ids: {named}")
+        self.summary.missing = [key for key in map(str, self.missing) if key not in left_out]
+        for key in self.summary.missing:
+            self.watcher.tell(f"{self.sink.name} {key} is not there to be written")
 
     def _count_seconds(self) -> None:
         self.summary.seconds = self.seconds_before + self.watcher.now() - self.started

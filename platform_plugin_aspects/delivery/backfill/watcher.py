@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.delivery.backfill.summary import Summary
+from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.delivery.sink_lock import wait_after
 
 #: A watcher hears at least this often, in seconds, that the backfill is alive.
@@ -21,10 +21,10 @@ class Watcher:
     """A silent watcher, which never stops a backfill. All methods are called in the thread that called ``backfill``."""
 
     def tell(self, line: str) -> None:
-        """Note what a person should know: an object that does not exist, or ClickHouse being unavailable."""
+        """Tell the operator that an object does not exist, or that ClickHouse is unavailable."""
 
     def explain(self, line: str) -> None:
-        """Note why an object is left out or, in a dry run, that it would be written."""
+        """Tell an operator who wants details why an object is left out, or that a dry run would write it."""
 
     def progress(self, summary: Summary) -> None:
         """Note that an insert is complete: its objects need not be written again."""

@@ -22,7 +22,7 @@ from platform_plugin_aspects.delivery.compare.comparators import (
     KeyListComparator,
     comparator_of,
 )
-from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
+from platform_plugin_aspects.delivery.compare.comparison import Comparison
 from platform_plugin_aspects.delivery.compare.ranges import by_ranges
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
 from platform_plugin_aspects.delivery.pending import chunks
@@ -43,11 +43,11 @@ def compare(
     upto: Any = None,
     sample: float = 1,
     batch_size: int | None = None,
-    progress: Progress = lambda comparison: None,
 ) -> Comparison:
     """Compare the objects with primary keys above ``after`` and not above ``upto``.
 
-    ``sample``: the share of the ranges to compare, chosen at random. Raises Unavailable and Misconfigured.
+    ``sample``: the share of the ranges to compare, chosen at random; one at least is compared. Raises Unavailable and
+    Misconfigured.
     """
     databases.check_before_use()
     comparator = comparator_of(sink)
@@ -56,9 +56,9 @@ def compare(
     everything = after is None and upto is None and sample >= 1
     found = None
     if everything and isinstance(comparator, KeyListComparator):
-        found = by_buckets(comparator, size, progress)
+        found = by_buckets(comparator, size)
     if found is None:
-        found = by_ranges(comparator, Selection(after=after, upto=upto), size, sample, progress)
+        found = by_ranges(comparator, Selection(after=after, upto=upto), size, sample)
         if everything:
             found.extra += comparator.extra_anywhere(found.objects - len(found.missing))
     return recheck(comparator, found, started)
@@ -85,7 +85,7 @@ def recheck(comparator: Comparator, found: Comparison, started: str) -> Comparis
     different = list(dict.fromkeys([*known, *found.extra]))
     found = replace(found, missing={}, stale={}, extra=[])
     for keys in chunks(different, DETAIL_SIZE):
-        there = comparator.now(keys)
+        there = comparator.rows(comparator.among(keys))
         here = comparator.source_of(keys).by_key()
         ids = {key: str(here[key][0] if key in here else known.get(key, key)) for key in keys}
         pending = set(

@@ -1,6 +1,6 @@
 """Compares everything by buckets, where ClickHouse's key is not the source's primary key.
 
-Ranges of such keys differ between the two comparator, but a row's fingerprint does not: it determines the row's bucket.
+Ranges of such keys differ between the two sides, but a row's fingerprint does not: it determines the row's bucket.
 While the source is read once, ClickHouse reports the count and sum of each bucket. Keys are read only from buckets that
 differ. A stale row is usually in two buckets, one of each side, and both differ. If only one of them differs, or the
 row changed in the meantime, the row looks missing or extra until its key is checked again.
@@ -16,9 +16,9 @@ from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.delivery.compare.comparators import Comparator
-from platform_plugin_aspects.delivery.compare.comparison import Comparison, Progress
+from platform_plugin_aspects.delivery.compare.comparison import Comparison
 from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, fingerprints
-from platform_plugin_aspects.delivery.walk import walk
+from platform_plugin_aspects.delivery.reading import read_in_batches
 from platform_plugin_aspects.sinks import Batch, Selection
 
 #: With a million rows, one difference makes about a hundred rows be inspected. Adding up ClickHouse's answers, which
@@ -26,11 +26,11 @@ from platform_plugin_aspects.sinks import Batch, Selection
 BUCKETS = 16_384
 #: Rows that ClickHouse reads in one query, because each query has a timeout and little memory.
 PART_SIZE = 200_000
-#: Rows in the inspected buckets, at most: keys of both comparator are in memory.
+#: Rows in the inspected buckets, at most, because the keys of both sides are in memory.
 MOST_INSPECTED = 100_000
 
 
-def by_buckets(comparator: Comparator, size: int, progress: Progress) -> Comparison | None:
+def by_buckets(comparator: Comparator, size: int) -> Comparison | None:
     """The differences in all objects, or None when the buckets that differ hold too many rows.
 
     ``size``: objects of the source read at once, at most.
@@ -46,7 +46,6 @@ def by_buckets(comparator: Comparator, size: int, progress: Progress) -> Compari
         for batch in _batches(comparator, size):
             here.add(_fingerprints(comparator, batch))
             found.objects += len(batch)
-            progress(found)
         for _answer in answers:
             pass
     finally:
@@ -92,7 +91,7 @@ class _Tally:
 
 
 def _batches(comparator: Comparator, size: int) -> Iterator[Batch]:
-    return (batch for batch, _last in walk(comparator.sink.read, Selection(), repeat(size)) if len(batch))
+    return (batch for batch, _last in read_in_batches(comparator.sink.read, Selection(), repeat(size)) if len(batch))
 
 
 def _fingerprints(comparator: Comparator, batch: Batch) -> Sequence[int]:

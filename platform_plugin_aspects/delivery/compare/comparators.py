@@ -15,6 +15,8 @@ from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSi
 
 #: Keys of which details are asked, or which are deleted, at once.
 DETAIL_SIZE = 1_000
+#: A WHERE clause of ClickHouse with its parameters.
+Condition = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,18 @@ class Comparator:
         databases.check_before_use()
         return self.source(self.sink.read(Selection(keys=[self.sink.parse_key(str(key)) for key in keys])))
 
-    def totals(self, range_: Range) -> tuple[int, int]:
-        """How many keys ClickHouse has in a range, and the sum of the fingerprints of their latest rows."""
-        where, parameters = self._where(range_)
+    def totals(self, condition: Condition) -> tuple[int, int]:
+        """How many keys ClickHouse has, and the sum of the fingerprints of their latest rows."""
+        where, parameters = condition
         rows = self.sink.clickhouse.select(f"SELECT count(), sum(fingerprint) FROM ({self.latest(where)})", parameters)
         return int(rows[0][0]), int(rows[0][1]) % MODULUS
 
-    def entries(self, range_: Range) -> dict[Any, int | None]:
-        """{key: fingerprint of its latest row} of a range in ClickHouse; None: there is something, but not the row."""
-        where, parameters = self._where(range_)
-        rows = self.sink.clickhouse.select(self.latest(where), parameters)
-        return {key: fingerprint for key, fingerprint, _time in rows}
+    def rows(self, condition: Condition) -> dict[Any, tuple[int | None, str]]:
+        """{key: (fingerprint of its latest row, its time_last_dumped)} in ClickHouse.
 
-    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
-        """{key: (fingerprint of its latest row, its time_last_dumped)} of some keys in ClickHouse, as ``entries``."""
-        where, parameters = self._among(keys)
+        A fingerprint of None: ClickHouse has something of the object, but not its row.
+        """
+        where, parameters = condition
         rows = self.sink.clickhouse.select(self.latest(where), parameters)
         return {key: (fingerprint, time) for key, fingerprint, time in rows}
 
@@ -98,7 +97,8 @@ class Comparator:
             f"FROM {self.sink.clickhouse.qualified(self.sink.table.name)} WHERE {where} GROUP BY aspects_key)"
         )
 
-    def _where(self, range_: Range) -> tuple[str, dict[str, Any]]:
+    def within(self, range_: Range) -> Condition:
+        """The condition for ClickHouse's keys of a range."""
         conditions = ["1"]
         parameters = {}
         for comparison, parameter, bound in ((">", "low", range_.low), ("<=", "high", range_.high)):
@@ -107,14 +107,15 @@ class Comparator:
                 (parameters[parameter],) = self.key.values([bound])
         return " AND ".join(conditions), parameters
 
-    def _among(self, keys: Collection[Any]) -> tuple[str, dict[str, Any]]:
+    def among(self, keys: Collection[Any]) -> Condition:
+        """The condition for some of ClickHouse's keys."""
         return f"{quote(self.key.name)} IN {{keys:Array({self.key.type})}}", {"keys": list(keys)}
 
 
 class KeyListComparator(Comparator):
     """ClickHouse's key is not the primary key: a range of the source is named key by key.
 
-    Only so the ranges of both sides are the same, for databases sort UUIDs each in a way of their own.
+    Only so are the ranges of both sides the same, because each database sorts UUIDs in its own way.
     """
 
     def source_of(self, keys: Sequence[Any]) -> Source:
@@ -124,11 +125,12 @@ class KeyListComparator(Comparator):
         primary_keys = self.sink.manager.filter(**{f"{path}__in": list(keys)}).values_list("pk", flat=True)
         return self.source(self.sink.read(Selection(keys=list(primary_keys))))
 
-    def _where(self, range_: Range) -> tuple[str, dict[str, Any]]:
+    def within(self, range_: Range) -> Condition:
+        """See Comparator."""
         keys = range_.source.keys
         if self.key.type != "UUID":
-            return self._among(keys)
-        # So many are sent and read in half the time as the numbers that ClickHouse keeps, with its halves exchanged.
+            return self.among(keys)
+        # As the numbers that ClickHouse stores, with their halves exchanged, keys are sent and read in half the time.
         digits = [key.replace("-", "") for key in keys]
         numbers = [int(each[16:] + each[:16], 16) for each in digits]
         return f"reinterpretAsUInt128({quote(self.key.name)}) IN {{keys:Array(UInt128)}}", {"keys": numbers}
@@ -169,19 +171,15 @@ class CourseComparator(Comparator):
         ]
         return replace(source, fingerprints=prints)
 
-    def totals(self, range_: Range) -> tuple[int, int]:
+    def totals(self, condition: Condition) -> tuple[int, int]:
         """See Comparator. Courses of which there are only blocks count, too."""
-        count, sum_ = super().totals(range_)
-        return count + len(self._without_row(*self._where(range_))), sum_
+        count, sum_ = super().totals(condition)
+        return count + len(self._without_row(condition)), sum_
 
-    def entries(self, range_: Range) -> dict[Any, int | None]:
+    def rows(self, condition: Condition) -> dict[Any, tuple[int | None, str]]:
         """See Comparator."""
-        return {**super().entries(range_), **dict.fromkeys(self._without_row(*self._where(range_)))}
-
-    def now(self, keys: Sequence[Any]) -> dict[Any, tuple[int | None, str]]:
-        """See Comparator."""
-        without_row = self._without_row(*self._among(keys))
-        return {**super().now(keys), **{key: (None, time) for key, time in without_row.items()}}
+        without_row = self._without_row(condition)
+        return {**super().rows(condition), **{key: (None, time) for key, time in without_row.items()}}
 
     def latest(self, where: str) -> str:
         """See Comparator."""
@@ -193,8 +191,9 @@ class CourseComparator(Comparator):
             ") AS b ON b.course_key = c.key AND b.time = c.time"
         )
 
-    def _without_row(self, where: str, parameters: dict[str, Any]) -> dict[Any, str]:
+    def _without_row(self, condition: Condition) -> dict[Any, str]:
         """{key: time_last_dumped of the latest block} of courses that have blocks in ClickHouse, but no row."""
+        where, parameters = condition
         courses = self.sink.clickhouse.qualified(self.sink.table.name)
         rows = self.sink.clickhouse.select(
             f"SELECT course_key, max(time_last_dumped) FROM {self._blocks} WHERE {where} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ class Comparison:
     ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
     the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or buckets of
     fingerprints, there are; ``compared``: those that were looked at; ``inspected``: those in which something differed.
+    ``seconds``: for the caller to note.
     """
 
     sink: str
@@ -24,6 +25,7 @@ class Comparison:
     missing: dict[Any, Any] = field(default_factory=dict)
     stale: dict[Any, Any] = field(default_factory=dict)
     extra: list[Any] = field(default_factory=list)
+    seconds: float = 0
 
     @property
     def equal(self) -> bool:
@@ -41,6 +43,3 @@ class Comparison:
             elif there[key] != fingerprint:
                 self.stale[key] = primary_key
         self.extra += [key for key in there if key not in here]
-
-
-Progress = Callable[[Comparison], None]

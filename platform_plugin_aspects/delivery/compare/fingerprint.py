@@ -63,12 +63,12 @@ def _encoded(column: Column, values: Sequence[Any]) -> Sequence[bytes]:
     if column.type == "Bool":
         return [b"true" if value else b"false" for value in values]
     if column.type == "UUID":
-        # The 32 digits, as most databases keep them: to set four hyphens into each takes Python half a microsecond.
+        # The 32 digits, as most databases store them: inserting the hyphens would take half a microsecond a value.
         return [str(value).replace("-", "").lower().encode() for value in values]
     if not _is_text(column):
         return [str(value).encode() for value in values]
     encoded = values if isinstance(values, Encoded) else list(map(str.encode, values))
-    # Nearly no value has one of the two characters.
+    # Values with one of the two characters are very rare.
     together = b"".join(encoded)
     if SEPARATOR in together or ESCAPE in together:
         return [value.replace(ESCAPE, ESCAPE + b"0").replace(SEPARATOR, ESCAPE + b"1") for value in encoded]

@@ -1,4 +1,4 @@
-"""The ways that tracking events take to ClickHouse, and how many are still on each of them."""
+"""The paths of tracking events to ClickHouse, and how many events are still on each."""
 
 from __future__ import annotations
 

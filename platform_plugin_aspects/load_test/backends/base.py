@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
@@ -15,11 +15,11 @@ TIMEOUT_SECS = 5
 
 
 class BackendError(Exception):
-    """The backend did not say how much it holds; the message says why."""
+    """The backend's figures cannot be read; the message says why."""
 
 
 class Backend(ABC):
-    """One way of the events: a dataclass, whose fields are options of monitor_load_test_tracking."""
+    """A path of the events to ClickHouse: a dataclass whose fields are options of monitor_load_test_tracking."""
 
     name: ClassVar[str]
 
@@ -34,6 +34,20 @@ class Backend(ABC):
 
         ``lag`` is one of them: how many events (with Celery, tasks) are still on their way.
         """
+
+
+@dataclass(frozen=True)
+class EventBus(Backend):
+    """An event bus with a topic that a consumer group reads."""
+
+    topic: str
+    consumer_group: str
+
+    @property
+    def full_topic(self) -> str:
+        """The topic with the prefix that both event buses give it."""
+        prefix = getattr(settings, "EVENT_BUS_TOPIC_PREFIX", None)
+        return f"{prefix}-{self.topic}" if prefix else self.topic
 
 
 def optional(module: str, extra: str) -> Any:
@@ -52,12 +66,6 @@ def required(name: str) -> Any:
     return value
 
 
-def full_topic(topic: str) -> str:
-    """The topic with the prefix that both event buses give it."""
-    prefix = getattr(settings, "EVENT_BUS_TOPIC_PREFIX", None)
-    return f"{prefix}-{topic}" if prefix else topic
-
-
 def unknown(what: str, name: str, known: Iterable[str]) -> BackendError:
-    """For a name that means nothing; ``known`` are those that do."""
+    """The error for an unknown name, which lists the known ones."""
     return BackendError(f"There is no {what} {name!r}; there is: {', '.join(sorted(known)) or 'none'}")

@@ -11,13 +11,13 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from .base import TIMEOUT_SECS, Backend, BackendError
 
-#: A broker that accepts connections and then says nothing is to fail too; other transports ignore what is Redis's.
+#: A broker that accepts connections and then is silent must fail, too. Only Redis needs these; others ignore them.
 OPTIONS = {"socket_connect_timeout": TIMEOUT_SECS, "socket_timeout": TIMEOUT_SECS}
 
 
 @dataclass(frozen=True)
 class Celery(Backend):
-    """Tasks that wait in the default queues: {lms_queue_length, cms_queue_length, lag}.
+    """Celery's default queues.
 
     A queue that is None is the service's default: as configured in that service, by edx-platform's rule in the other.
     """
@@ -27,11 +27,11 @@ class Celery(Backend):
     cms_queue: str | None
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{lms_queue_length, cms_queue_length, lag}: tasks that wait, in each queue and in both."""
         queues = {"lms": self.lms_queue or default_queue("lms"), "cms": self.cms_queue or default_queue("cms")}
         with current_app.connection_for_read(connect_timeout=TIMEOUT_SECS, transport_options=OPTIONS) as connection:
             try:
-                # Not again and again for ever, as kombu does by itself.
+                # Without max_retries, kombu would retry for ever.
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=TIMEOUT_SECS)
                 lengths = {f"{service}_queue_length": _length(connection, queue) for service, queue in queues.items()}
             except (OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
@@ -47,12 +47,12 @@ def default_queue(service: str) -> str:
 
 
 def _length(connection: Any, queue: str) -> int:
-    """How many messages no worker has taken; with Redis, in the lists of all priorities."""
+    """The number of messages that no worker has taken; with Redis, in the lists of all priorities."""
     with connection.channel() as channel:
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)
         except ChannelError as error:
-            # Redis has no queue that is empty; RabbitMQ knows none before its first worker.
+            # In Redis an empty queue does not exist; in RabbitMQ a queue does not exist before its first worker.
             if str(error.reply_code) != "404":
                 raise
             return 0

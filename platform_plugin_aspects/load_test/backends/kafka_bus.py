@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
-from .base import TIMEOUT_SECS, Backend, BackendError, full_topic, optional, required
+from .base import TIMEOUT_SECS, BackendError, EventBus, optional, required
 
 
-@dataclass(frozen=True)
-class KafkaBus(Backend):
-    """A topic: {topic, partitions: [{partition, lag}], lag}."""
+class KafkaBus(EventBus):
+    """A topic with its partitions."""
 
     name = "kafka_bus"
-    topic: str
-    consumer_group: str
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{topic, partitions: [{partition, lag}], lag}."""
         kafka = optional("confluent_kafka", "kafka")
-        topic = full_topic(self.topic)
+        topic = self.full_topic
         try:
             # It asks where the group is, and does not join it.
             consumer = kafka.Consumer(self.configuration())
@@ -37,12 +33,12 @@ class KafkaBus(Backend):
         return {"topic": topic, "partitions": partitions, "lag": sum(found["lag"] for found in partitions)}
 
     def configuration(self) -> dict[str, Any]:
-        """librdkafka's, from the settings of edx-event-bus-kafka."""
+        """The configuration of librdkafka, from the settings of edx-event-bus-kafka."""
         found = {
             "bootstrap.servers": required("EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"),
             "group.id": self.consumer_group,
             "enable.auto.commit": False,
-            # Only emergencies: a connection that fails is told by an exception.
+            # Emergencies only: a failed connection raises an exception.
             "log_level": 0,
         }
         key, secret = (getattr(settings, f"EVENT_BUS_KAFKA_API_{part}", None) for part in ("KEY", "SECRET"))
@@ -62,7 +58,7 @@ def _positions(kafka: Any, consumer: Any, topic: str) -> list[Any]:
 
 
 def _lag(consumer: Any, position: Any) -> int:
-    """How many events are behind the group's position; all that there are where it has none yet."""
+    """The number of events behind the group's position; all events if it has no position yet."""
     first, end = consumer.get_watermark_offsets(position, timeout=TIMEOUT_SECS)
     # No position is a negative offset; that of events deleted since is before the first.
     return int(end - max(position.offset, first))

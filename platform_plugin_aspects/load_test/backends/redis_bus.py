@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .base import TIMEOUT_SECS, Backend, BackendError, full_topic, optional, required, unknown
+from .base import TIMEOUT_SECS, BackendError, EventBus, optional, required, unknown
 
 #: How many entries of a stream are behind an id. Redis does not always know: of a group whose position was set, which
 #: edx-event-bus-redis does when it starts, XINFO GROUPS says no lag until the group has read everything.
 COUNT_BEHIND = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+')"
 
 
-@dataclass(frozen=True)
-class RedisBus(Backend):
-    """A stream: {total_events, lag}. Lag includes events that a consumer has read but not acknowledged."""
+class RedisBus(EventBus):
+    """A stream."""
 
     name = "redis_bus"
-    topic: str
-    consumer_group: str
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{total_events, lag}. Lag includes events that a consumer has read but not acknowledged."""
         redis = optional("redis", "redis")
         options = {"socket_timeout": TIMEOUT_SECS, "socket_connect_timeout": TIMEOUT_SECS, "decode_responses": True}
         try:
             with redis.Redis.from_url(required("EVENT_BUS_REDIS_CONNECTION_URL"), **options) as client:
-                stream = full_topic(self.topic)
+                stream = self.full_topic
                 # A stream that nobody has written or read yet does not exist.
                 total = client.xlen(stream)
                 return {"total_events": total, "lag": self._lag(client, stream) if total else 0}

@@ -15,14 +15,14 @@ from .base import TIMEOUT_SECS, Backend, BackendError, unknown
 #: The count of a component from which events come: what a source took in, or what another component passed on.
 METRICS = {"Source": "receivedEventsTotal", "Transform": "sentEventsTotal", "Sink": "sentEventsTotal"}
 SENT = "sentEventsTotal"
-_INPUTS = "sources { componentId } transforms { componentId }"
-_KINDS = " ".join(
-    f"... on {kind} {{ metrics {{ {' '.join(f'{name} {{ {name} }}' for name in dict.fromkeys((metric, SENT)))} }} "
-    f"{'' if kind == 'Source' else _INPUTS} }}"
-    for kind, metric in METRICS.items()
-)
-#: Without a number of components, the API tells of ten.
-QUERY = f"{{ components(first: 1000) {{ edges {{ node {{ __typename componentId {_KINDS} }} }} }} }}"
+#: Without ``first``, the API lists ten components.
+QUERY = """
+query { components(first: 1000) { edges { node { __typename componentId
+  ...on Source { metrics { receivedEventsTotal { receivedEventsTotal } sentEventsTotal { sentEventsTotal } } }
+  ...on Transform { metrics { sentEventsTotal { sentEventsTotal } } sources { componentId } transforms { componentId } }
+  ...on Sink { metrics { sentEventsTotal { sentEventsTotal } } sources { componentId } transforms { componentId } }
+} } } }
+"""
 #: The sink of xAPI statements in the configuration by Tutor's plugin for Aspects.
 TUTOR_SINK = "clickhouse_xapi"
 
@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Vector(Backend):
-    """The events that came to its sinks and left them, since it started: {events_received, events_sent, lag}.
+    """Vector's sinks.
 
     ``vector_sink``: ids of the sinks that count; None: the sink of xAPI statements in Tutor's configuration, or all
     where there is none of that name. ``vector_source``: ids of the components that count as where events come from;
@@ -52,7 +52,7 @@ class Vector(Backend):
     vector_sink: list[str] | None
 
     def sample(self) -> dict[str, Any]:
-        """See Backend."""
+        """{events_received, events_sent, lag}: events that came to the sinks and left them, since Vector started."""
         components = self._components()
         for name in (*(self.vector_source or ()), *(self.vector_sink or ())):
             if name not in components:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from platform_plugin_aspects.load_test import platform
-from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN
+from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN
 
 #: The beginning of all usernames, as of other load tests.
 PREFIX = "lt_"

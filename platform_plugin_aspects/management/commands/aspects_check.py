@@ -18,7 +18,6 @@ from platform_plugin_aspects.management.options import (
     add_json_argument,
     add_reader_arguments,
     connection_from,
-    failures_as_command_errors,
     reader_options,
 )
 from platform_plugin_aspects.operations.doctor import SECTIONS, diagnose
@@ -36,11 +35,10 @@ class Command(AspectsCommand):
         "Find out why dashboards are empty: look at settings, sinks, ClickHouse, workers, deliveries and Superset, and "
         "say of each problem what to do. Writes nothing. Exit code 0: no problem, 1: problems, 2: a section crashed."
     )
-    # They are the first section.
+    # The first section runs them.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         titles = {title.lower(): title for title in SECTIONS}
         parser.add_argument(
             "--only",
@@ -57,11 +55,9 @@ class Command(AspectsCommand):
         add_reader_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         connection = None
         if any(options[name] is not None for name in CONNECTION_OPTIONS):
-            with failures_as_command_errors():
-                connection = connection_from(options)
+            connection = connection_from(options)
         sections = []
         for title, findings in diagnose(Examination(connection, **reader_options(options)), options["only"]):
             sections.append((title, findings))
@@ -88,7 +84,7 @@ class Command(AspectsCommand):
         for finding in findings:
             mark = finding.mark.ljust(WIDTH)
             styled = styles[finding.mark](mark) if finding.mark in styles else mark
-            # Coloured after the line is broken: what sets colours takes no room on the terminal.
+            # Coloured after the line is broken, because codes of colours take no room on the terminal.
             self.stdout.write(f"  {mark}  {printable(finding.text)}", partial(_with_style, mark, styled))
             if finding.remedy:
                 self.stdout.write(f"  {'':{WIDTH}}  -> {printable(finding.remedy)}")

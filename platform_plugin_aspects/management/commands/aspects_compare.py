@@ -8,22 +8,18 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
-from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.objects import (
+from platform_plugin_aspects.management.command import FAILURES, AspectsCommand, failure_text
+from platform_plugin_aspects.management.options import (
+    add_connection_arguments,
     add_even_if_off_argument,
+    add_json_argument,
     add_object_argument,
     chosen,
+    connection_from,
     is_several,
     names_of,
     parse_keys,
-)
-from platform_plugin_aspects.management.options import (
-    add_connection_arguments,
-    add_json_argument,
-    connection_from,
-    database_errors_as_command_errors,
     require_at_least,
 )
 from platform_plugin_aspects.operations.text import as_json, table
@@ -42,7 +38,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         add_object_argument(parser, "what to compare")
         parser.add_argument("--repair", action="store_true", help="write what is missing or stale, then compare again")
         parser.add_argument("--prune", action="store_true", help="with --repair: also delete what is extra")
@@ -55,7 +50,7 @@ class Command(AspectsCommand):
             type=float,
             default=1,
             metavar="SHARE",
-            help="look at this share of the ranges only, above 0 to 1 (default: 1)",
+            help="look only at this share of the ranges, above 0 to 1, but at one at least (default: 1)",
         )
         parser.add_argument(
             "--batch_size", type=int, metavar="N", help="objects per range (default: as many as the sink finds best)"
@@ -67,21 +62,19 @@ class Command(AspectsCommand):
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         try:
-            with database_errors_as_command_errors():
-                results = self._compare_all(options)
-        except (CommandError, Failure) as error:
-            raise CommandError(str(error), returncode=NOT_COMPARED) from None
+            results = self._compare_all(options)
+        except FAILURES as error:
+            raise CommandError(failure_text(error), returncode=NOT_COMPARED) from None
         if options["json"]:
-            self.stdout.write(as_json([_as_data(found, seconds) for found, seconds in results]))
+            self.stdout.write(as_json([_as_data(found) for found in results]))
         else:
             self._print(results, options["show"])
-            self.stdout.write(_conclusion([found for found, _seconds in results], options))
-        if not all(found.equal for found, _seconds in results):
+            self.stdout.write(_conclusion(results, options))
+        if not all(found.equal for found in results):
             sys.exit(DIFFERENT)
 
-    def _compare_all(self, options: dict[str, Any]) -> list[tuple[Comparison, float]]:
+    def _compare_all(self, options: dict[str, Any]) -> list[Comparison]:
         if options["prune"] and not options["repair"]:
             raise CommandError("--prune goes with --repair")
         if not 0 < options["sample"] <= 1:
@@ -99,13 +92,8 @@ class Command(AspectsCommand):
                 raise CommandError(f"{sink_class.name} has no rows of its own to compare")
             started = time.monotonic()
             found = self._compare(sink_class(connection), options)
-            results.append((found, time.monotonic() - started))
-        ranges = sum(found.ranges for found, _seconds in results)
-        if ranges and not any(found.compared for found, _seconds in results):
-            raise CommandError(
-                f"Nothing was compared: --sample {options['sample']} chose none of {ranges} ranges. Try again, or give "
-                "a larger share"
-            )
+            found.seconds = time.monotonic() - started
+            results.append(found)
         return results
 
     def _compare(self, sink: ModelBaseSink, options: dict[str, Any]) -> Comparison:
@@ -125,18 +113,18 @@ class Command(AspectsCommand):
             pruned = len(found.extra) if options["prune"] else 0
             self.stdout.write(f"{sink.name}: {wanted - len(outcome.rejected)} written, {pruned} deleted")
             for key, error in outcome.rejected.items():
-                self.stdout.write(f"{key} cannot be written: {error}")
+                self.stdout.write(f"{sink.name} {key} cannot be written: {error}")
         return look()
 
-    def _print(self, results: list[tuple[Comparison, float]], show: int) -> None:
+    def _print(self, results: list[Comparison], show: int) -> None:
         cells: list[tuple[object, ...]] = [("object", "objects", "ranges", *KINDS, "seconds")]
-        for found, seconds in results:
+        for found in results:
             counts = [len(getattr(found, kind)) for kind in KINDS]
             ranges = found.ranges if found.compared == found.ranges else f"{found.compared} of {found.ranges}"
-            cells.append((found.sink, found.objects, ranges, *counts, f"{seconds:.1f}"))
+            cells.append((found.sink, found.objects, ranges, *counts, f"{found.seconds:.1f}"))
         for line in table(cells, right=range(1, 7)):
             self.stdout.write(line)
-        for found, _seconds in results:
+        for found in results:
             for kind in KINDS:
                 keys = list(getattr(found, kind))
                 if keys:
@@ -170,7 +158,7 @@ def _conclusion(results: list[Comparison], options: dict[str, Any]) -> str:
     return f"different: {', and '.join(advice)}" if advice else "different"
 
 
-def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
+def _as_data(found: Comparison) -> dict[str, Any]:
     keys = {kind: [str(key) for key in getattr(found, kind)] for kind in KINDS}
     return {
         "object": found.sink,
@@ -179,6 +167,6 @@ def _as_data(found: Comparison, seconds: float) -> dict[str, Any]:
         "ranges_compared": found.compared,
         "ranges_opened": found.inspected,
         "equal": found.equal,
-        "seconds": round(seconds, 3),
+        "seconds": round(found.seconds, 3),
         **keys,
     }

@@ -10,29 +10,28 @@ from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.grants import grant_statements
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader, grant_statements
 from platform_plugin_aspects.clickhouse.schema import (
     Table,
     create_database_statement,
     create_missing,
     missing_and_drifted,
 )
+from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_reader_arguments,
     connection_from,
-    failures_as_command_errors,
     reader_options,
 )
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.sinks.registry import relations_of_boards, tables_by_database
+from platform_plugin_aspects.sinks.registry import relations_of_boards
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 
 class Command(AspectsCommand):
-    """Makes what is missing, alters and drops nothing; exit code 1 when a table is not as it should be."""
+    """Creates missing tables, alters and drops nothing; exit code 1 when a table differs from the plugin's."""
 
     help = (
         "Create the databases and the tables of the plugin in ClickHouse, where they do not exist. Nothing is altered "
@@ -41,7 +40,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         add_connection_arguments(parser)
         add_reader_arguments(parser)
         parser.add_argument(
@@ -58,29 +56,27 @@ class Command(AspectsCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         cluster = options["cluster"]
         if cluster is None:
             cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
-        with failures_as_command_errors():
-            connection = connection_from(options)
-            if options["print_grants"]:
-                reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
-                self._print_grants(connection, reader, cluster)
-                return
-            if any(reader_options(options).values()):
-                raise CommandError("--reader_username and --reader_password need --print-grants")
-            wanted = missing = 0
-            differences: list[str] = []
-            for place, some in tables_by_database(connection).items():
-                made, differing = self._create(get_client(place), some, cluster, dry_run=options["dry_run"])
-                wanted += len(some)
-                missing += len(made)
-                if differing:
-                    listed = "\n".join(f"  {difference}" for difference in differing)
-                    differences.append(
-                        f"Tables in {place.database} that the plugin did not alter, and that differ:\n{listed}"
-                    )
+        connection = connection_from(options)
+        if options["print_grants"]:
+            reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
+            self._print_grants(connection, reader, cluster)
+            return
+        if any(reader_options(options).values()):
+            raise CommandError("--reader_username and --reader_password need --print-grants")
+        wanted = missing = 0
+        differences: list[str] = []
+        for place, some in tables_by_database(connection).items():
+            made, differing = self._create(get_client(place), some, cluster, dry_run=options["dry_run"])
+            wanted += len(some)
+            missing += len(made)
+            if differing:
+                listed = "\n".join(f"  {difference}" for difference in differing)
+                differences.append(
+                    f"Tables in {place.database} that the plugin did not alter, and that differ:\n{listed}"
+                )
         self.stdout.write(
             f"{missing} tables {'missing' if options['dry_run'] else 'created'}, {wanted - missing} there already"
         )

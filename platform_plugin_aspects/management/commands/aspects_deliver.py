@@ -17,7 +17,6 @@ from platform_plugin_aspects.delivery.pending import kind_of
 from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.options import database_errors_as_command_errors
 from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
@@ -25,7 +24,7 @@ from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import sinks
 
-#: How long to wait for a worker that is delivering a sink, and how often to look, in seconds.
+#: The longest wait for a worker that is delivering a sink, and the pause between two looks, in seconds.
 PATIENCE_SECS = 60
 LOOK_SECS = 0.5
 
@@ -40,7 +39,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "--object",
             nargs="+",
@@ -59,26 +57,24 @@ class Command(AspectsCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         names, retry = options["object"], options["retry_failed"]
-        with database_errors_as_command_errors():
-            if options["forget"]:
-                if names or retry:
-                    raise CommandError("--forget delivers nothing: give it alone")
-                # A terminal's bytes that are not text cannot be searched for.
-                self._forget(*map(whole, options["forget"]))
-                return
-            known = sinks()
-            unknown = [name for name in names or () if name not in known]
-            if unknown:
-                raise CommandError(f"There is no sink {unknown[0]!r}: choose among {', '.join(known)}")
-            try:
-                self._deliver_all([name for name in known if name in (names or known)], retry)
-            except KeyboardInterrupt:
-                raise CommandError("Stopped; what is not delivered is kept", returncode=INTERRUPTED) from None
+        if options["forget"]:
+            if names or retry:
+                raise CommandError("--forget delivers nothing: give it alone")
+            # A terminal's bytes that are not text cannot be searched for.
+            self._forget(*map(whole, options["forget"]))
+            return
+        known = sinks()
+        unknown = [name for name in names or () if name not in known]
+        if unknown:
+            raise CommandError(f"There is no sink {unknown[0]!r}: choose among {', '.join(known)}")
+        try:
+            self._deliver_all([name for name in known if name in (names or known)], retry)
+        except KeyboardInterrupt:
+            raise CommandError("Stopped; what is not delivered is kept", returncode=INTERRUPTED) from None
 
     def _deliver_all(self, names: Sequence[str], retry: bool) -> None:
-        """Deliver these sinks in this order, for what one delivers may be recorded for the next."""
+        """Deliver these sinks in this order, because delivering one may record changes of the next."""
         width = max(map(len, names))
         stuck = set()
         for name in names:

@@ -19,12 +19,10 @@ from tqdm import tqdm
 from platform_plugin_aspects.load_test import platform
 from platform_plugin_aspects.load_test.journeys.people import PREFIX
 from platform_plugin_aspects.load_test.journeys.run import Request, Result, choose, run
-from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN
+from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.objects import add_even_if_off_argument
 from platform_plugin_aspects.management.options import (
-    database_errors_as_command_errors,
-    failures_as_command_errors,
+    add_even_if_off_argument,
     moment,
     require_at_least,
 )
@@ -54,7 +52,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument("--learners", type=int, default=100, metavar="N", help="learners (default: 100)")
         parser.add_argument("--courses", type=int, default=1, metavar="N", help="the first N courses (default: 1)")
         parser.add_argument("--course", nargs="+", default=[], metavar="KEY", help="these courses, whatever --courses")
@@ -68,9 +65,8 @@ class Command(AspectsCommand):
         add_even_if_off_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         end = _refuse(options)
-        with failures_as_command_errors(), database_errors_as_command_errors(), _account_errors():
+        with _account_errors():
             structures = choose(options["courses"], map(_course_key, options["course"]))
             _refuse_courses(structures, options)
             request = Request(structures, options["learners"], options["seed"], end, options["days"])

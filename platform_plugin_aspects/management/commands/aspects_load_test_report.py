@@ -12,12 +12,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.report import Report, about, listing, make_report, table
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.options import (
-    add_connection_arguments,
-    add_json_argument,
-    connection_from,
-    failures_as_command_errors,
-)
+from platform_plugin_aspects.management.options import add_connection_arguments, add_json_argument, connection_from
 from platform_plugin_aspects.operations import text
 
 #: How many runs are listed.
@@ -33,20 +28,17 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument("run_ids", nargs="*", metavar="run_id", help="run of load_test_tracking_events")
         parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts, whole in this file")
         add_json_argument(parser)
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         run_ids = list(dict.fromkeys(options["run_ids"]))
         if options["html"] and not run_ids:
             raise CommandError("--html needs the ids of the runs to show: without any, the latest are listed")
-        with failures_as_command_errors():
-            client = get_client(connection_from(options))
-            found = [_loaded(client, run_id) for run_id in run_ids] if run_ids else runs.latest(client, LATEST)
+        client = get_client(connection_from(options))
+        found = [_loaded(client, run_id) for run_id in run_ids] if run_ids else runs.latest(client, LATEST)
         if run_ids:
             self._report([make_report(run) for run in found], options)
         elif options["json"]:
@@ -89,8 +81,7 @@ def _loaded(client: ClickHouse, run_id: str) -> runs.Run:
 
 def _write_page(path: Path, reports: Sequence[Report]) -> None:
     try:
-        from platform_plugin_aspects.load_test.charts import MOST_RUNS
-        from platform_plugin_aspects.load_test.page import page
+        from platform_plugin_aspects.load_test.page import MOST_RUNS, page
     except ModuleNotFoundError as error:
         raise CommandError(
             f'{error.name} is not installed, which draws the charts: pip install "platform-plugin-aspects[report]"'

@@ -27,8 +27,7 @@ from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.management import load_progress
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.load_progress import LoadProgress
-from platform_plugin_aspects.management.objects import add_even_if_off_argument
-from platform_plugin_aspects.management.options import failures_as_command_errors, moment, require_at_least
+from platform_plugin_aspects.management.options import add_even_if_off_argument, moment, require_at_least
 from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, why_off
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
@@ -49,7 +48,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "files",
             nargs="+",
@@ -79,11 +77,9 @@ class Command(AspectsCommand):
         pace.add_argument("--no-progress", action="store_true", help="show no bar and no lines of progress")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         choice = Choice(moment(options, "since"), moment(options, "until"), options["dry_run"])
         _refuse(options, choice)
-        with failures_as_command_errors():
-            sink = StatementSink()
+        sink = StatementSink()
         shown = not options["no_progress"]
         progress = LoadProgress(
             self.stdout, bar=self.stderr.isatty() and shown, lines=not self.stderr.isatty() and shown

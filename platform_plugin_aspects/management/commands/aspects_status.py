@@ -16,11 +16,7 @@ from django.utils import timezone
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.options import (
-    add_json_argument,
-    database_errors_as_command_errors,
-    require_at_least,
-)
+from platform_plugin_aspects.management.options import add_json_argument, require_at_least
 from platform_plugin_aspects.operations.doctor.findings import manage
 from platform_plugin_aspects.operations.status import SHOWN, SinkStatus, sink_statuses
 from platform_plugin_aspects.operations.text import Verbatim, as_json, duration, fit, printable, table
@@ -42,7 +38,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "--watch",
             nargs="?",
@@ -61,25 +56,23 @@ class Command(AspectsCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         watch, show = options["watch"], options["show"]
         if watch is not None and not 0 < watch < math.inf:
             raise CommandError(f"--watch {watch}: it must be a number of seconds above 0")
         if watch is not None and options["json"]:
             raise CommandError("--watch is for people, --json for machines: leave one of them out")
         require_at_least(options, show=0)
-        with database_errors_as_command_errors():
-            if options["json"]:
-                data = {
-                    "at": timezone.now(),
-                    "sinks": [asdict(status) for status in sink_statuses(show)],
-                    "backfills": [asdict(found) for found in unfinished_backfills()],
-                }
-                self.stdout.write(as_json(data))
-            elif watch is None:
-                self.stdout.write(_report(show))
-            else:
-                self._watch(watch, show)
+        if options["json"]:
+            data = {
+                "at": timezone.now(),
+                "sinks": [asdict(status) for status in sink_statuses(show)],
+                "backfills": [asdict(found) for found in unfinished_backfills()],
+            }
+            self.stdout.write(as_json(data))
+        elif watch is None:
+            self.stdout.write(_report(show))
+        else:
+            self._watch(watch, show)
 
     def _watch(self, seconds: float, show: int) -> None:
         terminal = self.stdout.isatty()
@@ -154,7 +147,7 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
 
 
 def _backfills(now: datetime) -> Iterator[str]:
-    """Backfills that have not come to their end, and how to resume them."""
+    """Unfinished backfills, and how to resume them."""
     for found in unfinished_backfills():
         pieces = f"{found.done} of {found.pieces} pieces done, " if found.pieces > 1 else ""
         why = f": {found.message}" if found.message else ""

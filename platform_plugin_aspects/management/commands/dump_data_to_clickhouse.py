@@ -3,55 +3,65 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.delivery.backfill import ranges
+from platform_plugin_aspects.delivery.backfill.ranges import (
+    Status,
+    Summary,
+    Walk,
+    plan,
+    save_ranges,
+    saved_ranges,
+    summary_of,
+)
 from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
-from platform_plugin_aspects.delivery.backfill.summary import Summary, summary_of
-from platform_plugin_aspects.delivery.backfill.walk import Walk
-from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.management import report
-from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, distribute, require_workers
-from platform_plugin_aspects.management.objects import (
+from platform_plugin_aspects.management.command import FAILURES, AspectsCommand, failure_text
+from platform_plugin_aspects.management.distribute import PIECES_PER_WORKER, Distribution, require_workers
+from platform_plugin_aspects.management.options import (
+    add_connection_arguments,
     add_even_if_off_argument,
     add_object_argument,
     is_several,
 )
-from platform_plugin_aspects.management.options import add_connection_arguments, failures_as_command_errors
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.management.request import DEFAULT_WORKERS, Request
 from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
 
+#: Errors that end a backfill early.
+ENDS: tuple[type[Exception], ...] = (*FAILURES, LeaseLost, ValueError)
 #: Keys that are named in the last message, at most.
 SHOWN = 10
 
 
 @dataclass
 class _Run:
-    """The backfill of one object: its ranges, whether their progress is saved, and its result."""
+    """The backfill of one object: its ranges, whether their progress is saved, and its result.
+
+    ``began``: whether there is something to report. ``seconds``: how long workers took together.
+    """
 
     sink: BaseSink
     ranges: list[BackfillRange]
     saved: bool
     began: bool = False
-    summary: Summary = field(default_factory=Summary)
+    seconds: float | None = None
     missing: list[str] = field(default_factory=list)
 
     @property
-    def finished(self) -> bool:
-        return all(row.status == ranges.Status.DONE for row in self.ranges)
+    def summary(self) -> Summary:
+        summary = summary_of(self.ranges)
+        return summary if self.seconds is None else replace(summary, seconds=self.seconds)
 
     @property
-    def failed(self) -> list[BackfillRange]:
-        return [row for row in self.ranges if row.status == ranges.Status.FAILED]
+    def finished(self) -> bool:
+        return all(row.status == Status.DONE for row in self.ranges)
 
 
 class Command(AspectsCommand):
@@ -59,11 +69,11 @@ class Command(AspectsCommand):
 
     help = (
         "Write existing objects of edx-platform to ClickHouse. Courses are written if they were published since their "
-        "last dump, other objects always. Ctrl-C ends after the current insert; --resume continues."
+        "last dump, other objects always. Ctrl-C ends after the current insert; --resume continues. While ClickHouse "
+        "is away, the backfill waits for it, unless ClickHouse has not answered any insert yet: then it ends at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         add_object_argument(parser, "what to backfill")
         which = parser.add_argument_group("Which objects")
         which.add_argument(
@@ -109,7 +119,6 @@ class Command(AspectsCommand):
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         request = Request.parse(options, self.stdout.write)
         progress = Progress(
             self.stdout,
@@ -118,37 +127,33 @@ class Command(AspectsCommand):
             talkative=options["verbosity"] >= 2,
         )
         if request.workers and request.walks:
-            with failures_as_command_errors():
-                require_workers(request.connection)
-        try:
-            runs = [self._run(sink, walk, request) for sink, walk in request.walks]
-            with progress:
-                problem = self._walk(runs, request, progress)
-        except PLATFORM_FAULTS as error:
-            raise CommandError(f"The platform's database failed ({type(error).__name__}): {error}") from None
+            require_workers(request.connection)
+        runs = [self._run(sink, walk, request) for sink, walk in request.walks]
+        with progress:
+            problem = self._walk(runs, request, progress)
         self._report(runs, request)
         self._end(runs, problem, progress.stopping, request)
 
     def _run(self, sink: BaseSink, walk: Walk, request: Request) -> _Run:
         """The backfill of a sink: a new one, or the last one if it is resumed."""
         if request.resume:
-            found = list(ranges.saved_ranges(sink))
+            found = list(saved_ranges(sink))
             if found:
                 for row in found:
                     row.options |= walk.to_json()
                     if request.dry_run:
                         row.pk = None
-                    elif row.status != ranges.Status.DONE:
+                    elif row.status != Status.DONE:
                         row.save(update_fields=["options"])
                 return _Run(sink, found, saved=not request.dry_run)
             self.stdout.write(f"{sink.name}: there is no backfill to resume: a new one begins")
-        planned = ranges.plan(sink, walk.to_json(), walk.after, request.workers * PIECES_PER_WORKER or 1)
+        planned = plan(sink, walk, request.workers * PIECES_PER_WORKER or 1)
         if request.saves:
-            rows = (row for row in ranges.saved_ranges(sink) if row.status != ranges.Status.DONE)
+            rows = (row for row in saved_ranges(sink) if row.status != Status.DONE)
             given_up = summary_of(rows).last_key
             if given_up is not None:
                 self.stdout.write(f"{sink.name}: an earlier backfill, which ended at {given_up}, is given up")
-            ranges.save_ranges(sink, planned)
+            save_ranges(sink, planned)
         return _Run(sink, planned, saved=request.saves)
 
     def _walk(self, runs: list[_Run], request: Request, progress: Progress) -> str | None:
@@ -157,40 +162,41 @@ class Command(AspectsCommand):
         for run in runs:
             if progress.stopping:
                 return None
-            run.began = True
             if run.finished:
                 ended = max(row.updated_at for row in run.ranges).astimezone(UTC)
-                progress.tell(f"{run.sink.name}: the last backfill finished at {ended:%Y-%m-%d %H:%M} UTC")
-                run.summary = summary_of(run.ranges)
+                said = f"the last backfill finished at {ended:%Y-%m-%d %H:%M} UTC: there is nothing to resume"
+                progress.tell(f"{run.sink.name}: {said}")
+                # Objects that could not be written are not done.
+                run.began = run.summary.rejected > 0
                 continue
+            run.began = True
             started = time.monotonic()
             try:
                 if request.workers:
-                    run.ranges = distribute(run.sink, request.workers, progress)
+                    Distribution(run.sink, run.ranges, request.workers, progress).run()
                     continue
                 progress.begin(run.sink, run.ranges)
                 for row in run.ranges:
-                    if row.status != ranges.Status.DONE and not progress.stopping:
+                    if row.status != Status.DONE and not progress.stopping:
                         # The command retries once ClickHouse has answered an insert.
                         summary = walk_range(row, request.connection, progress, patient=answered)
                         answered |= summary.answered
                         run.missing += summary.missing
-            except PLATFORM_FAULTS as error:
-                return f"The platform's database failed ({type(error).__name__}): {error}"
-            except (CommandError, Failure, LeaseLost, ValueError) as error:
-                if request.workers:
-                    _refresh(run)
-                return str(error)
+            except ENDS as error:
+                # A refusal is reported by its message alone.
+                run.began = run.summary.last_key is not None
+                return failure_text(error)
             finally:
                 progress.end()
-                run.summary = summary_of(run.ranges)
                 if request.workers:
-                    run.summary.seconds = time.monotonic() - started
+                    run.seconds = time.monotonic() - started
         return None
 
     def _report(self, runs: list[_Run], request: Request) -> None:
         """Print the counts, and the objects that cannot be written."""
         summaries = {run.sink.name: run.summary for run in runs if run.began}
+        if not summaries:
+            return
         if is_several(request.names):
             lines = report.table(summaries, request.dry_run)
         else:
@@ -200,23 +206,26 @@ class Command(AspectsCommand):
 
     def _end(self, runs: list[_Run], problem: str | None, stopping: bool, request: Request) -> None:
         """Raise CommandError, with the command that continues, unless everything was written."""
-        failed = [row for run in runs for row in run.failed if run.saved and request.workers]
         unfinished = [run for run in runs if not run.finished]
+        rows = [row for run in runs for row in run.ranges]
+        returncode = 1
+        if problem is None and unfinished:
+            failed = [row for row in rows if row.status == Status.FAILED] if request.workers else []
+            if failed:
+                listed = "".join(f"\n  {row.sink}{row.bounds}: {row.message}" for row in failed)
+                problem = f"{len(failed)} of {len(rows)} pieces failed:{listed}\nThey are not done"
+            else:
+                problem = "Stopped"
+                returncode = INTERRUPTED if stopping else 1
         if problem is not None:
-            pass
-        elif failed:
-            listed = "".join(f"\n  {row.sink}{row.bounds}: {row.message}" for row in failed)
-            problem = (
-                f"{len(failed)} of {sum(len(run.ranges) for run in runs)} pieces failed:{listed}\nThey are not done"
-            )
-        elif unfinished:
-            problem = "Stopped"
-        if problem is not None:
-            how = _how_to_go_on(unfinished, request)
-            stopped = stopping and problem == "Stopped"
-            raise CommandError(f"{problem}{how}", returncode=INTERRUPTED if stopped else 1) from None
+            began = any(row.last_key or row.status == Status.DONE for row in rows)
+            if not (began or request.resume or request.workers):
+                # There is nothing to resume.
+                BackfillRange.objects.filter(pk__in=[row.pk for row in rows]).delete()
+                unfinished = []
+            raise CommandError(f"{problem}{_how_to_go_on(unfinished, request)}", returncode=returncode) from None
         problems = []
-        rejected = sum(run.summary.rejected for run in runs)
+        rejected = sum(run.summary.rejected for run in runs if run.began)
         if rejected:
             problems.append(f"{rejected} objects could not be written; they are named above")
         missing = sorted(key for run in runs for key in run.missing)
@@ -228,22 +237,16 @@ class Command(AspectsCommand):
             raise CommandError("\n".join(problems))
 
 
-def _refresh(run: _Run) -> None:
-    """Read the progress that workers have noted, of the ranges that still exist."""
-    rows = {row.pk: row for row in ranges.saved_ranges(run.sink)}
-    run.ranges = [rows.get(row.pk, row) for row in run.ranges]
-
-
 def _how_to_go_on(unfinished: list[_Run], request: Request) -> str:
     """The end of the message: the command line that continues; empty if that is the same one again."""
     if request.dry_run or not unfinished:
         return ""
     current, *rest = unfinished
-    last_key = current.summary.last_key
-    if last_key is None and not rest and not request.workers:
+    done = current.summary
+    if done.last_key is None and not rest and not request.workers:
         return ""
     if current.saved:
         return f"; resume with: {request.command_to_resume()}"
-    how = request.command_after(current.sink, last_key, current.summary.objects)
+    how = request.command_after(current.sink, done.last_key, done.objects)
     others = ", ".join(run.sink.name for run in rest)
     return f"; resume with: {how}" + (f" and then with {others}" if others else "")

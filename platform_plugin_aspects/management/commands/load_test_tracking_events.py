@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,15 +14,9 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.load_test import platform, runs
-from platform_plugin_aspects.load_test.people import EMAIL_DOMAIN, SHORT, Course, make_course
-from platform_plugin_aspects.load_test.traffic import Traffic
+from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN, SHORT, Course, Traffic, make_course
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.options import (
-    add_connection_arguments,
-    connection_from,
-    failures_as_command_errors,
-    require_at_least,
-)
+from platform_plugin_aspects.management.options import add_connection_arguments, connection_from, require_at_least
 from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
 
 #: The advice about a field of the registration that edx-platform refuses.
@@ -30,12 +25,6 @@ REMEDIES = {
     "email": f"REGISTRATION_EMAIL_PATTERNS_ALLOWED must allow addresses at {EMAIL_DOMAIN}",
 }
 ALLOW = "the feature ALLOW_PUBLIC_ACCOUNT_CREATION must be on"
-
-
-class EventAtHand(Stoppable):
-    """Ends the load test after an event."""
-
-    current = "the current event"
 
 
 class Command(AspectsCommand):
@@ -49,7 +38,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument("--num_users", type=int, default=10, metavar="N", help="learners to make (default: 10)")
         parser.add_argument(
             "--username_prefix", default="lt_", metavar="TEXT", help='beginning of all usernames (default: "lt_")'
@@ -72,17 +60,16 @@ class Command(AspectsCommand):
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         _refuse(options)
-        with failures_as_command_errors("; nothing was made"):
+        with failures_with("; nothing was made"):
             client = get_client(connection_from(options))
             runs.check(client)
         run_id = str(uuid.uuid4())
         course = _make_course(run_id, options)
         # Between the start and the end nothing is written to the terminal: that may be gone, and the end is recorded.
         self.stdout.write(f"run {run_id}: {options['num_users']} learners of {course.key}")
-        with EventAtHand() as stop:
-            with failures_as_command_errors(f"; no event was sent, but {course.key} and its users were made"):
+        with Stoppable("the current event") as stop:
+            with failures_with(f"; no event was sent, but {course.key} and its users were made"):
                 runs.start(
                     client,
                     run_id,
@@ -103,7 +90,7 @@ class Command(AspectsCommand):
         stop: Stoppable,
         options: Mapping[str, Any],
     ) -> None:
-        """Send the events and record the end, whatever happens; CommandError unless all went as it was asked for.
+        """Send the events and record the end, whatever happens; CommandError unless all were sent and recorded.
 
         ``started_at``: what ClickHouse's clock shows now.
         """
@@ -130,8 +117,17 @@ class Command(AspectsCommand):
             raise CommandError(f"Stopped before {options['num_events']} events were sent", returncode=INTERRUPTED)
 
 
+@contextmanager
+def failures_with(advice: str) -> Iterator[None]:
+    """Add advice to the message of a failure of ClickHouse."""
+    try:
+        yield
+    except Failure as failure:
+        raise CommandError(f"{failure}{advice}") from None
+
+
 def _refuse(options: Mapping[str, Any]) -> None:
-    """Raise CommandError where there is no load test to be had, or for invalid options."""
+    """Raise CommandError outside of Studio, for invalid options, and without --yes on a real site."""
     if not platform.is_studio():
         raise CommandError(
             "The load test makes a course: run it in edx-platform's Studio, `manage.py cms load_test_tracking_events`"
@@ -160,7 +156,7 @@ def _make_course(run_id: str, options: Mapping[str, Any]) -> Course:
 
 
 def _send(traffic: Traffic, stop: Stoppable, options: Mapping[str, Any]) -> None:
-    """Send events until it is enough."""
+    """Send the requested number of events, or events until the command is to stop."""
     while not stop.wants_to_stop():
         traffic.send()
         if traffic.sent == options["num_events"] and not options["run_until_killed"]:

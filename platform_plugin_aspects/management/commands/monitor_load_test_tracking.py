@@ -12,12 +12,7 @@ from platform_plugin_aspects.load_test.backends.vector import TUTOR_SINK
 from platform_plugin_aspects.load_test.monitor import Monitor, TooLate
 from platform_plugin_aspects.load_test.records import excerpt
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.options import (
-    add_connection_arguments,
-    connection_from,
-    failures_as_command_errors,
-    require_at_least,
-)
+from platform_plugin_aspects.management.options import add_connection_arguments, connection_from, require_at_least
 from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.operations.text import printable
 
@@ -28,10 +23,8 @@ LEAST_SLEEP_SECS = 1
 class Screen(Stoppable):
     """Shows what the monitor tells; Ctrl-C and SIGTERM end it."""
 
-    current = "the current sample"
-
     def __init__(self, stdout: OutputWrapper):
-        super().__init__()
+        super().__init__("the current sample")
         self.stdout = stdout
 
     def tell(self, line: str) -> None:
@@ -49,7 +42,6 @@ class Command(AspectsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "--backend",
             choices=list(BACKENDS),
@@ -106,12 +98,11 @@ class Command(AspectsCommand):
         add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
         require_at_least(options, sleep_time=LEAST_SLEEP_SECS)
         interval = options["sleep_time"]
         backend = BACKENDS[options["backend"]].from_options(options)
         try:
-            with failures_as_command_errors(), Screen(self.stdout) as screen:
+            with Screen(self.stdout) as screen:
                 self._monitor(Monitor(get_client(connection_from(options)), backend, interval, screen))
         except (BackendError, TooLate) as error:
             raise CommandError(str(error)) from None

@@ -1,9 +1,9 @@
-"""Django system checks: what is set up wrongly is said at start-up, and not found out by missing data.
+"""Django system checks: they report wrong settings at start-up, before data is missing.
 
 They look at settings and at importable names only: no database, no network.
 """
 
-from platform_plugin_aspects.operations.checks import events, filters, names, old_sinks, sinks, superset, unusable_sinks
-from platform_plugin_aspects.operations.checks.tag import TAG
+from platform_plugin_aspects.operations.checks import events, filters, names, sinks, superset
+from platform_plugin_aspects.operations.checks.check import CHECKS, TAG, valid
 
-__all__ = ["TAG", "events", "filters", "names", "old_sinks", "sinks", "superset", "unusable_sinks"]
+__all__ = ["CHECKS", "TAG", "events", "filters", "names", "sinks", "superset", "valid"]

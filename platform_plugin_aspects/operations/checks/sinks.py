@@ -2,58 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import triggers
-from platform_plugin_aspects.operations.checks.spelling import closest, suggestion
-from platform_plugin_aspects.operations.checks.tag import TAG
-from platform_plugin_aspects.settings import common
+from platform_plugin_aspects.operations.checks.check import check, refusals, valid
+from platform_plugin_aspects.sinks import BaseSink
 from platform_plugin_aspects.sinks.personal_data import personal_tables
-from platform_plugin_aspects.sinks.registry import extra_sinks, sinks, tables
+from platform_plugin_aspects.sinks.registry import Invalid, extra_sinks, sinks
 
 DAY_SECS = 24 * 3600
+#: Class attributes of sinks of version 2 that mean nothing in version 3.
+OLD_ATTRIBUTES = ("clickhouse_table_name", "unique_key", "timestamp_field", "serializer_class", "pk_format")
 
 
-@register(TAG)
-def check_clickhouse_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E001: EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG is valid."""
-    try:
-        Connection.from_settings()
-    except Misconfigured as error:
-        return [
-            Error(
-                str(error),
-                hint="Correct EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG.",
-                id="platform_plugin_aspects.E001",
+@check("E001", "Correct EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG.")
+def check_clickhouse_settings() -> Iterator[str]:
+    """EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG is valid."""
+    yield from refusals(Connection.from_settings)
+
+
+@check("E006", "Correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG.")
+def check_model_config() -> Iterator[str]:
+    """EVENT_SINK_CLICKHOUSE_MODEL_CONFIG is a mapping."""
+    if not isinstance(settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG, Mapping):
+        yield "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG must be a mapping of names to {module, model}."
+
+
+@check("E007", "Correct EVENT_SINK_CLICKHOUSE_PII_MODELS.")
+def check_pii_models() -> Iterator[str]:
+    """EVENT_SINK_CLICKHOUSE_PII_MODELS is a list."""
+    if valid(personal_tables) is None:
+        yield "EVENT_SINK_CLICKHOUSE_PII_MODELS must be a list of tables."
+
+
+@check("E008")
+def check_seconds() -> Iterator[tuple[str, str]]:
+    """EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS and EVENT_SINK_CLICKHOUSE_SWEEP_SECS are at most a day."""
+    for name in ("EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS", "EVENT_SINK_CLICKHOUSE_SWEEP_SECS"):
+        value = getattr(settings, name)
+        # True is an int, too.
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= DAY_SECS:
+            yield f"{name} must be a number of seconds, 0 to {DAY_SECS}, without quotes.", f"Correct {name}."
+
+
+@check("W020", "List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, named unlike others.")
+def check_extra_sinks() -> Iterator[str]:
+    """Each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
+    for entry in extra_sinks():
+        if isinstance(entry, Invalid):
+            yield f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {entry.path} cannot be used: {entry.why}"
+
+
+@check(
+    "W024",
+    "Declare its columns instead and list it in EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: see the how-to "
+    '"Port a sink of version 2".',
+)
+def check_old_sinks() -> Iterator[str]:
+    """No entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS, and no sink class that is loaded, is one of version 2."""
+    listed = [entry.found if isinstance(entry, Invalid) else entry for entry in extra_sinks()]
+    for kind in dict.fromkeys((*filter(inspect.isclass, listed), *_subclasses(BaseSink))):
+        attributes = [name for name in OLD_ATTRIBUTES if any(name in vars(base) for base in kind.__mro__)]
+        if attributes:
+            yield (
+                f"{kind.__module__}.{kind.__qualname__} is a sink of version 2: {', '.join(attributes)} have no effect."
             )
-        ]
-    return []
 
 
-@register(TAG)
-def check_extra_sinks(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W020: each entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS is a sink."""
-    return [
-        Warning(
-            f"EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: {path} cannot be used: {found}",
-            hint="List dotted paths of subclasses of platform_plugin_aspects.sinks.ModelBaseSink, named unlike others.",
-            id="platform_plugin_aspects.W020",
-        )
-        for path, found in extra_sinks()
-        if isinstance(found, str)
-    ]
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    """All subclasses that are loaded. Version 2 found sinks in this way, without a list of them."""
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
-@register(TAG)
-def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W001: each model that a sink which is set to on reads, and what it listens to, exists in this release."""
+@check("W025")
+def check_usable() -> Iterator[tuple[str, str]]:
+    """Each sink that is set on can be used; that of xAPI statements needs edx-event-routing-backends."""
+    for sink in sinks().values():
+        unusable = sink.why_unusable() if sink.is_set_on() else ""
+        if unusable:
+            why, _, remedy = unusable.partition(": ")
+            yield (
+                f"{sink.setting()} is True, but the sink {sink.name} is off: {why}.",
+                f"{remedy[:1].upper()}{remedy[1:]}.",
+            )
+
+
+@check("W001", "Run this version of the plugin on the releases it supports, or correct the setting.")
+def check_receivers() -> Iterator[str]:
+    """Each model that a sink which is set to on reads, and what it listens to, exists in this release."""
     missing: dict[str, list[str]] = {}
     known = sinks()
     for sink in known.values():
@@ -66,108 +110,5 @@ def check_receivers(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             missing.setdefault(trigger.signal, []).append(trigger.sink)
         if trigger.sender and edx_platform.get_model(trigger.sender) is None:
             missing.setdefault(f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{trigger.sender!r}]", []).append(trigger.sink)
-    return [
-        Warning(
-            f"{path} does not exist: changes that it announces do not reach {', '.join(dict.fromkeys(names))}.",
-            hint="Run this version of the plugin on the releases it supports, or correct the setting.",
-            id="platform_plugin_aspects.W001",
-        )
-        for path, names in missing.items()
-    ]
-
-
-@register(TAG)
-def check_enabled(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W005: each EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED is of a sink's model, and True or False."""
-    found: list[CheckMessage] = []
-    known = {sink.setting() for sink in sinks().values()}
-    for name in dir(settings):
-        if not (name.startswith("EVENT_SINK_CLICKHOUSE_") and name.endswith("_ENABLED")):
-            continue
-        value = getattr(settings, name)
-        if name not in known:
-            problem, hint = "is of no sink", suggestion(name, known)
-        elif not isinstance(value, bool):
-            problem, hint = f"is {value!r}, which does not turn the sink on", "Set it to True or False, without quotes."
-        else:
-            continue
-        found.append(Warning(f"{name} {problem}.", hint=hint, id="platform_plugin_aspects.W005"))
-    return found
-
-
-@register(TAG)
-def check_model_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E006: EVENT_SINK_CLICKHOUSE_MODEL_CONFIG is a mapping.
-
-    W006: each name in EVENT_SINK_CLICKHOUSE_MODEL_CONFIG is one that the plugin or a sink asks for.
-    """
-    configured = settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG
-    if not isinstance(configured, Mapping):
-        return [
-            _of_wrong_shape(
-                "EVENT_SINK_CLICKHOUSE_MODEL_CONFIG",
-                "a mapping of names to {module, model}",
-                id="platform_plugin_aspects.E006",
-            )
-        ]
-    known = {*common.defaults()["EVENT_SINK_CLICKHOUSE_MODEL_CONFIG"], *(sink.model for sink in sinks().values())}
-    return [
-        Warning(
-            f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{name!r}] is of no sink.",
-            hint=suggestion(name, known),
-            id="platform_plugin_aspects.W006",
-        )
-        for name in configured
-        if name not in known
-    ]
-
-
-@register(TAG)
-def check_pii_models(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E007: EVENT_SINK_CLICKHOUSE_PII_MODELS is a list.
-
-    W010: no name in EVENT_SINK_CLICKHOUSE_PII_MODELS is nearly that of a table of the plugin. Names that are quite
-    different may be tables of others, and "auth_user", which Tutor lists, is that of a model.
-    """
-    try:
-        configured = personal_tables()
-    except Misconfigured:
-        return [
-            _of_wrong_shape("EVENT_SINK_CLICKHOUSE_PII_MODELS", "a list of tables", id="platform_plugin_aspects.E007")
-        ]
-    known = {table.name for table in tables()}
-    return [
-        Warning(
-            f"EVENT_SINK_CLICKHOUSE_PII_MODELS names {name!r}, which is not a table of this plugin: unless ClickHouse "
-            "has such a table, retirements and profiles are not delivered.",
-            hint=suggestion(_plain(name), known),
-            id="platform_plugin_aspects.W010",
-        )
-        for name in configured
-        if name not in known and closest(_plain(name), known)
-    ]
-
-
-def _plain(name: str) -> str:
-    """The name of a table as ClickHouse writes it: without the database, quotes and capitals."""
-    return name.rpartition(".")[2].strip('`" ').lower()
-
-
-@register(TAG)
-def check_seconds(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """E008: EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS and EVENT_SINK_CLICKHOUSE_SWEEP_SECS are at most a day."""
-    shape = f"a number of seconds, 0 to {DAY_SECS}, without quotes"
-    return [
-        _of_wrong_shape(name, shape, id="platform_plugin_aspects.E008")
-        for name in ("EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS", "EVENT_SINK_CLICKHOUSE_SWEEP_SECS")
-        if not _is_seconds(getattr(settings, name))
-    ]
-
-
-def _is_seconds(value: Any) -> bool:
-    # True is an int, too.
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= DAY_SECS
-
-
-def _of_wrong_shape(name: str, shape: str, id: str) -> CheckMessage:
-    return Error(f"{name} must be {shape}.", hint=f"Correct {name}.", id=id)
+    for path, names in missing.items():
+        yield f"{path} does not exist: changes that it announces do not reach {', '.join(dict.fromkeys(names))}."

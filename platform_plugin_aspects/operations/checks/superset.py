@@ -1,7 +1,7 @@
 """Checks of the settings that concern Superset and its dashboards.
 
-All are warnings: an error would stop ``migrate`` and the backfill, which have nothing to do with dashboards. The
-endpoints refuse by themselves what such a setting would spoil.
+All are warnings: an error would stop ``migrate`` and the backfill, which do not use dashboards. The endpoints refuse
+to work with such a setting.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.checks import CheckMessage, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
@@ -20,70 +18,52 @@ from platform_plugin_aspects.dashboards.access.operator_filters import formats, 
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
-from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.operations.checks.tag import TAG
+from platform_plugin_aspects.operations.checks.check import check, refusals, valid
 
 
-@register(TAG)
-def check_extra_filters(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W021: clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
-    try:
-        for template in formats():
-            validate_format(template)
-    except ImproperlyConfigured as error:
-        return [Warning(str(error), hint="Correct the template.", id="platform_plugin_aspects.W021")]
-    return []
+@check("W021", "Correct the template.")
+def check_extra_filters() -> Iterator[str]:
+    """Clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
+    yield from refusals(_validate_formats)
 
 
-@register(TAG)
-def check_superset_config(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W022: SUPERSET_CONFIG is valid. W003: the guest_token_secret in SUPERSET_CONFIG is long enough."""
-    try:
-        config = SupersetConfig.from_settings()
-    except SupersetMisconfigured as error:
-        return [Warning(str(error), hint="Correct SUPERSET_CONFIG.", id="platform_plugin_aspects.W022")]
-    if config.has_short_secret:
-        return [
-            Warning(
-                f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}.",
-                hint="Use a longer random text here and as GUEST_TOKEN_JWT_SECRET in Superset: whoever guesses it "
-                "sees every course.",
-                id="platform_plugin_aspects.W003",
-            )
-        ]
-    return []
+def _validate_formats() -> None:
+    for template in formats():
+        validate_format(template)
 
 
-@register(TAG)
-def check_dashboards(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W023: the settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, are valid."""
-    found: list[CheckMessage] = []
-    for read in (
-        dashboards.instructor_dashboards,
-        dashboards.in_context_dashboards,
-        dashboards.locales,
-        ReportsThrottle,
-    ):
-        try:
-            read()
-        except SupersetMisconfigured as error:
-            found.append(Warning(str(error), hint="Correct the setting.", id="platform_plugin_aspects.W023"))
-    return found
+@check("W022", "Correct SUPERSET_CONFIG.")
+def check_superset_config() -> Iterator[str]:
+    """SUPERSET_CONFIG is valid."""
+    yield from refusals(SupersetConfig.from_settings)
 
 
-@register(TAG)
-def check_switches(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W016: SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK, ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and each dashboard's
+@check(
+    "W003",
+    "Use a longer random text here and as GUEST_TOKEN_JWT_SECRET in Superset: whoever guesses it sees every course.",
+)
+def check_guest_token_secret() -> Iterator[str]:
+    """The guest_token_secret in SUPERSET_CONFIG is long enough."""
+    config = valid(SupersetConfig.from_settings)
+    if config and config.has_short_secret:
+        yield f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}."
+
+
+@check("W023", "Correct the setting.")
+def check_dashboards() -> Iterator[str]:
+    """The settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, are valid."""
+    yield from refusals(
+        dashboards.instructor_dashboards, dashboards.in_context_dashboards, dashboards.locales, ReportsThrottle
+    )
+
+
+@check("W016", "Set it to True or False, without quotes.")
+def check_switches() -> Iterator[str]:
+    """SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK, ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and each dashboard's
     allow_translations are True or False."""
-    return [
-        Warning(
-            f"{name} is {value!r}, which counts as {bool(value)}.",
-            hint="Set it to True or False, without quotes.",
-            id="platform_plugin_aspects.W016",
-        )
-        for name, value in _switches()
-        if not isinstance(value, bool)
-    ]
+    for name, value in _switches():
+        if not isinstance(value, bool):
+            yield f"{name} is {value!r}, which counts as {bool(value)}."
 
 
 def _switches() -> Iterator[tuple[str, Any]]:
@@ -91,43 +71,34 @@ def _switches() -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
     for name in ("ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"):
         listed = getattr(settings, name)
+        if isinstance(listed, list | tuple):
+            listed = dict(enumerate(listed))
         # W023 reports values of another type.
-        entries = (
-            listed.items()
-            if isinstance(listed, dict)
-            else enumerate(listed if isinstance(listed, list | tuple) else [])
-        )
-        for key, entry in entries:
+        for key, entry in listed.items() if isinstance(listed, dict) else ():
             if isinstance(entry, dict) and "allow_translations" in entry:
                 yield f"{name}[{key!r}]['allow_translations']", entry["allow_translations"]
 
 
-@register(TAG)
-def check_in_context_metrics(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W009: ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on only where Studio can show metrics, from Sumac on.
+@check("W009", "Set ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS to False before Sumac.")
+def check_in_context_metrics() -> Iterator[str]:
+    """ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on only where Studio can show metrics, from Sumac on.
 
     Nothing is said while Superset is not configured: the setting is True by default.
     """
     release = edx_platform.release_line()
     # Releases are named in the order of the alphabet.
-    if not (is_configured() and settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and release and release < "sumac"):
-        return []
-    return [
-        Warning(
-            "ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on, but Studio shows no metrics in "
-            f"{release.capitalize()}: guest tokens are asked for dashboards that nobody sees.",
-            hint="Set ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS to False before Sumac.",
-            id="platform_plugin_aspects.W009",
+    if is_configured() and settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS and release and release < "sumac":
+        yield (
+            f"ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is on, but Studio shows no metrics in {release.capitalize()}: "
+            "guest tokens are asked for dashboards that nobody sees."
         )
-    ]
 
 
-@register(TAG)
-def check_bundle(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """W015: the package was built with the browser's script, without which pages show no dashboards.
+@check("W015", embedding.SCRIPT_REMEDY)
+def check_bundle() -> Iterator[str]:
+    """The package was built with the browser's script, without which pages show no dashboards.
 
     Nothing is said while Superset is not configured: development begins without the script.
     """
-    if not is_configured() or finders.find(embedding.SCRIPT):
-        return []
-    return [Warning(embedding.SCRIPT_MISSING, hint=embedding.SCRIPT_REMEDY, id="platform_plugin_aspects.W015")]
+    if is_configured() and not finders.find(embedding.SCRIPT):
+        yield embedding.SCRIPT_MISSING

@@ -41,7 +41,7 @@ SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
 
 
 def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[tuple[str, list[Finding]]]:
-    """Examine section by section, all or ``only`` those of these titles; yields (title, findings) of each."""
+    """Examine all sections, or ``only`` those of these titles; yields (title, findings) of each."""
     for title, examine in SECTIONS.items():
         if only and title not in only:
             continue
@@ -59,7 +59,7 @@ def _crashed(error: Exception, examination: Examination) -> Finding:
     place = where_raised(error)
     for cause in (SETTINGS, PLATFORM):
         if examination.has_problem(cause):
-            return Finding(Mark.SKIPPED, f"This cannot be looked at ({place}): see {cause} first")
+            return Mark.SKIPPED(f"This cannot be looked at ({place}): see {cause} first")
     if isinstance(error, DatabaseError) and PLATFORM not in examination.found:
         return examination.because_of(PLATFORM, "This cannot be looked at", f"The platform's database fails ({place})")
-    return Finding(Mark.CRASHED, place, "Report this as a mistake of the plugin")
+    return Mark.CRASHED(place, "Report this as a bug of the plugin")

@@ -1,21 +1,23 @@
-"""ClickHouse: whether it answers, has the tables, lets the plugin do what it must, and knows what time it is."""
+"""ClickHouse: whether it answers, has the tables, gives the plugin the rights it needs, and has the right time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import REMEDIES, EngineInUse, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.embedded import EngineInUse
+from platform_plugin_aspects.clickhouse.errors import REMEDIES, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
+from platform_plugin_aspects.load_test.tables import tables_by_database
+from platform_plugin_aspects.operations.checks import valid
 from platform_plugin_aspects.operations.doctor import reader
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
-from platform_plugin_aspects.sinks.registry import is_on, sinks, tables_by_database
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 DELETE = "ALTER DELETE"
@@ -33,7 +35,7 @@ MAX_SKEW_SECS = 10
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """From the outside in: what cannot be reached is not looked into."""
+    """Examine from the outside in; the first failure ends it."""
     try:
         connection = examination.connection
     except Misconfigured as failure:
@@ -41,8 +43,11 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     try:
         client = examination.clickhouse
-        yield Finding(Mark.OK, f"ClickHouse {_version(client)} answers at {connection.place}")
-        yield from _clock(client)
+        version = client.select("SELECT version()")[0][0]
+        yield Mark.OK(f"ClickHouse {version} answers at {connection.place}")
+        before = time.time()
+        microseconds = client.select("SELECT toUnixTimestamp64Micro(now64(6))")[0][0]
+        yield compare_clocks(before, microseconds / 1e6, time.time())
         for place, some in tables_by_database(connection).items():
             on = _tables_in_use(connection, place)
             # A database of other sinks is not looked at while they are off.
@@ -55,40 +60,29 @@ def examine(examination: Examination) -> Iterator[Finding]:
 
 def _problem(failure: Failure, connection: Connection) -> Finding:
     if isinstance(failure, EngineInUse):
-        return Finding(Mark.PROBLEM, failure.problem, capitalized(failure.remedy))
+        return Mark.PROBLEM(failure.problem, capitalized(failure.remedy))
     known = REMEDIES.get(failure.code or 0, "")
     remedy = known or f"Correct {URL}, or the certificate or proxy behind it"
     if not known and connection.embedded_path is not None:
         remedy = f"See that this process may make and write the folder in {URL}"
     if isinstance(failure, Unavailable):
-        remedy = f"See that it runs, that {URL} names it, and what is in between"
+        remedy = f"See that it runs, that {URL} names it, and the proxies in between"
     if failure.code is None and connection.proxy:
         remedy += f"; if the proxy is not meant for it, add {urlsplit(connection.url).hostname} to no_proxy"
-    return Finding(Mark.PROBLEM, str(failure).removesuffix(f": {known}"), remedy)
-
-
-def _version(client: ClickHouse) -> str:
-    return str(client.select("SELECT version()")[0][0])
-
-
-def _clock(client: ClickHouse) -> Iterator[Finding]:
-    before = time.time()
-    microseconds = client.select("SELECT toUnixTimestamp64Micro(now64(6))")[0][0]
-    yield compare_clocks(before, microseconds / 1e6, time.time())
+    return Mark.PROBLEM(str(failure).removesuffix(f": {known}"), remedy)
 
 
 def compare_clocks(before: float, theirs: float, after: float) -> Finding:
     """The finding for ClickHouse's time, which it read at some moment between two of this host."""
     ahead, uncertain = theirs - (before + after) / 2, (after - before) / 2
     if abs(ahead) - uncertain > MAX_SKEW_SECS:
-        return Finding(
-            Mark.PROBLEM,
+        return Mark.PROBLEM(
             f"ClickHouse's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} that of this host",
-            "Set the clock that is wrong, by NTP: of several rows of an object, that with the latest time counts",
+            "Set the wrong clock by NTP, because the row with the latest time counts as the object's newest",
         )
     if uncertain > MAX_SKEW_SECS:
-        return Finding(Mark.NOTE, f"The clocks cannot be compared: ClickHouse took {after - before:,.0f} s to answer")
-    return Finding(Mark.OK, "The clocks agree")
+        return Mark.NOTE(f"The clocks cannot be compared: ClickHouse took {after - before:,.0f} s to answer")
+    return Mark.OK("The clocks agree")
 
 
 def _tables_in_use(connection: Connection, place: Connection) -> dict[str, Table]:
@@ -106,37 +100,26 @@ def _database(
     """
     database = client.connection.database
     if not client.select("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}):
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"There is no database {database}, or none that the user may see",
             f"Run {manage('aspects_create_tables')} with an administrator's --username and --password, "
             f"and grant the plugin's user {', '.join(PROBES)} on it",
         )
         return
     actual = client.columns()
-    if is_own:
-        yield from _personal(client, actual)
+    # Names that mean nothing hold up retirements and profiles.
+    if is_own and (unknown := unknown_among(valid(personal_tables) or (), actual)):
+        problem, _, remedy = str(not_tables(unknown, database)).partition(". ")
+        yield Mark.PROBLEM(problem, remedy)
     hidden = {name for name, table in on.items() if name not in actual and _is_hidden(client, table)}
     yield from _missing(client, wanted, on, actual, hidden)
     sound = {
         name: table
         for name, table in on.items()
-        # That rights on it are missing is for _rights to say.
+        # _rights reports the missing rights on a hidden table.
         if name in hidden or (name in actual and not table.drift(actual[name]))
     }
     yield from _rights(client, sound, [name for name in on if name not in sound])
-
-
-def _personal(client: ClickHouse, actual: Collection[str]) -> Iterator[Finding]:
-    """Names in EVENT_SINK_CLICKHOUSE_PII_MODELS that mean nothing: they hold up retirements and profiles."""
-    try:
-        unknown = unknown_among(personal_tables(), actual)
-    except Misconfigured:
-        # A system check says so.
-        return
-    if unknown:
-        problem, _, remedy = str(not_tables(unknown, client.connection.database)).partition(". ")
-        yield Finding(Mark.PROBLEM, problem, remedy)
 
 
 def _is_hidden(client: ClickHouse, table: Table) -> bool:
@@ -155,28 +138,26 @@ def _missing(
     actual: Mapping[str, list[tuple[str, str]]],
     hidden: Collection[str],
 ) -> Iterator[Finding]:
-    """Tables that are missing or differ, which matters where a sink that is on writes to them."""
+    """Tables that are missing or differ: a problem if a sink that is on writes to them, or else a note."""
+    database = client.connection.database
     wanted = [table for table in tables if table.name not in hidden]
-    missing, _differences = missing_and_drifted(wanted, actual)
-    names = [table.name for table in missing]
-    needed, others = [name for name in names if name in on], [name for name in names if name not in on]
-    create = f"Run {manage('aspects_create_tables')} with an administrator's --username and --password"
-    if needed:
-        yield Finding(Mark.PROBLEM, f"Missing in {client.connection.database}: {', '.join(needed)}", create)
-    if others:
-        yield Finding(Mark.NOTE, f"Missing, but not needed as things are: {', '.join(others)}", create)
-    drifted = False
-    for table in wanted:
-        for difference in table.drift(actual[table.name]) if table.name in actual else ():
-            drifted = True
-            yield Finding(
-                Mark.PROBLEM if table.name in on else Mark.NOTE,
-                difference,
-                f"ALTER TABLE {client.qualified(table.name)} so that the column is as expected; or rename the table, "
-                f"run {manage('aspects_create_tables')} and backfill the objects",
-            )
+    missing = [table.name for table in missing_and_drifted(wanted, actual)[0]]
+    for mark, text, names in (
+        (Mark.PROBLEM, f"Missing in {database}", [name for name in missing if name in on]),
+        (Mark.NOTE, "Missing, but not needed as things are", [name for name in missing if name not in on]),
+    ):
+        if names:
+            create = f"Run {manage('aspects_create_tables')} with an administrator's --username and --password"
+            yield mark(f"{text}: {', '.join(names)}", create)
+    drifted = [(table, how) for table in wanted if table.name in actual for how in table.drift(actual[table.name])]
+    for table, how in drifted:
+        yield (Mark.PROBLEM if table.name in on else Mark.NOTE)(
+            how,
+            f"ALTER TABLE {client.qualified(table.name)} so that the column is as expected; or rename the table, "
+            f"run {manage('aspects_create_tables')} and backfill the objects",
+        )
     if not (missing or drifted or hidden):
-        yield Finding(Mark.OK, f"The tables in {client.connection.database} are as they should be")
+        yield Mark.OK(f"The tables in {database} are as they should be")
 
 
 def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) -> Iterator[Finding]:
@@ -184,29 +165,26 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
 
     ``others``: tables that are needed, and on which rights cannot be tried.
     """
-    refused: dict[int | None, dict[str, list[str]]] = {}
-    reasons: dict[int | None, Failure] = {}
+    refused: dict[int | None, tuple[Failure, dict[str, list[str]]]] = {}
     for right, table in _needed(client.connection, on):
         columns = ", ".join(quote(column.name) for column in table.columns)
         defaults = ", ".join(f"defaultValueOfTypeName('{column.type}')" for column in table.columns)
         try:
             client.command(PROBES[right].format(table=client.qualified(table.name), columns=columns, defaults=defaults))
         except Misconfigured as failure:
-            if right == DELETE and failure.code == UNKNOWN_IDENTIFIER:
-                continue
-            reasons[failure.code] = failure
-            refused.setdefault(failure.code, {}).setdefault(right, []).append(table.name)
-    for code, by_right in refused.items():
+            if right != DELETE or failure.code != UNKNOWN_IDENTIFIER:
+                refused.setdefault(failure.code, (failure, {}))[1].setdefault(right, []).append(table.name)
+    for code, (reason, by_right) in refused.items():
         text = "; ".join(f"{right} on {', '.join(names)}" for right, names in by_right.items())
-        remedy = _problem(reasons[code], client.connection).remedy
+        remedy = _problem(reason, client.connection).remedy
         if code == ACCESS_DENIED:
             where = quote(client.connection.database)
             remedy = f"GRANT {', '.join(by_right)} ON {where}.* TO {quote(client.connection.credentials[0])}"
-        yield Finding(Mark.PROBLEM, f"ClickHouse refuses {text} (code {code})", remedy)
+        yield Mark.PROBLEM(f"ClickHouse refuses {text} (code {code})", remedy)
     if others:
-        yield Finding(Mark.SKIPPED, f"The rights on {', '.join(others)} cannot be examined")
+        yield Mark.SKIPPED(f"The rights on {', '.join(others)} cannot be examined")
     elif on and not refused:
-        yield Finding(Mark.OK, "The user has the rights that the plugin needs")
+        yield Mark.OK("The user has the rights that the plugin needs")
 
 
 def _needed(connection: Connection, on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
@@ -214,8 +192,7 @@ def _needed(connection: Connection, on: Mapping[str, Table]) -> Iterator[tuple[s
     deleting = {table.name for sink in sinks().values() if sink.deletes for table in sink.tables}
     if has_addresses():
         deleting.update(table.name for table in StatementSink.tables_at(connection))
-    with suppress(Misconfigured):
-        deleting.update(personal_tables())
+    deleting.update(valid(personal_tables) or ())
     for table in on.values():
         yield "INSERT", table
         yield "SELECT", table

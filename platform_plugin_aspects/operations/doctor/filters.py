@@ -1,6 +1,6 @@
 """The instructor dashboards: which of them have the reports.
 
-Wrong names in OPEN_EDX_FILTERS_CONFIG, and the lack of any, are for the system checks to say.
+System checks report wrong or missing names in OPEN_EDX_FILTERS_CONFIG.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from django.templatetags.static import static
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.extensions.pipelines import NEW, PAGES, micro_frontend_path
+from platform_plugin_aspects.extensions.filters import NEW, PAGES, micro_frontend_path
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """The steps that the site's filters have, and what these need besides."""
+    """The steps in the site's filters, and the script that they need."""
     if getattr(settings, "SERVICE_VARIANT", None) != "lms":
-        yield Finding(Mark.NOTE, "Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
+        yield Mark.NOTE("Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
     elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
-        yield Finding(Mark.NOTE, "No reports are set up: see Superset")
+        yield Mark.NOTE("No reports are set up: see Superset")
     else:
         yield from _pages(examination)
         yield from _script(examination)
@@ -33,18 +33,16 @@ def _pages(examination: Examination) -> Iterator[Finding]:
     closed = _closed()
     for page in PAGES:
         if page.step not in page.steps():
-            yield Finding(
-                Mark.NOTE,
+            yield Mark.NOTE(
                 f"No step adds the reports to {page.name}",
                 f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
             )
         elif page is NEW and closed:
-            yield Finding(Mark.PROBLEM, f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
+            yield Mark.PROBLEM(f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
         else:
-            yield Finding(Mark.OK, f"The reports are added to {page.name}")
+            yield Mark.OK(f"The reports are added to {page.name}")
     if not any(page.step in page.steps() for page in PAGES):
-        text = "No instructor dashboard has the reports"
-        yield examination.because_of("Settings", text, text)
+        yield examination.because_of("Settings", "No instructor dashboard has the reports")
 
 
 def _closed() -> SupersetMisconfigured | None:
@@ -57,16 +55,14 @@ def _closed() -> SupersetMisconfigured | None:
 
 
 def _script(examination: Examination) -> Iterator[Finding]:
-    """The browser's part is in the package, and static files with hashed names have been collected since."""
+    """Whether the browser's script is in the package and among the collected static files."""
     if finders.find(SCRIPT) is None:
-        text = f"The static file {SCRIPT} is missing"
-        yield examination.because_of("Settings", text, text)
+        yield examination.because_of("Settings", f"The static file {SCRIPT} is missing")
         return
     try:
         static(SCRIPT)
     except ValueError:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"The static file {SCRIPT} has not been collected: pages lack the reports",
             manage("collectstatic --noinput"),
         )

@@ -11,18 +11,22 @@ from django.conf import settings
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.sinks.registry import relations_of_boards
 
 
 class Mark(StrEnum):
-    """How a finding is to be taken. Only a problem, or a section that crashed, makes the command fail."""
+    """How serious a finding is: a problem, or a section that crashed, makes the command fail. Calling it makes one."""
 
     OK = "ok"
     PROBLEM = "problem"
     NOTE = "note"
     SKIPPED = "skipped"
     CRASHED = "crashed"
+
+    def __call__(self, text: str, remedy: str = "") -> Finding:
+        """The finding with this mark."""
+        return Finding(self, text, remedy)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Examination:
 
     @property
     def clickhouse(self) -> ClickHouse:
-        """The open connection. Raises the Failure of opening it, again and again, after having waited for it once."""
+        """The open connection. It is opened once; raises the Failure of that each time."""
         if isinstance(self._opened, Failure):
             raise self._opened
         return self._opened
@@ -77,16 +81,16 @@ class Examination:
         """Whether an earlier section found a problem, of which another's findings may be the consequence."""
         return any(finding.mark is Mark.PROBLEM for finding in self.found.get(title, ()))
 
-    def because_of(self, title: str, skipped: str, problem: str) -> Finding:
+    def because_of(self, title: str, skipped: str, problem: str = "") -> Finding:
         """The finding of a section that cannot examine something because of what the section ``title`` is about.
 
         ``skipped`` is its text where that section has reported the cause. Otherwise it was not examined, or saw
-        nothing: then ``problem`` is the text of a problem, so that the report never ends with "No problem found".
+        nothing: then ``problem``, or else ``skipped``, is a problem: the report never ends with "No problem found".
         """
         reported = (Mark.PROBLEM, Mark.SKIPPED, Mark.CRASHED)
         if any(finding.mark in reported for finding in self.found.get(title, ())):
-            return Finding(Mark.SKIPPED, f"{skipped}: see {title}")
-        return Finding(Mark.PROBLEM, problem, f"Run {manage(f'aspects_check --only {title}')}")
+            return Mark.SKIPPED(f"{skipped}: see {title}")
+        return Mark.PROBLEM(problem or skipped, f"Run {manage(f'aspects_check --only {title}')}")
 
 
 def capitalized(remedy: str) -> str:

@@ -23,7 +23,7 @@ from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 #: The clocks of the host that publishes and the one that delivers may differ by this much.
 CLOCKS = timedelta(seconds=10)
-#: The column is text, which others than this plugin may have written.
+#: The column is text that other programs may have written, too.
 DUMPED = "parseDateTime64BestEffortOrZero(time_last_dumped, 6, 'UTC')"
 
 
@@ -36,16 +36,15 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     on = [sink for sink in sinks().values() if sink.has_objects and is_on(sink)]
     if not on:
-        yield examination.because_of("Sinks", "No sink is on", "No sink is on")
+        yield examination.because_of("Sinks", "No sink is on")
     for sink in on:
         if not issubclass(sink, ModelBaseSink) or sink.key_column not in {column.name for column in sink.columns}:
-            yield Finding(Mark.NOTE, f"{sink.name}: its rows do not tell their objects: not examined")
+            yield Mark.NOTE(f"{sink.name}: its rows do not tell their objects: not examined")
             continue
         try:
             yield _look(sink(examination.connection))
         except Unavailable as failure:
-            yield Finding(
-                Mark.PROBLEM,
+            yield Mark.PROBLEM(
                 f"{sink.name}: ClickHouse stopped answering: {failure}",
                 f"Run {manage('aspects_check --only ClickHouse Freshness')} again when it answers",
             )
@@ -59,9 +58,9 @@ def examine(examination: Examination) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object of the source: its primary key, ClickHouse's key, and when it changed where that is known."""
+    """An object of the source: its id, ClickHouse's key, and when it changed where that is known."""
 
-    primary_key: Any
+    id: str
     key: Any
     changed: datetime | None
 
@@ -69,36 +68,35 @@ class _Object:
 def _look(sink: ModelBaseSink) -> Finding:
     ends = _ends(sink)
     if ends is None:
-        return Finding(Mark.OK, f"{sink.name}: there are no objects")
+        return Mark.OK(f"{sink.name}: there are no objects")
+    first, newest = ends
     # Before ClickHouse is asked: what is delivered in between would be found in neither.
-    ids = [str(each.primary_key) for each in ends]
-    changes = Change.objects.filter(sink=sink.name, object_id__in=ids).order_by("pk")
+    changes = Change.objects.filter(sink=sink.name, object_id__in=[first.id, newest.id]).order_by("pk")
     pending = dict(changes.values_list("object_id", "retry_at"))
     dumps = _dumps(sink, ends)
     last = sink.clickhouse.select(f"SELECT max(time_last_dumped) FROM {sink.clickhouse.qualified(sink.table.name)}")
     last_dump = last[0][0] or "never"
-    first, newest = ends
-    if first.key not in dumps and ids[0] not in pending:
-        return Finding(
-            Mark.PROBLEM,
-            f"{sink.name}: {ids[0]}, the first object, is not in ClickHouse (last dump: {last_dump})",
+    if first.key not in dumps and first.id not in pending:
+        return Mark.PROBLEM(
+            f"{sink.name}: {first.id}, the first object, is not in ClickHouse (last dump: {last_dump})",
             f"Run {manage(f'dump_data_to_clickhouse --object {sink.name}')}",
         )
-    if not _is_current(newest, dumps) and ids[1] not in pending:
-        return Finding(
-            Mark.PROBLEM,
-            f"{sink.name}: {ids[1]}, the newest object, is not in ClickHouse as it is (last dump: {last_dump}), "
+    dumped = dumps.get(newest.key)
+    is_current = dumped is not None and (newest.changed is None or newest.changed <= dumped + CLOCKS)
+    if not is_current and newest.id not in pending:
+        return Mark.PROBLEM(
+            f"{sink.name}: {newest.id}, the newest object, is not in ClickHouse as it is (last dump: {last_dump}), "
             "and nothing is pending for it",
             f"Run {manage(f'aspects_compare --object {sink.name} --repair')}",
         )
-    # In whatever state they are in ClickHouse, another is to come.
-    for which, id_ in (("newest", ids[1]), ("first", ids[0])):
-        if id_ in pending:
-            state = "is pending" if pending[id_] is None else "cannot be written"
-            return Finding(
-                Mark.NOTE, f"{sink.name}: {id_}, the {which} object, {state}: see Delivery (last dump: {last_dump})"
+    # Whatever their state in ClickHouse is, another one follows.
+    for which, end in (("newest", newest), ("first", first)):
+        if end.id in pending:
+            state = "is pending" if pending[end.id] is None else "cannot be written"
+            return Mark.NOTE(
+                f"{sink.name}: {end.id}, the {which} object, {state}: see Delivery (last dump: {last_dump})"
             )
-    return Finding(Mark.OK, f"{sink.name}: the newest object is in ClickHouse (last dump: {last_dump})")
+    return Mark.OK(f"{sink.name}: the newest object is in ClickHouse (last dump: {last_dump})")
 
 
 def _ends(sink: ModelBaseSink) -> tuple[_Object, _Object] | None:
@@ -107,19 +105,19 @@ def _ends(sink: ModelBaseSink) -> tuple[_Object, _Object] | None:
     numbered = isinstance(queryset.model._meta.pk, IntegerField)
     by = "pk" if numbered or not sink.date else sink.date
     column = sink.key()
-    # Other dates are of the making: they say nothing of what is in ClickHouse.
+    # Other dates are those of creation, which say nothing about updates.
     changed = sink.date if isinstance(sink, CourseOverviewSink) else ""
     found = []
     for order in (by, f"-{by}"):
         row = queryset.order_by(order).values_list("pk", *column.sources, *filter(None, [changed])).first()
         if row is None:
             return None
-        found.append(_Object(row[0], column.values([row[1]])[0], row[2] if changed else None))
+        found.append(_Object(str(row[0]), column.values([row[1]])[0], row[2] if changed else None))
     return found[0], found[1]
 
 
 def _dumps(sink: ModelBaseSink, objects: tuple[_Object, _Object]) -> dict[Any, datetime]:
-    """When each was dumped the last time, by ClickHouse's key."""
+    """The time of each object's last dump, by ClickHouse's key."""
     column = sink.key()
     rows = sink.clickhouse.select(
         f"SELECT {quote(column.name)}, toUnixTimestamp64Micro(max({DUMPED})) "
@@ -128,8 +126,3 @@ def _dumps(sink: ModelBaseSink, objects: tuple[_Object, _Object]) -> dict[Any, d
         {"keys": [each.key for each in objects]},
     )
     return {key: datetime.fromtimestamp(microseconds / 1e6, UTC) for key, microseconds in rows}
-
-
-def _is_current(object_: _Object, dumps: dict[Any, datetime]) -> bool:
-    dumped = dumps.get(object_.key)
-    return dumped is not None and (object_.changed is None or object_.changed <= dumped + CLOCKS)

@@ -1,12 +1,13 @@
 """Guest tokens: whether Superset grants them, or accepts those made here, and what guests may do.
 
-How Superset 6.1 answers to what is asked here was seen on a running one.
+The expected answers are those of a running Superset 6.1.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +24,7 @@ from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_
 from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
 
 ME = "api/v1/me/"
-#: Whom the guest tokens of the doctor are for, and what they show.
+#: The user and the row-level clauses of the doctor's guest tokens.
 GUEST = "aspects_check"
 NO_ROWS = ("1 = 0",)
 #: GUEST_TOKEN_JWT_SECRET, where Superset's operators have not set it.
@@ -52,7 +53,7 @@ def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[st
     token, unknown = "", []
     for dashboard in dashboards:
         try:
-            token = request_token(service, GUEST, [dashboard.uuid], NO_ROWS).token
+            token = request_token(service, GUEST, [dashboard.uuid], NO_ROWS, service.deadline()).token
         except UnknownDashboard:
             unknown.append(dashboard)
     return token, unknown
@@ -61,39 +62,37 @@ def granted(config: SupersetConfig, dashboards: Sequence[Dashboard]) -> tuple[st
 def made_here(config: SupersetConfig, **changes: Any) -> str:
     """A guest token made with the secret in SUPERSET_CONFIG, or with other values in its place."""
     with warnings.catch_warnings(action="ignore"):
-        # PyJWT warns of short secrets; of ours, the system check W003 does, and Superset's default is one.
+        # PyJWT warns of short secrets, as Superset's default is. The system check W003 warns of the site's own.
         return sign(replace(config, **changes), GUEST, [], NO_ROWS).token
 
 
 def is_accepted(config: SupersetConfig, token: str) -> bool:
-    """Whether Superset takes who has this token for the guest; SupersetMisconfigured where there is no Superset."""
+    """Whether Superset accepts this token; SupersetMisconfigured if another server answers."""
     response = ask_as_guest(config, token, ME)
     if response.status_code == HTTPStatus.OK:
-        # Superset may be set up to tell everybody who they are, those too who are nobody.
+        # Superset can be set up to answer anonymous users, too.
         return f'"{GUEST}"' in response.text
     if response.status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return False
-    # Forbidden: a guest, whose role may not ask this; unless everybody is refused so, by a proxy for example.
+    # Forbidden: a guest whose role may not ask this, unless everybody is refused, by a proxy for example.
     response = ask_as_guest(config, "invalid", ME)
     return response.status_code != HTTPStatus.FORBIDDEN
 
 
 def refusal(config: SupersetConfig) -> Finding:
-    """Why Superset refuses the tokens made here: it does not say, so what operators leave as it is gets tried."""
+    """Why Superset refuses the tokens made here. It does not say: try the values that operators leave unchanged."""
     if is_accepted(config, made_here(config, guest_token_secret=DEFAULT_SECRET, guest_token_algorithm="HS256")):
         return _default_secret("Set it to guest_token_secret of SUPERSET_CONFIG")
     urls = (config.service_url, config.internal_service_url)
     for audience in (SupersetConfig.guest_token_audience, *urls, *(url.rstrip("/") for url in urls)):
         if is_accepted(config, made_here(config, guest_token_audience=audience)):
-            return Finding(
-                Mark.PROBLEM,
+            return Mark.PROBLEM(
                 f"Superset refuses guest tokens for {config.guest_token_audience!r}, but not those for {audience!r}",
                 f"Set guest_token_audience in SUPERSET_CONFIG to {audience!r}",
             )
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         "Superset refuses guest tokens made with guest_token_secret",
         "Make guest_token_secret, guest_token_audience and guest_token_algorithm in SUPERSET_CONFIG what "
         "GUEST_TOKEN_JWT_SECRET, GUEST_TOKEN_JWT_AUDIENCE (or, without it, WEBDRIVER_BASEURL) and GUEST_TOKEN_JWT_ALGO "
@@ -107,32 +106,27 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
         yield _default_secret("Set it to a long random text in Superset's configuration")
     response = ask_as_guest(config, token, f"api/v1/embedded_dashboard/{dashboard.uuid}")
     if response.status_code == HTTPStatus.FORBIDDEN:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             "Guests may not read embedded dashboards in Superset",
             'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard", '
             "and no access to datasets, or name another role there",
         )
     elif response.status_code != HTTPStatus.OK:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Guests cannot open {dashboard.name} in Superset: {exchange(response)}",
             "Look into Superset's log, and see that nothing between removes the header X-GuestToken",
         )
 
 
 def _is_made_with_default_secret(token: str) -> bool:
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            jwt.decode(token, DEFAULT_SECRET, list(ALGORITHMS), options={"verify_aud": False, "verify_iat": False})
-        except jwt.PyJWTError:
-            return False
-    return True
+    with warnings.catch_warnings(action="ignore"), suppress(jwt.PyJWTError):
+        jwt.decode(token, DEFAULT_SECRET, list(ALGORITHMS), options={"verify_aud": False, "verify_iat": False})
+        return True
+    return False
 
 
 def _default_secret(remedy: str) -> Finding:
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         "GUEST_TOKEN_JWT_SECRET is Superset's default, which is public: anybody can make tokens that show all rows",
         remedy,
     )

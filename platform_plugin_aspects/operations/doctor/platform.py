@@ -14,22 +14,22 @@ APP = "platform_plugin_aspects"
 
 
 def examine(_examination: Examination) -> Iterator[Finding]:
-    """The database, then what must be in it."""
+    """The database, then the tables that must be in it."""
     try:
         connection.ensure_connection()
     except DatabaseError as error:
         text = f"The platform's database does not answer ({type(error).__name__})"
-        yield Finding(Mark.PROBLEM, text, "See that it runs, and correct DATABASES")
+        yield Mark.PROBLEM(text, "See that it runs, and correct DATABASES")
         return
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes(APP))
     if plan:
         names = ", ".join(migration.name for migration, _backwards in plan if migration.app_label == APP)
-        yield Finding(Mark.PROBLEM, f"Not migrated: {APP} {names}", f"Run {manage(f'migrate {APP}')}")
+        yield Mark.PROBLEM(f"Not migrated: {APP} {names}", f"Run {manage(f'migrate {APP}')}")
     else:
-        yield Finding(Mark.OK, "The plugin's migrations are applied")
+        yield Mark.OK("The plugin's migrations are applied")
     try:
         get_waffle_flag_model().objects.exists()
     except DatabaseError as error:
         text = f"The waffle flags, which may turn sinks on, cannot be read ({type(error).__name__})"
-        yield Finding(Mark.PROBLEM, text, f"Run {manage('migrate waffle')}")
+        yield Mark.PROBLEM(text, f"Run {manage('migrate waffle')}")

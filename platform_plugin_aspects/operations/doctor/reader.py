@@ -11,9 +11,9 @@ from dataclasses import replace
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
-from platform_plugin_aspects.clickhouse.reader import SETTING, Reader
+from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.superset.config import is_configured
-from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks.personal_data import WrongShape
 
 ACCESS_DENIED, UNKNOWN_USER = 497, 192
@@ -22,7 +22,7 @@ NOT_LET_IN = {192, 193, 194, 516}
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """Nothing, where the site has no Superset, or ClickHouse no users."""
+    """Compare the user's rights with the relations. Yields nothing without Superset, or without users in ClickHouse."""
     if not is_configured() or examination.connection.embedded_path is not None:
         return
     try:
@@ -31,23 +31,18 @@ def examine(examination: Examination) -> Iterator[Finding]:
         yield examination.because_of("Settings", "The rights of Superset's user are not examined", str(failure))
         return
     except Misconfigured as failure:
-        yield Finding(Mark.PROBLEM, str(failure), f"Correct {SETTING}")
+        yield Mark.PROBLEM(str(failure), f"Correct {SETTING}")
         return
-    name = f"Superset's user {reader.username}"
     try:
-        grants = _grants(examination.connection, reader)
-        readonly = _readonly(examination.connection, reader)
-    except Unavailable as failure:
-        yield Finding(Mark.SKIPPED, f"The rights of {name} cannot be seen: ClickHouse does not answer ({failure.code})")
-        return
+        grants, readonly = _rights(examination.connection, reader)
     except Failure as failure:
         yield _unseen(failure, examination.connection, reader)
         return
+    name = f"Superset's user {reader.username}"
     excess = reader.excess(grants)
     printed = f"run as an administrator what {manage('aspects_create_tables --print-grants')} prints for it"
     if excess:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"{name} may do more than read the relations of the boards: {', '.join(excess)}. Guests read with its "
             "rights, past the clauses of their tokens",
             f"Name what the boards read by relations in {SETTING}, and {printed}. It takes away all other rights, but "
@@ -55,54 +50,43 @@ def examine(examination: Examination) -> Iterator[Finding]:
             "for Superset with --reader_username",
         )
     if readonly == 0:
-        yield Finding(
-            Mark.NOTE, f"{name} may change its own limits: its setting readonly is 0", printed[0].upper() + printed[1:]
-        )
+        yield Mark.NOTE(f"{name} may change its own limits: its setting readonly is 0", capitalized(printed))
     elif not excess:
-        yield Finding(Mark.OK, f"{name} may read the relations of the boards, and nothing else")
+        yield Mark.OK(f"{name} may read the relations of the boards, and nothing else")
 
 
-def _as_reader(connection: Connection, reader: Reader) -> Connection:
-    return replace(connection, url=connection.place, username=reader.username, password=reader.password)
+def _rights(connection: Connection, reader: Reader) -> tuple[list[str], int | None]:
+    """The rows of SHOW GRANTS and the setting ``readonly``: as the reader sees them, if its password is known.
 
-
-def _grants(connection: Connection, reader: Reader) -> list[str]:
-    """The rows of SHOW GRANTS: asked for as the reader where its password is known, else as the user of ours."""
-    if reader.password:
-        rows = get_client(_as_reader(connection, reader)).select("SHOW GRANTS")
-    else:
-        rows = get_client(connection).select(f"SHOW GRANTS FOR {quote(reader.username)}")
-    return [str(row[0]) for row in rows]
-
-
-def _readonly(connection: Connection, reader: Reader) -> int | None:
-    """The reader's setting ``readonly``; None where only the reader itself could tell."""
+    Otherwise as the plugin's user sees them, and ``readonly``, which only the reader itself sees, is None.
+    """
     if not reader.password:
-        return None
-    sql = "SELECT value FROM system.settings WHERE name = 'readonly'"
-    return int(get_client(_as_reader(connection, reader)).select(sql)[0][0])
+        rows, readonly = get_client(connection).select(f"SHOW GRANTS FOR {quote(reader.username)}"), None
+    else:
+        theirs = replace(connection, url=connection.place, username=reader.username, password=reader.password)
+        client = get_client(theirs)
+        rows = client.select("SHOW GRANTS")
+        readonly = int(client.select("SELECT value FROM system.settings WHERE name = 'readonly'")[0][0])
+    return [str(row[0]) for row in rows], readonly
 
 
 def _unseen(failure: Failure, connection: Connection, reader: Reader) -> Finding:
+    """Why the rights of the user cannot be seen."""
     name = f"Superset's user {reader.username}"
+    if isinstance(failure, Unavailable):
+        return Mark.SKIPPED(f"The rights of {name} cannot be seen: ClickHouse does not answer ({failure.code})")
     if reader.password and failure.code in NOT_LET_IN:
-        return Finding(
-            Mark.PROBLEM,
+        return Mark.PROBLEM(
             f"ClickHouse does not let {name} in (code {failure.code})",
             f"Correct username and password in {SETTING}, or --reader_username and --reader_password",
         )
     if failure.code == UNKNOWN_USER:
-        return Finding(
-            Mark.NOTE,
-            f"ClickHouse has no user {reader.username}",
-            f"Name the user with whom Superset reads by username in {SETTING}",
-        )
-    own, _password = connection.credentials
+        remedy = f"Name the user with whom Superset reads by username in {SETTING}"
+        return Mark.NOTE(f"ClickHouse has no user {reader.username}", remedy)
     if failure.code == ACCESS_DENIED:
-        return Finding(
-            Mark.NOTE,
-            f"The rights of {name} cannot be seen by {own}",
+        return Mark.NOTE(
+            f"The rights of {name} cannot be seen by {connection.credentials[0]}",
             f"Run {manage('aspects_check')} with its --reader_password, or with --username and --password of an "
             "administrator",
         )
-    return Finding(Mark.SKIPPED, f"The rights of {name} cannot be seen (code {failure.code})")
+    return Mark.SKIPPED(f"The rights of {name} cannot be seen (code {failure.code})")

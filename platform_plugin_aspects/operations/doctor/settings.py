@@ -15,6 +15,6 @@ def examine(_examination: Examination) -> Iterator[Finding]:
     messages = run_checks(tags=[TAG])
     for message in messages:
         mark = Mark.PROBLEM if message.level >= WARNING else Mark.NOTE
-        yield Finding(mark, f"{message.msg} ({message.id})", message.hint or "")
+        yield mark(f"{message.msg} ({message.id})", message.hint or "")
     if not messages:
-        yield Finding(Mark.OK, "All plugin settings are valid")
+        yield Mark.OK("All plugin settings are valid")

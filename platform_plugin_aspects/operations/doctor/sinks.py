@@ -1,4 +1,4 @@
-"""Which sinks are on, and why or why not."""
+"""The sinks: whether each is on, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from waffle import get_waffle_flag_model
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.errors import Misconfigured
+from platform_plugin_aspects.operations.checks import valid
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks import BaseSink, UserRetirementSink
 from platform_plugin_aspects.sinks.personal_data import personal_tables
@@ -15,23 +15,23 @@ from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """A line for each sink, then what is wrong with several together."""
+    """A line for each sink, then faults of several sinks together."""
     known = list(sinks().values())
     names = [sink.flag() for sink in known]
     flags = dict(get_waffle_flag_model().objects.filter(name__in=names).values_list("name", "everyone"))
     for sink in known:
         yield _state(sink, flags, examination)
     if not any(sink.tables and (sink.is_set_on() or flags.get(sink.flag(), False) is not False) for sink in known):
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             "No sink is on: nothing is written to ClickHouse",
             "Set EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED = True, and likewise for the other models",
         )
-    personal = [sink.name for sink in known if is_on(sink) and _has_erasable(sink)]
+    # A system check reports a setting that is invalid.
+    erasable = valid(personal_tables) or ()
+    personal = [sink.name for sink in known if is_on(sink) and any(table.name in erasable for table in sink.tables)]
     # If its model is missing, turning it on does not help.
     if personal and not (is_on(UserRetirementSink) or UserRetirementSink.is_set_on()):
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"{', '.join(personal)}: on, while retirement is off: retired learners stay in ClickHouse",
             f"Set {UserRetirementSink.setting()} = True",
         )
@@ -44,31 +44,17 @@ def _state(sink: type[BaseSink], flags: dict[str, bool | None], examination: Exa
     unusable = sink.why_unusable() if wanted_by else ""
     if unusable:
         why, _, remedy = unusable.partition(": ")
-        return Finding(Mark.PROBLEM, f"{sink.name}: off, though {wanted_by} is on, because {why}", capitalized(remedy))
+        return Mark.PROBLEM(f"{sink.name}: off, though {wanted_by} is on, because {why}", capitalized(remedy))
     if wanted_by and (not sink.needs_model or edx_platform.get_model(sink.model) is not None):
-        return Finding(Mark.OK, f"{sink.name}: on, by {wanted_by}")
+        return Mark.OK(f"{sink.name}: on, by {wanted_by}")
+    without_model = f"{sink.name}: off, because its model cannot be imported"
     if sink.is_set_on():
-        text = f"{sink.name}: off, because its model cannot be imported"
-        return examination.because_of("Settings", text, text)
+        return examination.because_of("Settings", without_model)
     if wanted_by:
-        return Finding(
-            Mark.PROBLEM,
-            f"{sink.name}: off, because its model cannot be imported",
-            f"Correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]",
-        )
+        return Mark.PROBLEM(without_model, f"Correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]")
     if for_everyone is None:
-        return Finding(
-            Mark.PROBLEM,
+        return Mark.PROBLEM(
             f"{sink.name}: off, because the flag {sink.flag()} is not on for everyone",
             f"Run {manage(f'waffle_flag {sink.flag()} --everyone')}",
         )
-    return Finding(Mark.NOTE, f"{sink.name}: off, neither {sink.setting()} nor the flag {sink.flag()} is on")
-
-
-def _has_erasable(sink: type[BaseSink]) -> bool:
-    try:
-        personal = personal_tables()
-    except Misconfigured:
-        # A system check says so.
-        return False
-    return any(table.name in personal for table in sink.tables)
+    return Mark.NOTE(f"{sink.name}: off, neither {sink.setting()} nor the flag {sink.flag()} is on")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any
@@ -34,9 +33,9 @@ FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORI
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
-    """All that a page needs of Superset to show dashboards, asked for as the plugin and as browsers do."""
+    """Ask Superset, as the plugin and as browsers do, for all that a page needs to show dashboards."""
     if not is_configured():
-        yield Finding(Mark.NOTE, "SUPERSET_CONFIG is not set: no reports are shown")
+        yield Mark.NOTE("SUPERSET_CONFIG is not set: no reports are shown")
         return
     try:
         config = SupersetConfig.from_settings()
@@ -48,13 +47,13 @@ def examine(examination: Examination) -> Iterator[Finding]:
         yield examination.because_of("Settings", "The settings of Superset are invalid", str(error))
         return
     if not any(listed.values()):
-        yield Finding(Mark.NOTE, "No dashboards are configured")
+        yield Mark.NOTE("No dashboards are configured")
         return
     try:
         yield from _look(config, listed)
     except SupersetError as error:
         remedy = error.remedy or "start Superset, or correct its address in SUPERSET_CONFIG; its log may say more"
-        yield Finding(Mark.PROBLEM, error.problem, capitalized(remedy))
+        yield Mark.PROBLEM(error.problem, capitalized(remedy))
 
 
 def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> Iterator[Finding]:
@@ -69,19 +68,17 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
     pages = {dashboard: _own_page(config, dashboard) for dashboard in dashboards}
     embedded = {dashboard: page for dashboard, page in pages.items() if page.status_code != HTTPStatus.NOT_FOUND}
     if not embedded and not _embeds(config, dashboards[0]):
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             "Superset does not embed dashboards",
             'Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS in Superset\'s configuration',
         )
         return
     if usable:
-        yield Finding(Mark.OK, f"Superset {'accepts' if config.guest_token_secret else 'grants'} guest tokens")
+        yield Mark.OK(f"Superset {'accepts' if config.guest_token_secret else 'grants'} guest tokens")
     elif config.guest_token_secret:
         yield guest_tokens.refusal(config)
     if shown := [dashboard for dashboard in refused if dashboard in embedded]:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Superset grants no guest token for {len(shown)} dashboards that it embeds, among them {shown[0].name} "
             f"({shown[0].uuid})",
             "See that internal_service_url in SUPERSET_CONFIG names one Superset; its log may say more",
@@ -123,7 +120,7 @@ def _has_host(url: Any) -> bool:
 
 
 def _embeds(config: SupersetConfig, dashboard: Dashboard) -> bool:
-    """Whether Superset's feature EMBEDDED_SUPERSET is on; where it is off, not even logging in is asked of anybody."""
+    """Whether Superset's feature EMBEDDED_SUPERSET is on: without it, the answer is 404 before any login."""
     url = f"{config.internal_service_url}api/v1/embedded_dashboard/{dashboard.uuid}"
     return guest_tokens.get(config, url).status_code != HTTPStatus.NOT_FOUND
 
@@ -133,25 +130,22 @@ def _missing(
 ) -> Iterator[Finding]:
     number = sum(map(len, listed.values()))
     if not embedded and number > 1:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Superset has none of the {number} embedded dashboards and their translations",
             f"Import them into Superset, embedded under the UUIDs in {' and '.join(filter(listed.get, listed))}",
         )
         return
-    for setting, dashboards in listed.items():
-        for dashboard in dashboards:
-            if dashboard not in embedded:
-                of, further = "", ""
-                if dashboard.language:
-                    of, further = f", translated ({dashboard.language})", ", or SUPERSET_DASHBOARD_LOCALES"
-                yield Finding(
-                    Mark.PROBLEM,
-                    f"Superset has no embedded dashboard {dashboard.uuid}: {dashboard.name}{of}",
-                    f"Import it into Superset, embedded under this UUID, or correct {setting}{further}",
-                )
+    missing = [(name, board) for name, boards in listed.items() for board in boards if board not in embedded]
+    for setting, dashboard in missing:
+        of, further = "", ""
+        if dashboard.language:
+            of, further = f", translated ({dashboard.language})", ", or SUPERSET_DASHBOARD_LOCALES"
+        yield Mark.PROBLEM(
+            f"Superset has no embedded dashboard {dashboard.uuid}: {dashboard.name}{of}",
+            f"Import it into Superset, embedded under this UUID, or correct {setting}{further}",
+        )
     if embedded:
-        yield Finding(Mark.OK, f"Superset has {len(embedded)} of the dashboards and their translations")
+        yield Mark.OK(f"Superset has {len(embedded)} of the dashboards and their translations")
 
 
 def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, requests.Response]) -> Iterator[Finding]:
@@ -163,8 +157,7 @@ def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, reque
         if dashboard in embedded and embedded[dashboard].status_code == HTTPStatus.FORBIDDEN
     ]
     if refused:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Superset does not embed in pages of {origin}: {', '.join(refused)}",
             f"Add {origin} to the allowed domains of each (in its menu in Superset, Embed dashboard), or empty them",
         )
@@ -191,45 +184,38 @@ def _subqueries(pages: Iterable[requests.Response]) -> Iterator[Finding]:
     except (ValueError, TypeError, KeyError, AssertionError, RecursionError):
         return
     if allowed:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Superset's flag {SUBQUERIES} is on: guests read all that Superset's user in ClickHouse may read",
             "Remove it from FEATURE_FLAGS in Superset's configuration",
         )
 
 
 def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
-    """Whether browsers show Superset in a frame of the LMS; of other pages, it is for the operator to know."""
+    """Whether browsers show Superset in a frame of the LMS; for other pages, a note says so."""
     lms = settings.LMS_ROOT_URL
     if urlsplit(lms).scheme == "https" and urlsplit(config.service_url).scheme == "http":
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Browsers do not show {config.service_url} in pages of {_origin(lms)}: it is not https",
             "Serve Superset over https, and correct service_url in SUPERSET_CONFIG",
         )
         return
-    seen = Finding(Mark.OK, "Browsers may show Superset in pages of")
+    mark, shown = Mark.OK, "Browsers may show Superset"
     try:
         page = _page(config, config.service_url, dashboard)
     except SupersetError as error:
-        yield Finding(Mark.NOTE, f"The browsers' way to Superset, service_url, is closed from here: {error.problem}")
+        yield Mark.NOTE(f"The browsers' way to Superset, service_url, is closed from here: {error.problem}")
         page = _own_page(config, dashboard)
         # A proxy on the browsers' way may have its own headers.
-        seen = Finding(Mark.NOTE, "Superset itself may be shown in pages of")
+        mark, shown = Mark.NOTE, "Superset itself may be shown"
     if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
-        yield Finding(
-            Mark.PROBLEM,
-            f"Browsers do not find Superset: {exchange(page)}",
-            "Correct service_url in SUPERSET_CONFIG",
-        )
+        yield Mark.PROBLEM(f"Browsers do not find Superset: {exchange(page)}", "Correct service_url in SUPERSET_CONFIG")
         return
     for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
         origin = _origin(url)
         if may_frame(url, config.service_url, page.headers):
-            yield replace(seen, text=f"{seen.text} {origin}")
+            yield mark(f"{shown} in pages of {origin}")
         else:
-            yield Finding(
-                Mark.PROBLEM if url == lms else Mark.NOTE,
+            yield (Mark.PROBLEM if url == lms else Mark.NOTE)(
                 f"Browsers do not show Superset in pages of {origin}: its Content-Security-Policy or X-Frame-Options "
                 "forbids it",
                 f'Add {origin} to "frame-ancestors" of the content_security_policy in TALISMAN_CONFIG of Superset\'s '

@@ -1,4 +1,4 @@
-"""Celery: whether its broker can be reached, and a worker that answers delivers for this service."""
+"""Celery: whether its broker answers, and a worker that delivers for this service."""
 
 from __future__ import annotations
 
@@ -11,28 +11,23 @@ from kombu.exceptions import KombuError
 from platform_plugin_aspects.delivery.outbox import TASK
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, service
 
-#: Seconds to wait for the broker, and for the workers, of which nobody knows how many there are.
+#: Seconds to wait for the broker, and for the workers, whose number is unknown.
 BROKER_SECS = 3
 WORKERS_SECS = 2
-#: A broker that accepts connections and then says nothing must not keep the doctor either.
+#: A broker that accepts connections and then is silent must not block the doctor either.
 TRANSPORT_OPTIONS = {"socket_connect_timeout": BROKER_SECS, "socket_timeout": BROKER_SECS}
 
 
-def examine(_examination: Examination) -> Iterator[Finding]:
-    """The broker, then the workers behind it; also when nothing is pending."""
-    return look(TASK)
-
-
-def look(task: str) -> Iterator[Finding]:
+def examine(_examination: Examination | None = None, *, task: str = TASK) -> Iterator[Finding]:
     """Whether Celery's broker answers, and a worker behind it that would run ``task`` for this service."""
     if current_app.conf.task_always_eager:
-        yield Finding(Mark.NOTE, "CELERY_TASK_ALWAYS_EAGER: who changes something delivers it, without workers")
+        yield Mark.NOTE("CELERY_TASK_ALWAYS_EAGER is on: changes are delivered where they are made, without workers")
         return
     try:
         connection = current_app.connection_for_write(connect_timeout=BROKER_SECS, transport_options=TRANSPORT_OPTIONS)
-        # ValueError: of an address that lacks what its kind of broker needs.
+        # ValueError: the address lacks a part that its kind of broker needs.
         failures = (OSError, ValueError, KombuError, *connection.connection_errors, *connection.channel_errors)
-    # ImportError: what this kind of broker needs is not installed.
+    # ImportError: a package that this kind of broker needs is not installed.
     except (ImportError, KeyError, ValueError) as error:
         yield _no_broker("the configured address", error)
         return
@@ -41,47 +36,39 @@ def look(task: str) -> Iterator[Finding]:
         address = connection.as_uri()
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECS)
-            yield Finding(Mark.OK, f"Celery's broker answers at {address}")
+            yield Mark.OK(f"Celery's broker answers at {address}")
             yield from _workers(connection, task)
         except failures as error:
             yield _no_broker(address, error)
 
 
 def _no_broker(address: str, error: Exception) -> Finding:
-    return Finding(
-        Mark.PROBLEM,
+    return Mark.PROBLEM(
         f"Celery's broker does not answer at {address} ({type(error).__name__})",
         "See that it runs, and correct CELERY_BROKER_URL, or what the platform makes it of",
     )
 
 
 def _workers(connection: Any, task: str) -> Iterator[Finding]:
-    """Findings from the answers of the workers."""
-    queue = _queue(task)
+    # The queue to which this service sends the task.
+    queue = current_app.amqp.router.route({}, task)["queue"].name
     control = current_app.control
     queues = control.inspect(timeout=WORKERS_SECS, connection=connection).active_queues() or {}
     consumers = sorted(host for host, active in queues.items() if queue in {each["name"] for each in active or ()})
     start = f"Start a worker of this service: celery --app={service()}.celery worker --queues={queue}"
     if not queues:
-        yield Finding(Mark.PROBLEM, f"No Celery worker answers within {WORKERS_SECS} s", start)
+        yield Mark.PROBLEM(f"No Celery worker answers within {WORKERS_SECS} s", start)
         return
     if not consumers:
-        yield Finding(Mark.PROBLEM, f"None of the {len(queues)} Celery workers takes tasks from {queue}", start)
+        yield Mark.PROBLEM(f"None of the {len(queues)} Celery workers takes tasks from {queue}", start)
         return
     asked = control.inspect(destination=consumers, timeout=WORKERS_SECS, connection=connection)
     registered = asked.registered() or {}
     ignorant = [host for host in consumers if task not in (registered.get(host) or ())]
     if ignorant:
-        yield Finding(
-            Mark.PROBLEM,
+        yield Mark.PROBLEM(
             f"Workers that take tasks from {queue} do not know the plugin's: {', '.join(ignorant)}",
             "Install platform-plugin-aspects where they run, as an app of the platform, and restart them",
         )
     else:
-        yield Finding(Mark.OK, f"Celery workers that take tasks from {queue}: {len(consumers)}")
-
-
-def _queue(task: str) -> str:
-    """The queue to which this service sends ``task``."""
-    options = current_app.amqp.router.route({}, task)
-    return str(options["queue"].name)
+        yield Mark.OK(f"Celery workers that take tasks from {queue}: {len(consumers)}")

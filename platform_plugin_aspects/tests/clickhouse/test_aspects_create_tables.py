@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import StringIO
+from functools import partial
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import grant_statements
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.sinks import StatementSink
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.tests.commands import run
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 #: Those of the plugin's database, and that of the statements.
-COUNT = len(tables()) + 1
+COUNT = len(all_tables()) + 1
 STATEMENTS = """(
     `event_id` UUID,
     `emission_time` DateTime64(6),
@@ -29,10 +30,7 @@ PARTITION BY toYYYYMM(emission_time)
 ORDER BY (`emission_time`, `event_id`)"""
 
 
-def run(*args: str) -> str:
-    out = StringIO()
-    call_command("aspects_create_tables", *args, stdout=out)
-    return out.getvalue()
+create_tables = partial(run, "aspects_create_tables")
 
 
 @pytest.fixture
@@ -45,14 +43,14 @@ def empty(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
 
 
 def test_makes_the_databases_and_all_tables(empty: ClickHouse) -> None:
-    lines = run().splitlines()
+    lines = create_tables().splitlines()
     database, xapi = empty.connection.database, empty.connection.xapi_database
     assert lines == [
-        *[f"created {database}.{table.name}" for table in tables()],
+        *[f"created {database}.{table.name}" for table in all_tables()],
         f"created {xapi}.xapi_events_all",
         f"{COUNT} tables created, 0 there already",
     ]
-    assert set(empty.columns()) == {table.name for table in tables()}
+    assert set(empty.columns()) == {table.name for table in all_tables()}
     assert get_client(StatementSink.place(empty.connection)).columns() == {
         "xapi_events_all": [("event_id", "UUID"), ("emission_time", "DateTime64(6)"), ("event", "String")]
     }
@@ -61,8 +59,8 @@ def test_makes_the_databases_and_all_tables(empty: ClickHouse) -> None:
 def test_the_table_of_statements_may_be_anywhere(empty: ClickHouse, settings: Any) -> None:
     database = empty.connection.database
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"xapi_database": database, "xapi_table": "openedx"}
-    assert f"created {database}.openedx\n" in run()
-    assert run() == f"0 tables created, {COUNT} there already\n"
+    assert f"created {database}.openedx\n" in create_tables()
+    assert create_tables() == f"0 tables created, {COUNT} there already\n"
     assert empty.select(
         "SELECT engine, partition_key, sorting_key FROM system.tables "
         "WHERE database = {database:String} AND name = 'openedx'",
@@ -71,44 +69,47 @@ def test_the_table_of_statements_may_be_anywhere(empty: ClickHouse, settings: An
 
 
 def test_twice_is_quiet(clickhouse: ClickHouse) -> None:
-    assert run() == f"0 tables created, {COUNT} there already\n"
+    assert create_tables() == f"0 tables created, {COUNT} there already\n"
 
 
 def test_tables_of_load_tests_are_called_as_in_the_settings(empty: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"runs_table": "my_runs", "stats_table": "my_stats"}
-    run()
+    create_tables()
     assert {"my_runs", "my_stats"} <= set(empty.columns())
     assert "load_test_runs" not in empty.columns()
-    assert run() == f"0 tables created, {COUNT} there already\n"
+    assert create_tables() == f"0 tables created, {COUNT} there already\n"
 
 
 def test_makes_only_what_is_missing(clickhouse: ClickHouse) -> None:
     clickhouse.command(f"DROP TABLE {clickhouse.qualified('tag')}")
-    assert run() == f"created {clickhouse.connection.database}.tag\n1 tables created, {COUNT - 1} there already\n"
+    assert (
+        create_tables()
+        == f"created {clickhouse.connection.database}.tag\n1 tables created, {COUNT - 1} there already\n"
+    )
 
 
 def test_dry_run_prints_the_statements_and_changes_nothing(empty: ClickHouse) -> None:
-    said = run("--dry-run")
+    said = create_tables("--dry-run")
     database = empty.connection.database
     assert empty.columns() == {}
     assert empty.select("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": database}) == [(0,)]
     statements = said.split(";\n")
     assert statements[:-1] == [
         f"CREATE DATABASE IF NOT EXISTS `{database}`",
-        *[table.create_statement(database) for table in tables()],
+        *[table.create_statement(database) for table in all_tables()],
         f"CREATE DATABASE IF NOT EXISTS `{empty.connection.xapi_database}`",
         f"CREATE TABLE IF NOT EXISTS `{empty.connection.xapi_database}`.`xapi_events_all`\n{STATEMENTS}",
     ]
     assert statements[-1] == f"{COUNT} tables missing, 0 there already\n"
     for statement in statements[:-1]:
         empty.command(statement)
-    assert run("--dry-run").splitlines()[-1] == f"0 tables missing, {COUNT} there already"
+    assert create_tables("--dry-run").splitlines()[-1] == f"0 tables missing, {COUNT} there already"
 
 
 @pytest.mark.parametrize("cluster", ["setting", "option", "option over setting"])
 def test_on_a_cluster(cluster: str, empty: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME = {"setting": "main", "option": ""}.get(cluster, "other")
-    said = run("--dry-run", *([] if cluster == "setting" else ["--cluster", "main"]))
+    said = create_tables("--dry-run", *([] if cluster == "setting" else ["--cluster", "main"]))
     assert said.count(" ON CLUSTER `main`") == COUNT + 2
     assert said.count("ENGINE = ReplicatedReplacingMergeTree") == COUNT
 
@@ -124,7 +125,7 @@ def test_drift_is_named_and_left_alone(options: tuple[str, ...], clickhouse: Cli
         clickhouse.command(statement)
     before = clickhouse.columns()
     with pytest.raises(CommandError) as caught:
-        run(*options)
+        create_tables(*options)
     assert caught.value.returncode == 1
     first, *named = str(caught.value).splitlines()
     assert "differ" in first
@@ -142,11 +143,11 @@ def test_the_administrator_is_named_by_options(
     clickhouse.command(f"DROP DATABASE {clickhouse.connection.xapi_database}")
     close_clients()
     with pytest.raises(CommandError, match="ACCESS_DENIED"):
-        run()
+        create_tables()
     admin = ("--username", "ch_admin", "--password", "admin-password", "--database", database)
-    assert run("--url", clickhouse_http.url, *admin).endswith(f"{COUNT} tables created, 0 there already\n")
+    assert create_tables("--url", clickhouse_http.url, *admin).endswith(f"{COUNT} tables created, 0 there already\n")
     # The restricted user may look.
-    assert run("--dry-run").endswith(f"0 tables missing, {COUNT} there already\n")
+    assert create_tables("--dry-run").endswith(f"0 tables missing, {COUNT} there already\n")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_the_administrator_is_named_by_options(
 )
 def test_failures_are_one_clear_message(options: tuple[str, ...], words: str, clickhouse_http: Any) -> None:
     with pytest.raises(CommandError, match=words) as caught:
-        run(*options)
+        create_tables(*options)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.__suppress_context__
 
@@ -184,7 +185,7 @@ def test_print_grants_makes_a_user_for_the_plugin_s_work_and_no_more(
         "xapi_database": database,
         "xapi_table": "elsewhere",
     }
-    said = run("--print-grants")
+    said = create_tables("--print-grants")
     assert "secret" not in said
     for statement in said.removesuffix(";\n").split(";\n"):
         administrator.command(statement)
@@ -218,7 +219,9 @@ def test_print_grants_makes_a_user_for_the_plugin_s_work_and_no_more(
 
 
 def test_print_grants_on_a_cluster(clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse) -> None:
-    statements = run("--print-grants", "--cluster", "ma`in", "--username", "ada").removesuffix(";\n").split(";\n")
+    statements = (
+        create_tables("--print-grants", "--cluster", "ma`in", "--username", "ada").removesuffix(";\n").split(";\n")
+    )
     # As the engine itself writes them.
     canonical = [
         clickhouse.select("SELECT formatQuerySingleLine({sql:String})", {"sql": statement})[0][0]
@@ -230,7 +233,7 @@ def test_print_grants_on_a_cluster(clickhouse_http: ClickHouseEndpoint, clickhou
         f"GRANT ON CLUSTER `ma\\`in` SELECT, INSERT ON {clickhouse.connection.xapi_database}.xapi_events_all TO ada",
     ]
     # Each time another salt.
-    assert run("--print-grants").splitlines()[0] != run("--print-grants").splitlines()[0]
+    assert create_tables("--print-grants").splitlines()[0] != create_tables("--print-grants").splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -243,12 +246,12 @@ def test_print_grants_on_a_cluster(clickhouse_http: ClickHouseEndpoint, clickhou
 )
 def test_statements_with_addresses_may_be_deleted(actors: str, rights: str, settings: Any) -> None:
     settings.XAPI_AGENT_IFI_TYPE = actors
-    assert run("--print-grants").splitlines()[2] == f"GRANT {rights} ON `xapi`.`xapi_events_all` TO `ch_cms`;"
+    assert create_tables("--print-grants").splitlines()[2] == f"GRANT {rights} ON `xapi`.`xapi_events_all` TO `ch_cms`;"
 
 
 def test_print_grants_asks_nobody(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://ch:pw@clickhouse.invalid:8123"}
-    assert [line.endswith(" TO `ch`;") for line in run("--print-grants").splitlines()] == [False, True, True]
+    assert [line.endswith(" TO `ch`;") for line in create_tables("--print-grants").splitlines()] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -261,11 +264,11 @@ def test_print_grants_asks_nobody(settings: Any) -> None:
 def test_there_is_nobody_to_grant_to(config: dict[str, str], words: str, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = config
     with pytest.raises(CommandError, match=words):
-        run("--print-grants")
+        create_tables("--print-grants")
 
 
 @pytest.mark.parametrize("option", ["--reader_username", "--reader_password"])
 @pytest.mark.parametrize("mode", [(), ("--dry-run",)])
 def test_options_of_the_reader_need_print_grants(option: str, mode: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=r"^--reader_username and --reader_password need --print-grants$"):
-        run(option, "superset", *mode)
+        create_tables(option, "superset", *mode)

@@ -28,7 +28,7 @@ from platform_plugin_aspects.clickhouse.errors import (
     Unclear,
 )
 from platform_plugin_aspects.clickhouse.schema import create_missing
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -99,7 +99,7 @@ def test_a_value_that_does_not_fit_its_type_is_the_rows_fault(value: Any, client
 
 def test_columns_of_the_database(client: ClickHouse) -> None:
     assert client.columns()["taxonomy"] == list(TAXONOMY)
-    assert set(client.columns()) == {table.name for table in tables()}
+    assert set(client.columns()) == {table.name for table in all_tables()}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_names_are_quoted(client: ClickHouse) -> None:
     assert client.qualified("t`").endswith(".`t\\``")
 
 
-# What goes over the wire
+# On the wire
 
 
 def test_inserts_are_compressed_native_and_whole_in_one_request(clickhouse_http: ClickHouseEndpoint) -> None:
@@ -176,7 +176,7 @@ def test_opening_asks_for_nothing_a_restricted_user_may_not_see(clickhouse_http:
 def test_the_restricted_user_may_not_create_tables(clickhouse_http: ClickHouseEndpoint) -> None:
     client = get_client(Connection.from_settings())
     with pytest.raises(Misconfigured, match="INSERT, SELECT and DELETE") as caught:
-        create_missing(client, tables())
+        create_missing(client, all_tables())
     assert caught.value.code == 497
 
 
@@ -376,6 +376,12 @@ def test_credentials_in_a_url_are_never_shown(url: str) -> None:
     assert connection.place.startswith(url.split(":")[0] + "://host")
 
 
+def test_credentials_of_a_url_without_scheme_are_not_in_the_error(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "u:hidden@host:8123"}
+    with pytest.raises(Misconfigured, match=r"^The ClickHouse url 'host:8123' is neither"):
+        Connection.from_settings()
+
+
 # Configuration
 
 
@@ -408,19 +414,19 @@ def test_keys_that_nobody_knows_and_nulls_are_left_alone(settings: Any) -> None:
         *("chdb:", "chdb://path", 8123, ["http://host:8123"]),
     ],
 )
-def test_urls_that_cannot_be_meant(url: Any) -> None:
+def test_invalid_urls_are_refused(url: Any) -> None:
     with pytest.raises(Misconfigured, match="url"):
         Connection.from_settings({"url": url})
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", 1e12, float("inf"), float("nan"), [5]])
-def test_timeouts_that_cannot_be_meant(timeout: Any) -> None:
+def test_invalid_timeouts_are_refused(timeout: Any) -> None:
     with pytest.raises(Misconfigured, match="timeout_secs"):
         Connection.from_settings({"timeout_secs": timeout})
 
 
 @pytest.mark.parametrize("values", [{"database": "a\x00b"}, {"database": 5}, {"password": 5}])
-def test_texts_that_cannot_be_meant(values: dict[str, Any]) -> None:
+def test_invalid_texts_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):
         Connection.from_settings(values)
 

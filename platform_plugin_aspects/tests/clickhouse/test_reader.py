@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import StringIO
+from functools import partial
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.sinks.registry import relations_of_boards
+from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.operations.test_aspects_check import Site, check, marked, site  # noqa: F401
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -26,11 +27,7 @@ SOURCE(CLICKHOUSE(QUERY 'SELECT 1 AS user_id, ''Ada'' AS name')) LAYOUT(FLAT()) 
 """
 
 
-def run(*args: str) -> tuple[str, str]:
-    """What aspects_create_tables --print-grants prints, and what it says besides."""
-    out, err = StringIO(), StringIO()
-    call_command("aspects_create_tables", "--print-grants", *args, stdout=out, stderr=err)
-    return out.getvalue(), err.getvalue()
+print_grants = partial(ended, "aspects_create_tables", "--print-grants")
 
 
 def of_reader(said: str) -> list[str]:
@@ -49,7 +46,7 @@ def test_the_reader_gets_the_tables_of_the_boards_one_by_one_and_nothing_else(
     clickhouse_http: ClickHouseEndpoint, reader_setting: None, settings: Any
 ) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"database": "event_sink"}
-    said, besides = run()
+    _code, said, besides = print_grants()
     user, profile, quota, revoke, *grants = of_reader(said)
     assert user.startswith("CREATE USER IF NOT EXISTS `reports` IDENTIFIED WITH sha256_hash BY '")
     assert "reports-secret" not in said
@@ -83,11 +80,11 @@ def test_tables_with_personal_data_are_left_out_and_others_are_named_by_the_sett
 
 def test_without_a_password_only_the_plugin_s_user_is_printed(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://ch:pw@clickhouse.invalid:8123"}
-    said, besides = run()
+    _code, said, besides = print_grants()
     assert "ch_report" not in said
     assert "ch_report" in besides
     assert "--reader_password" in besides
-    said, besides = run("--reader_username", "reports", "--reader_password", "pw")
+    _code, said, besides = print_grants("--reader_username", "reports", "--reader_password", "pw")
     assert len(of_reader(said)) == 4 + 6
     assert besides == ""
 
@@ -123,7 +120,7 @@ def test_a_setting_of_the_wrong_shape_is_said(value: Any, words: str, settings: 
     assert words in str(caught.value)
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://ch:pw@clickhouse.invalid:8123"}
     with pytest.raises(CommandError):
-        run()
+        run("aspects_create_tables", "--print-grants")
 
 
 def test_the_password_is_not_shown() -> None:
@@ -143,7 +140,7 @@ def reports(clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, reader_
     clickhouse.command(f"INSERT INTO {database}.narrow VALUES ('Ada')")
     administrator.command("CREATE USER `reports` IDENTIFIED BY 'reports-secret'")
     administrator.command(f"GRANT SELECT, dictGet, INSERT ON {database}.* TO reports")
-    for statement in of_reader(run()[0]):
+    for statement in of_reader(print_grants().out):
         administrator.command(statement)
     yield ClickHouse(Connection.from_settings({"username": "reports", "password": "reports-secret"}))
     for what in ("USER", "SETTINGS PROFILE", "QUOTA"):
@@ -155,7 +152,7 @@ def test_the_reader_reads_the_tables_of_the_boards(reports: ClickHouse) -> None:
     assert reports.select(f"SELECT count() FROM {reports.qualified('course_overviews')}") == [(0,)]
 
 
-#: What a guest of Superset can bring into a query of a board, as a column or a condition of his own.
+#: Expressions that a guest of Superset can add to a query of a board, as a column or a condition.
 EXPRESSIONS = {
     "a dictionary": "dictGet('{db}.user_pii', 'name', toUInt64(1))",
     "a dictionary whose name is computed": "dictGetOrDefault(concat('{db}', '.user_pii'), 'name', toUInt64(1), '')",
@@ -259,7 +256,7 @@ def test_a_reader_as_printed_is_well(with_superset: Site, settings: Any) -> None
     (note,) = findings("note")
     assert note[0] == "Superset's user reports may change its own limits: its setting readonly is 0"
     administrator = ClickHouse(Connection.from_settings({"username": "ch_admin", "password": "admin-password"}))
-    for statement in of_reader(run()[0]):
+    for statement in of_reader(print_grants().out):
         administrator.command(statement)
     close_clients()  # each run of the command has its own
     assert findings("problem") == findings("note") == findings("skipped") == []

@@ -15,8 +15,8 @@ from platform_plugin_aspects.clickhouse.schema import (
     missing_and_drifted,
 )
 from platform_plugin_aspects.delivery import compare
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.sinks import CourseEnrollmentSink, CourseOverviewSink, Selection
-from platform_plugin_aspects.sinks.registry import tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
@@ -107,7 +107,7 @@ PLAIN = ("course_overviews", "course_blocks", "course_enrollment", "load_test_ru
 def test_tables_as_aspects_leaves_them_are_no_drift_and_work(clickhouse: ClickHouse, empty_store: None) -> None:
     """Plain MergeTree, and DEFAULT expressions that ours lack."""
     database = clickhouse.connection.database
-    for table in tables():
+    for table in all_tables():
         if table.name in PLAIN:
             columns = [replace(each, default=each.default or "''") for each in table.columns if each.type == "String"]
             by_name = {column.name: column for column in columns}
@@ -117,7 +117,7 @@ def test_tables_as_aspects_leaves_them_are_no_drift_and_work(clickhouse: ClickHo
             clickhouse.command(statement)
     engines = dict(clickhouse.select(f"SELECT name, engine FROM system.tables WHERE database = '{database}'"))
     assert {name for name, engine in engines.items() if engine == "MergeTree"} == set(PLAIN)
-    assert create_missing(clickhouse, tables()) == ([], [])
+    assert create_missing(clickhouse, all_tables()) == ([], [])
 
     factories.make_course()
     enrollment = factories.make_enrollment()

@@ -1,4 +1,4 @@
-"""Filters that course authors write: what is taken, what it becomes, and what is refused with which words."""
+"""Filters that course authors write: accepted ones become clauses, the others are refused with a reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.dashboards.access.author_filters import MAX_DEPTH, MAX_LENGTH, parse_filters
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    RefusedFilter,
+    parse_filter,
+    parse_filters,
+)
 
 TAKEN = {
     "mode = 'verified'": "COLUMNS('^mode$') = 'verified'",
@@ -66,33 +71,33 @@ REFUSED = {
     "mode = 1 UNION SELECT 1": "“mode = 1 UNION”",
     "1 = 1": "“1” is not the name of a column",
     "'a' = 'a'": "“'a'” is not the name of a column",
-    "true": "“TRUE” compares no column",
-    "mode": "“mode” compares no column",
-    "NOT mode": "“mode” compares no column",
+    "true": "“TRUE” does not compare a column",
+    "mode": "“mode” does not compare a column",
+    "NOT mode": "“mode” does not compare a column",
     "org = course_key": "“course_key” is not a value",
     "mode = NULL": "“NULL” is not a value",
-    "mode IS TRUE": "“mode IS TRUE” compares no column",
-    "mode IN (SELECT mode FROM other)": "compares no column",
-    "mode IN other": "compares no column",
-    "mode IN ()": "compares no column",
+    "mode IS TRUE": "“mode IS TRUE” does not compare a column",
+    "mode IN (SELECT mode FROM other)": "does not compare a column",
+    "mode IN other": "does not compare a column",
+    "mode IN ()": "does not compare a column",
     "mode IN (org)": "“org” is not a value",
     "mode IN (('a', 'b'))": "is not a value",
-    "mode GLOBAL IN ('a')": "compares no column",
+    "mode GLOBAL IN ('a')": "does not compare a column",
     "mode = (SELECT 1)": "is not a value",
-    "EXISTS (SELECT 1)": "compares no column",
+    "EXISTS (SELECT 1)": "does not compare a column",
     "now() > 1": "“now()” is not a value",
     "mode = now()": "“now()” is not a value",
     "lower(mode) = 'a'": "is not a value",
     "sleep(3) = 0": "is not a value",
     "COLUMNS('.*') = 'a'": "is no",
     "mode LIKE ANY ('a')": "is not a value",
-    "mode LIKE 'a' ESCAPE '!'": "compares no column",
+    "mode LIKE 'a' ESCAPE '!'": "does not compare a column",
     "mode LIKE concat('a', 'b')": "is not a value",
-    "n BETWEEN SYMMETRIC 1 AND 2": "compares no column",
+    "n BETWEEN SYMMETRIC 1 AND 2": "does not compare a column",
     "n BETWEEN 1 AND m": "“m” is not a value",
-    "mode REGEXP 'a'": "compares no column",
-    "mode <=> 'a'": "compares no column",
-    "mode IS DISTINCT FROM 'a'": "compares no column",
+    "mode REGEXP 'a'": "does not compare a column",
+    "mode <=> 'a'": "does not compare a column",
+    "mode IS DISTINCT FROM 'a'": "does not compare a column",
     "mode = 'a' = 1": "is no",
     "n + 1 = 2": "is not a value",
     "n = 1 + 1": "“1 + 1” is not a value",
@@ -141,12 +146,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "sql"), TAKEN.items(), ids=TAKEN)
-def test_taken_and_written_anew(text: str, sql: str) -> None:
+def test_an_accepted_filter_is_written_anew(text: str, sql: str) -> None:
     assert parse_filter(text) == sql
 
 
 @pytest.mark.parametrize(("text", "words"), REFUSED.items(), ids=[ascii(text) for text in REFUSED])
-def test_refused_with_the_part_that_is_wrong(text: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refusal_names_the_part_that_is_wrong(text: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RefusedFilter) as refused:
         parse_filter(text)
     assert words in str(refused.value)
@@ -166,23 +171,23 @@ def test_refused_with_the_part_that_is_wrong(text: str, words: str, caplog: pyte
     ],
     ids=lambda text: text[:20],
 )
-def test_depth_is_refused_and_no_error(text: str) -> None:
+def test_a_deep_filter_is_refused_without_a_crash(text: str) -> None:
     with pytest.raises(RefusedFilter):
         parse_filter(text)
 
 
-def test_depth_that_people_need_is_taken() -> None:
+def test_a_filter_as_deep_as_people_need_is_accepted() -> None:
     assert parse_filter("NOT " * MAX_DEPTH + "n = 1").count("NOT") == MAX_DEPTH
     assert parse_filter("(" * 20 + "n = 1" + ")" * 20) == "COLUMNS('^n$') = 1"
 
 
-def test_long_chains_are_not_deep() -> None:
+def test_a_long_chain_is_not_deep() -> None:
     chain = " OR ".join(f"n = {i}" for i in range(180))
     assert len(chain) < MAX_LENGTH
     assert parse_filter(chain).count(" OR ") == 179
 
 
-def test_length() -> None:
+def test_a_filter_is_limited_in_length() -> None:
     fits = "mode = '" + "a" * (MAX_LENGTH - 9) + "'"
     assert len(fits) == MAX_LENGTH
     assert parse_filter(fits)
@@ -212,7 +217,7 @@ def test_filters_together_are_limited_in_length() -> None:
     assert str(refused.value) == "The filters have 4005 characters together, but at most 4000 are allowed."
 
 
-#: What sqlglot would log, with a part of the text.
+#: Texts of which sqlglot would log a part.
 LOGGED = ["a -> '$[a secret' = 1", "json_extract(a, '$[a secret') = 1", "a[1] = 1"]
 
 

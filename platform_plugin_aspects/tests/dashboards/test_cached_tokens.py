@@ -1,4 +1,4 @@
-"""The guest token of a page: its clauses, whose it is, for how long it is given out again, and what the log says."""
+"""The guest token of a page: its clauses, its person, its time in the cache, and the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, clauses_for
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.dashboards.access.tokens import guest_token
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetError,
@@ -71,7 +72,7 @@ def test_a_thousand_at_the_same_time_too(superset: SupersetEndpoint) -> None:
     assert superset.paths() == ["login", "csrf_token", "guest_token"]
 
 
-def test_a_thousand_minted_at_the_same_time_too(settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_thousand_signed_at_the_same_time_too(settings: Any, superset: SupersetEndpoint) -> None:
     settings.SUPERSET_CONFIG = superset.config(guest_token_secret=superset.guest_token_secret)
     with ThreadPoolExecutor(16) as threads:
         found = set(threads.map(lambda _: guest_token(ADA, COURSE, [ONE, TWO]), range(1000)))
@@ -183,13 +184,13 @@ def test_a_failure_is_not_remembered(superset: SupersetEndpoint) -> None:
     assert superset.read_guest_token(guest_token(ADA, COURSE, [ONE]))
 
 
-def test_a_wrong_configuration(settings: Any) -> None:
+def test_an_invalid_configuration_is_a_misconfiguration(settings: Any) -> None:
     settings.SUPERSET_CONFIG = {"service_url": "superset"}
     with pytest.raises(SupersetMisconfigured, match="service_url in SUPERSET_CONFIG is 'superset'"):
         guest_token(ADA, COURSE, [ONE])
 
 
-def test_a_wrong_template(settings: Any, superset: SupersetEndpoint) -> None:
+def test_an_invalid_template_is_a_misconfiguration(settings: Any, superset: SupersetEndpoint) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = ["a = {nothing}"]
     with pytest.raises(SupersetMisconfigured, match="nothing"):
         guest_token(ADA, COURSE, [ONE])
@@ -262,8 +263,8 @@ class LateCache(LocMemCache):
         return {} if LateCache.looks == 1 else super().get_many(keys, version)
 
 
-def test_what_another_has_got_meanwhile_is_not_asked_for_again(settings: Any, superset: SupersetEndpoint) -> None:
-    """It arrives after the first look, and the mark of its asking is gone when we set ours."""
+def test_a_token_that_another_request_has_got_meanwhile_is_used(settings: Any, superset: SupersetEndpoint) -> None:
+    """The token arrives after the first look, and the other request's mark is gone when we set ours."""
     token = guest_token(ADA, COURSE, [ONE])
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.LateCache"}}
     LateCache.looks = 0

@@ -22,7 +22,8 @@ from sqlglot.errors import ParseError
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.dashboards.access.clauses import RefusedFilter, clauses_for, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, parse_filter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.operations.checks.superset import check_extra_filters
 from test_utils.properties import examples
 
@@ -34,7 +35,7 @@ through_the_engine = hypothesis_settings(
 ORG, COURSE = "OrgX", "course-v1:OrgX+CS101+2026"
 KEY = CourseKey.from_string(COURSE)
 
-# What Superset, its libraries or ClickHouse read in a way of their own; then what broke clauses pasted as they are.
+# Text that Superset, its libraries or ClickHouse read in ways of their own; then text that broke pasted clauses.
 AWKWARD = [
     "",
     "'",
@@ -165,8 +166,8 @@ class Dataset:
         self.client.insert("dataset", COLUMNS, data)
 
     def queries(self, found: Sequence[str]) -> Iterator[str]:
-        """Of the table, and of a virtual dataset with clauses in another order and a guest who calls what he selects
-        like columns; as Superset puts them together, and as its parser writes them anew. Raises ParseError."""
+        """Queries of the table, and of a virtual dataset with clauses in another order and a guest whose aliases are
+        names of columns; as Superset composes them, and as its parser rewrites them. Raises ParseError."""
         for sql in (
             f"SELECT id FROM {self.table} WHERE {_joined(found)}",
             "SELECT id, 'OrgX' AS org, 1 AS course_key, 1 AS username, 1 AS mode, 1 AS n "
@@ -182,7 +183,7 @@ class Dataset:
         return answers[0]
 
     def check_nothing_else_selected(self, found: Sequence[str]) -> None:
-        """Clauses that ClickHouse or Superset cannot run are as good as any."""
+        """Fail if the clauses select other rows; clauses that ClickHouse or Superset cannot run select none."""
         with contextlib.suppress(ParseError):
             for sql in self.queries(found):
                 with contextlib.suppress(Failure):
@@ -232,7 +233,7 @@ def test_organization_and_course_come_first(key: str, org: str) -> None:
     ]
 
 
-def test_keys_in_other_letters() -> None:
+def test_keys_may_have_letters_of_any_script() -> None:
     key = CourseKey.from_string("course-v1:Ünï+CS+1")
     assert clauses_for(person(), key)[0] == "COLUMNS('^org$') = unhex('c39c6ec3af')"
 
@@ -295,7 +296,7 @@ def test_a_value_in_a_pattern_stands_for_itself(template: str, settings: Any) ->
 @example(username="o'brien", email="o'b_1@x.org")
 @example(username="%", email="%")
 @example(username="\\", email="a\\%")
-def test_templates_select_the_rows_of_whom_they_name(dataset: Dataset, username: str, email: str) -> None:
+def test_a_template_selects_the_rows_of_the_person_that_it_names(dataset: Dataset, username: str, email: str) -> None:
     dataset.fill(people=[*PEOPLE, (username, email), (username + "x", f"<{email}>")])
     person_ = person(username, email)
     for template, matches in {
@@ -337,7 +338,7 @@ def check_template(dataset: Dataset, template: str) -> None:
         dataset.check_nothing_else_selected(found)
 
 
-def test_attacks_in_templates(dataset: Dataset) -> None:
+def test_attacks_in_templates_select_nothing_of_another_course(dataset: Dataset) -> None:
     for text in [*ATTACKS, *AWKWARD]:
         check_template(dataset, text.replace("{table}", dataset.table))
 
@@ -394,7 +395,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("template", "words"), WRONG.items(), ids=WRONG)
-def test_wrong_templates_are_said_with_the_place(template: str, words: str, settings: Any) -> None:
+def test_an_invalid_template_is_reported_with_the_place(template: str, words: str, settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = ["x = 1", template]
     with pytest.raises(ImproperlyConfigured) as raised:
         clauses_for(person(), KEY)
@@ -405,14 +406,14 @@ def test_wrong_templates_are_said_with_the_place(template: str, words: str, sett
 
 
 @pytest.mark.parametrize("value", ["x = {user}", None, [None], [["x = 1"]]])
-def test_a_setting_that_is_no_list_of_texts_is_said(value: Any, settings: Any) -> None:
+def test_a_setting_that_is_not_a_list_of_texts_is_reported(value: Any, settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = value
     (found,) = check_extra_filters(None)
     assert found.id == "platform_plugin_aspects.W021"
     assert "must be a list of texts" in found.msg
 
 
-def test_nothing_to_say_of_good_templates(settings: Any) -> None:
+def test_valid_templates_are_not_reported(settings: Any) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = tuple(RENDERED)
     assert check_extra_filters(None) == []
 

@@ -1,4 +1,4 @@
-"""Which dashboards there are, their localized UUIDs, and their native filters."""
+"""The dashboards of the settings, their localized UUIDs, and their native filters."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_uuid_and_slug_of_a_translation(language: str, uuid: str) -> None:
     assert (found.name, found.slug, found.uuid) == (COURSE.name, f"course-dashboard-{language}", uuid)
 
 
-def test_what_is_not_translated_stays_as_it_is() -> None:
+def test_a_dashboard_without_translations_stays_as_it_is() -> None:
     untranslated = Dashboard("Mine", "mine", COURSE_UUID, allow_translations=False)
     assert dashboards.localized(untranslated, "es-419") is untranslated
 
@@ -100,11 +100,11 @@ def test_a_token_opens_all_dashboards_in_all_languages(settings: Any) -> None:
     assert dashboards.token_uuids() == [COURSE_UUID, COURSE_UUID_EN, "00000000-0000-0000-0000-000000000001"]
 
 
-def test_the_defaults() -> None:
+def test_the_default_dashboards_are_those_of_aspects() -> None:
     assert [board.slug for board in dashboards.instructor_dashboards()] == [
         *("course-dashboard", "individual-learner", "learner-groups")
     ]
-    assert dashboards.in_context_dashboard("problem") == Dashboard(
+    assert dashboards.in_context_dashboards()["problem"] == Dashboard(
         "Problem",
         "in-context-problem",
         "98ff33ff-18dd-48f9-8c58-629ae4f4194b",
@@ -112,7 +112,7 @@ def test_the_defaults() -> None:
         course_filter_ids=("NATIVE_FILTER-29CPcbirK",),
         block_filter_ids=("NATIVE_FILTER-TJwItQhUI",),
     )
-    assert dashboards.in_context_dashboard("html") is None
+    assert "html" not in dashboards.in_context_dashboards()
     assert len(dashboards.token_uuids()) == 2 * (3 + 4)
     assert check_dashboards(None) == []
 
@@ -135,7 +135,7 @@ def test_the_defaults() -> None:
         ("SUPERSET_DASHBOARD_LOCALES", [None], "SUPERSET_DASHBOARD_LOCALES is [None]"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_found_at_start_up_and_refused(
+def test_invalid_settings_are_found_at_start_up_and_refused(
     setting: str, value: Any, words: str, settings: Any
 ) -> None:
     setattr(settings, setting, value)
@@ -150,7 +150,7 @@ def test_settings_that_cannot_be_meant_are_found_at_start_up_and_refused(
 
 
 def filters(course: str, *rest: str) -> dict[str, Any]:
-    """As superset.md gives a native filter."""
+    """A native filter as superset.md gives it."""
     values = dict(zip(("course", "block"), (course, *rest), strict=False))
     columns = {"course": "course_key", "block": "block_id"}
     return {

@@ -1,4 +1,4 @@
-"""What a page is given to show dashboards."""
+"""The element that shows dashboards in a page, and its configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platform_plugin_aspects.dashboards.pages.embedding import element, embed_co
 SUPERSET = {"service_url": "https://reports.example.invalid", "internal_service_url": "http://superset:8088"}
 
 
-def test_where_everything_is(settings: Any) -> None:
+def test_the_configuration_holds_all_addresses(settings: Any) -> None:
     settings.SUPERSET_CONFIG = SUPERSET
     settings.LOGIN_URL = "login"
     settings.ASPECTS_SUPERSET_SDK_URL = "https://cdn.example.invalid/sdk.js"
@@ -40,7 +40,7 @@ def test_the_link_is_the_operator_s_choice(settings: Any) -> None:
     assert "<a " not in element(config)
 
 
-def test_without_javascript_there_is_the_link(settings: Any) -> None:
+def test_the_link_is_there_without_javascript(settings: Any) -> None:
     settings.SUPERSET_CONFIG = SUPERSET
     page = element(embed_config([], "/token"))
     assert '<a href="https://reports.example.invalid/login/openedxsso">View dashboards in Superset</a>' in page

@@ -1,4 +1,4 @@
-"""The endpoints: who may ask, what they answer, and what their errors look like, in LMS and CMS."""
+"""The endpoints: permissions, answers and errors, in LMS and CMS."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def cells() -> list[tuple[str, str, str, int]]:
 
 
 @pytest.mark.parametrize(("who", "variant", "endpoint", "status"), cells())
-def test_the_permission_matrix(
+def test_permissions_are_those_of_the_matrix(
     who: str,
     variant: str,
     endpoint: str,
@@ -145,7 +145,7 @@ def test_the_permission_matrix(
     assert [client.get(path(endpoint, key)).status_code for key in keys] == [status] * len(keys)
 
 
-def test_the_matrix_is_whole() -> None:
+def test_the_permission_matrix_is_complete() -> None:
     assert len(cells()) == 10 * 3 * 2
 
 
@@ -249,7 +249,7 @@ def test_the_guest_token_opens_this_course_and_no_other(
     assert f"'{KEY}'" in course_key
 
 
-def test_what_the_instructor_dashboard_embeds(
+def test_the_instructor_dashboard_embeds_the_listed_dashboards(
     service: str, course: CourseKey, client: Client, log_in: Any, settings: Any
 ) -> None:
     settings.SUPERSET_DASHBOARD_LOCALES = ["en", "es-419"]
@@ -294,14 +294,14 @@ def filter_values(native_filters: str) -> dict[str, list[str]]:
     return {condition["col"]: condition["val"] for (condition,) in found}
 
 
-def test_what_studio_embeds_beside_a_block(
+def test_studio_embeds_the_dashboard_of_the_block_s_type(
     service: str, course: CourseKey, client: Client, log_in: Any, settings: Any
 ) -> None:
     settings.SUPERSET_DASHBOARD_LOCALES = ["es-419"]
     user = log_in("staff")
     UserPreference.objects.create(user=user, key="pref-lang", value="es-419")
     answer = client.get(path(IN_CONTEXT, PROBLEM)).json()
-    board = dashboards.in_context_dashboard("problem")
+    board = dashboards.in_context_dashboards()["problem"]
     assert answer == {
         "dashboardId": dashboards.localized(board, "es-419").uuid,
         "supersetUrl": "https://superset.example.com/",
@@ -310,10 +310,12 @@ def test_what_studio_embeds_beside_a_block(
     }
 
 
-def test_what_studio_embeds_beside_a_course(service: str, course: CourseKey, client: Client, log_in: Any) -> None:
+def test_studio_embeds_the_dashboard_of_the_course(
+    service: str, course: CourseKey, client: Client, log_in: Any
+) -> None:
     log_in("staff")
     answer = client.get(path(IN_CONTEXT, KEY)).json()
-    board = dashboards.in_context_dashboard("course")
+    board = dashboards.in_context_dashboards()["course"]
     assert answer["dashboardId"] == dashboards.localized(board, "en").uuid
     assert answer["courseRuns"] == {str(KEY): {"native_filters": dashboards.native_filters(board, KEY)}}
     block = client.get(path(IN_CONTEXT, KEY.make_usage_key("course", "course"))).json()
@@ -361,13 +363,13 @@ def test_custom_courses_are_runs_in_the_lms_and_nothing_in_the_cms(service: str,
 
 
 @pytest.mark.parametrize("key", [KEY.make_usage_key("html", "h1"), KEY.make_usage_key("vertical", "v1")])
-def test_there_is_not_a_dashboard_for_everything(key: Any, course: CourseKey, client: Client, log_in: Any) -> None:
+def test_most_types_of_blocks_have_no_dashboard(key: Any, course: CourseKey, client: Client, log_in: Any) -> None:
     log_in("staff")
     response = client.get(path(IN_CONTEXT, key))
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-def test_there_is_no_dashboard_in_context_where_the_setting_is_off(
+def test_the_setting_turns_dashboards_in_context_off(
     course: CourseKey, client: Client, log_in: Any, settings: Any
 ) -> None:
     settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS = False
@@ -437,7 +439,7 @@ NO_COURSES = (
         *((IN_CONTEXT, text) for text in ("i4x://Org/Course/problem/p1", "lb:Org:Library:problem:p1", ASIDE)),
     ],
 )
-def test_what_is_no_key_is_found_by_nobody(
+def test_an_invalid_key_is_not_found(
     endpoint: str, text: str, service: str, course: CourseKey, client: Client, log_in: Any
 ) -> None:
     assert client.get(path(endpoint, text)).status_code == 401
@@ -453,6 +455,14 @@ def no_limit(settings: Any) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = None
 
 
+@pytest.fixture
+def staff(db: None) -> Client:
+    """The client of a member of staff."""
+    client = Client()
+    client.force_login(User.objects.create(username="staff", is_staff=True))
+    return client
+
+
 @pytest.mark.usefixtures("no_limit")
 @hypothesis_settings(
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -462,17 +472,15 @@ def no_limit(settings: Any) -> None:
     text=st.text(min_size=1).filter(lambda text: text.isprintable())
     | st.from_regex(r"(course-v1:|ccx-v1:|block-v1:|i4x://)[\w+@:/. %]+", fullmatch=True),
 )
-def test_no_text_is_an_error_of_ours(endpoint: str, text: str) -> None:
-    client = Client()
-    assert client.get(path(endpoint, quote(text, safe=""))).status_code == 401
-    user, _ = User.objects.get_or_create(username="staff", is_staff=True)
-    client.force_login(user)
-    response = client.get(path(endpoint, quote(text, safe="")))
+def test_no_text_is_an_error_of_ours(staff: Client, endpoint: str, text: str) -> None:
+    url = path(endpoint, quote(text, safe=""))
+    assert Client().get(url).status_code == 401
+    response = staff.get(url)
     assert (response.status_code, response.json()["code"]) in ((404, "not_found"), (403, "permission_denied"))
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_names_of_urls(endpoint: str, service: str) -> None:
+def test_the_names_of_urls_stay(endpoint: str, service: str) -> None:
     argument = "content_id" if endpoint == IN_CONTEXT else "course_id"
     assert reverse(f"platform_plugin_aspects:{endpoint}", kwargs={argument: KEY}) == path(endpoint, KEY)
     assert reverse(f"platform_plugin_aspects:{endpoint}", args=[OLD_STYLE]) == path(endpoint, OLD_STYLE)
@@ -483,7 +491,7 @@ def test_names_of_urls(endpoint: str, service: str) -> None:
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "head", "options"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_only_get(endpoint: str, method: str, course: CourseKey, client: Client, log_in: Any) -> None:
+def test_endpoints_answer_get_only(endpoint: str, method: str, course: CourseKey, client: Client, log_in: Any) -> None:
     log_in("staff")
     response = getattr(client, method)(path(endpoint, KEY))
     assert (response.status_code, response["Cache-Control"]) == (405, "no-store")
@@ -541,7 +549,9 @@ def test_each_user_has_a_limit_for_all_endpoints_together(
 
 
 @pytest.mark.parametrize("rate", ["", "many/hour", "5", "5/", "5/fortnight", "5/hour/user", 5])
-def test_a_rate_that_cannot_be_meant(rate: Any, course: CourseKey, client: Client, log_in: Any, settings: Any) -> None:
+def test_an_invalid_rate_is_reported_and_refused(
+    rate: Any, course: CourseKey, client: Client, log_in: Any, settings: Any
+) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = rate
     (found,) = check_dashboards(None)
     assert found.id == "platform_plugin_aspects.W023"
@@ -560,7 +570,7 @@ def test_a_rate_that_cannot_be_meant(rate: Any, course: CourseKey, client: Clien
         (Reply(200, "<p>Welcome"), 502, "superset_refused"),
     ],
 )
-def test_a_superset_that_fails(
+def test_errors_of_superset_have_a_status_and_a_code(
     reply: Reply,
     status: int,
     code: str,
@@ -584,7 +594,7 @@ def test_a_superset_that_fails(
     assert user.username not in caplog.text
 
 
-def test_a_superset_that_is_down_is_no_matter_for_what_to_embed(
+def test_the_dashboards_to_embed_are_listed_while_superset_is_down(
     course: CourseKey, superset_endpoint: SupersetEndpoint, client: Client, log_in: Any
 ) -> None:
     superset_endpoint.stop()
@@ -602,7 +612,7 @@ def test_a_superset_that_is_down_is_no_matter_for_what_to_embed(
         *((endpoint, "ASPECTS_IN_CONTEXT_DASHBOARDS", {"course": {}}) for endpoint in (TOKEN, IN_CONTEXT)),
     ],
 )
-def test_settings_that_cannot_be_meant(
+def test_invalid_settings_are_an_error_without_details(
     endpoint: str,
     setting: str,
     value: Any,

@@ -1,4 +1,4 @@
-"""Which pages browsers let frame another one, by its headers."""
+"""Whether browsers let one page frame another, by its headers."""
 
 from __future__ import annotations
 
@@ -76,5 +76,5 @@ def test_x_frame_options_count_where_no_policy_says_it(options: str, framer: str
     assert may_frame(framer, SUPERSET, headers) is may
 
 
-def test_without_headers_everybody_may() -> None:
+def test_every_page_may_frame_one_without_headers() -> None:
     assert may_frame("https://lms.example", SUPERSET, {})

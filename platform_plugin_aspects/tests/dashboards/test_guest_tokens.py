@@ -1,4 +1,4 @@
-"""Guest tokens from Superset and signed ones: what is asked of Superset, how often, and what comes of its refusals."""
+"""Guest tokens from Superset and signed ones: the requests to Superset, their number, and the errors for refusals."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_superset_is_asked_for_the_dashboards_with_the_clauses_and_nobodys_name_
     assert claims == claims_of(ONE, TWO)
 
 
-def test_a_minted_token_is_the_same_without_a_request(settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_signed_token_holds_the_same_without_a_request(settings: Any, superset: SupersetEndpoint) -> None:
     signing(settings, superset)
     found = get()
     claims = superset.read_guest_token(found.token)
@@ -90,7 +90,7 @@ def test_a_minted_token_is_the_same_without_a_request(settings: Any, superset: S
     assert superset.requests == []
 
 
-def test_a_minted_token_as_configured(settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_signed_token_is_as_configured(settings: Any, superset: SupersetEndpoint) -> None:
     signing(
         settings,
         superset,
@@ -105,7 +105,7 @@ def test_a_minted_token_as_configured(settings: Any, superset: SupersetEndpoint)
 
 
 @pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "ssh-rsa AAAA"])
-def test_a_key_pair_is_no_secret(secret: str, settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_key_pair_is_refused_as_a_secret(secret: str, settings: Any, superset: SupersetEndpoint) -> None:
     signing(settings, superset)
     settings.SUPERSET_CONFIG["guest_token_secret"] = secret
     with pytest.raises(SupersetMisconfigured, match="guest_token_secret in SUPERSET_CONFIG is a key pair") as caught:
@@ -115,7 +115,7 @@ def test_a_key_pair_is_no_secret(secret: str, settings: Any, superset: SupersetE
 
 @pytest.mark.parametrize("spelling", [ONE.upper(), f"{{{ONE}}}", ONE.replace("-", "")])
 @pytest.mark.parametrize("is_minted", [False, True])
-def test_the_spelling_of_a_uuid_is_supersets(
+def test_uuids_are_spelled_as_superset_spells_them(
     is_minted: bool, spelling: str, settings: Any, superset: SupersetEndpoint
 ) -> None:
     if is_minted:
@@ -126,7 +126,7 @@ def test_the_spelling_of_a_uuid_is_supersets(
 
 @pytest.mark.parametrize("uuid", ["1", "course-dashboard", ""])
 @pytest.mark.parametrize("is_minted", [False, True])
-def test_what_is_no_uuid_is_never_asked_for(
+def test_an_invalid_uuid_is_never_asked_for(
     is_minted: bool, uuid: str, settings: Any, superset: SupersetEndpoint
 ) -> None:
     if is_minted:
@@ -137,7 +137,7 @@ def test_what_is_no_uuid_is_never_asked_for(
 
 
 @pytest.mark.parametrize("is_minted", [False, True])
-def test_there_is_no_token_without_clauses(is_minted: bool, settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_token_without_clauses_is_refused(is_minted: bool, settings: Any, superset: SupersetEndpoint) -> None:
     if is_minted:
         signing(settings, superset)
     with pytest.raises(ValueError, match="without clauses"):
@@ -151,7 +151,7 @@ def test_a_token_lasts_as_long_as_superset_says_by_our_own_clock(superset: Super
     assert get().expires_at == pytest.approx(time.time() + 100, abs=5)
 
 
-def test_a_token_is_not_shown() -> None:
+def test_a_token_is_not_in_its_repr() -> None:
     assert SECRET not in repr(guest_tokens.GuestToken(SECRET, 1.0))
 
 
@@ -174,7 +174,9 @@ ENDINGS: dict[str, Callable[[SupersetEndpoint], None]] = {
     "the access token has expired": lambda superset: superset.advance(901),
     "the CSRF token has expired": lambda superset: superset.advance(8 * 24 * 3600),
     "another secret key": lambda superset: superset.change_secret_key(),
-    "a token that is none": lambda superset: superset.plan("guest_token", Reply(422, {"msg": "Not enough segments"})),
+    "a malformed access token": lambda superset: superset.plan(
+        "guest_token", Reply(422, {"msg": "Not enough segments"})
+    ),
 }
 
 
@@ -267,7 +269,9 @@ def test_an_account_that_may_not_read_does_where_guest_tokens_are_exempt_from_cs
     assert superset.read_guest_token(get().token)
 
 
-def test_over_https(settings: Any, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_asked_for_over_https(
+    settings: Any, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     with SupersetEndpoint(tls=certificate) as superset:
         superset.dashboards.add(ONE)
@@ -387,7 +391,7 @@ def test_whatever_superset_answers_is_a_token_or_a_known_error(
         assert superset.read_guest_token(get().token)
 
 
-def test_superset_is_not_there(settings: Any, superset: SupersetEndpoint, closed_port: int) -> None:
+def test_an_unreachable_superset_is_unavailable(settings: Any, superset: SupersetEndpoint, closed_port: int) -> None:
     settings.SUPERSET_CONFIG = superset.config(internal_service_url=f"http://127.0.0.1:{closed_port}")
     with pytest.raises(SupersetUnavailable, match="refused"):
         get()
@@ -396,7 +400,7 @@ def test_superset_is_not_there(settings: Any, superset: SupersetEndpoint, closed
         get()
 
 
-def test_superset_goes_away_and_comes_back(superset: SupersetEndpoint) -> None:
+def test_a_superset_that_comes_back_is_used_again(superset: SupersetEndpoint) -> None:
     get()
     superset.stop()
     with pytest.raises(SupersetUnavailable):
@@ -406,7 +410,7 @@ def test_superset_goes_away_and_comes_back(superset: SupersetEndpoint) -> None:
 
 
 @pytest.mark.parametrize("step", [*LOG_IN, "guest_token"])
-def test_superset_does_not_answer(step: str, settings: Any, superset: SupersetEndpoint) -> None:
+def test_a_superset_that_does_not_answer_is_a_timeout(step: str, settings: Any, superset: SupersetEndpoint) -> None:
     settings.SUPERSET_CONFIG = superset.config(timeout_secs=0.2)
     superset.hold(step)
     with pytest.raises(SupersetTimeout, match=r"was not answered within 0\.2 s"):
@@ -428,7 +432,9 @@ def test_a_wrong_password_is_tried_once(settings: Any, superset: SupersetEndpoin
     ("permissions", "words"),
     [({READ}, "can grant guest token on SecurityRestApi"), ({GRANT}, "can read on SecurityRestApi")],
 )
-def test_an_account_that_lacks_a_permission(permissions: set[str], words: str, superset: SupersetEndpoint) -> None:
+def test_a_permission_that_the_account_lacks_is_named(
+    permissions: set[str], words: str, superset: SupersetEndpoint
+) -> None:
     superset.accounts["superset"] = (superset.accounts["superset"][0], permissions)
     with pytest.raises(SupersetRefused, match=words):
         get()
@@ -443,7 +449,7 @@ def test_a_login_that_is_refused_again_is_given_up(superset: SupersetEndpoint) -
     assert get()
 
 
-def test_a_certificate_that_is_not_trusted(settings: Any, certificate: tuple[Path, Path]) -> None:
+def test_an_untrusted_certificate_is_a_misconfiguration(settings: Any, certificate: tuple[Path, Path]) -> None:
     with SupersetEndpoint(tls=certificate) as superset:
         settings.SUPERSET_CONFIG = superset.config()
         with pytest.raises(SupersetMisconfigured, match=r"over TLS.*REQUESTS_CA_BUNDLE"):
@@ -451,7 +457,7 @@ def test_a_certificate_that_is_not_trusted(settings: Any, certificate: tuple[Pat
         assert superset.requests == []
 
 
-def test_another_address_than_the_one_superset_knows_itself_by(
+def test_an_address_that_superset_does_not_know_as_its_own_is_named(
     settings: Any, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
@@ -502,7 +508,7 @@ def test_an_unknown_dashboard_is_asked_for_again_later(superset: SupersetEndpoin
     assert [resource["id"] for resource in claims["resources"]] == [ONE, THREE]
 
 
-def test_only_unknown_dashboards_are_a_refusal(superset: SupersetEndpoint) -> None:
+def test_a_token_for_unknown_dashboards_only_is_refused(superset: SupersetEndpoint) -> None:
     for _ in range(2):
         with pytest.raises(SupersetRefused, match="knows none of the dashboards"):
             get(THREE)

@@ -1,4 +1,4 @@
-"""The instructor dashboards show the reports to whom they are for, and are shown whatever happens to the reports."""
+"""The instructor dashboards show the reports to the course team, and are shown whatever happens to the reports."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Course:
 
 
 def sections_for(user: Any) -> list[dict[str, Any]]:
-    """What the legacy dashboard's filter makes of a page without sections."""
+    """The sections that the filter adds to a legacy dashboard without sections."""
     with impersonate(user):
         context, template_name = InstructorDashboardRenderStarted.run_filter(
             {"course": _Course, "sections": []}, "a.html"
@@ -82,7 +82,7 @@ def sections_for(user: Any) -> list[dict[str, Any]]:
 
 
 def tabs_for(user: Any) -> list[dict[str, Any]]:
-    """What the new dashboard's filter makes of no tabs."""
+    """The tabs that the filter adds to a new dashboard without tabs."""
     tabs, same_user, same_key = InstructorDashboardTabsRequested.run_filter([], user, KEY)
     assert same_user is user
     assert same_key is KEY
@@ -105,7 +105,7 @@ def tabs_for(user: Any) -> list[dict[str, Any]]:
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "has_user") else None,
 )
-def test_who_sees_the_reports(role: Any, sees: bool) -> None:
+def test_only_the_course_team_sees_the_reports(role: Any, sees: bool) -> None:
     user = make_user()
     if role:
         role.add_users(user)
@@ -113,12 +113,12 @@ def test_who_sees_the_reports(role: Any, sees: bool) -> None:
 
 
 @pytest.mark.parametrize("user", [None, AnonymousUser()], ids=["nobody", "anonymous"])
-def test_nobody_sees_no_reports(user: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_anonymous_visitors_see_no_reports(user: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert sections_for(user) == tabs_for(user) == []
     assert caplog.text == ""
 
 
-def test_the_section(staff: User, settings: Any) -> None:
+def test_the_section_embeds_the_dashboards(staff: User, settings: Any) -> None:
     settings.STATIC_URL = "https://cdn.example/static/"
     (section,) = sections_for(staff)
     assert section.pop("element").startswith("<aspects-dashboards data-config=")
@@ -141,7 +141,9 @@ def test_the_section(staff: User, settings: Any) -> None:
         ("/apps/instructor-dashboard", "/apps/instructor-dashboard"),
     ],
 )
-def test_the_tab(address: str, base: str, staff_client: Client, course_key: CourseKey, settings: Any) -> None:
+def test_the_tab_leads_to_the_micro_frontend(
+    address: str, base: str, staff_client: Client, course_key: CourseKey, settings: Any
+) -> None:
     settings.INSTRUCTOR_MICROFRONTEND_URL = address
     *theirs, ours = staff_client.get(f"/api/instructor/v2/courses/{course_key}").json()["tabs"]
     base = f"{base}/course-v1:Org+Filters+Run"
@@ -150,7 +152,7 @@ def test_the_tab(address: str, base: str, staff_client: Client, course_key: Cour
 
 
 @pytest.mark.parametrize("address", [None, "", "apps.example.com/instructor-dashboard", "http://[", 5])
-def test_there_is_no_tab_without_the_address_of_the_micro_frontend(
+def test_the_tab_needs_the_address_of_the_micro_frontend(
     address: Any, staff: User, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.INSTRUCTOR_MICROFRONTEND_URL = address
@@ -177,7 +179,7 @@ def test_names_are_translated(staff: User, staff_client: Client, course_key: Cou
 
 
 class Page(HTMLParser):
-    """The configuration of the elements, the addresses of the scripts, and what no strict policy lets through."""
+    """The configuration of the elements, the addresses of the scripts, and inline code that a strict policy forbids."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -210,7 +212,7 @@ def page_of(client: Client) -> Page:
     return Page(answer.content.decode())
 
 
-def test_the_page(staff_client: Client, course_key: CourseKey) -> None:
+def test_the_page_loads_the_script_and_shows_the_element(staff_client: Client, course_key: CourseKey) -> None:
     page = page_of(staff_client)
     (config,) = page.configs
     assert config["guestTokenUrl"] == f"/aspects/superset_guest_token/{KEY}"

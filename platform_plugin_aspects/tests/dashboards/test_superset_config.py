@@ -1,4 +1,4 @@
-"""SUPERSET_CONFIG: what is read from it, what is refused, and what is never shown. (Its URLs: test_settings.py.)"""
+"""SUPERSET_CONFIG: its keys, invalid values, and secrets that are never shown. (Its URLs: test_settings.py.)"""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.operations.checks.superset import check_superset_config
+from platform_plugin_aspects.operations.checks.superset import check_guest_token_secret, check_superset_config
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def test_defaults(settings: Any) -> None:
+def test_missing_keys_have_defaults(settings: Any) -> None:
     settings.SUPERSET_CONFIG = {"service_url": "https://superset.example", "timeout_secs": None, "username": ""}
     assert SupersetConfig.from_settings() == SupersetConfig(
         service_url="https://superset.example/",
@@ -75,7 +75,7 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("config", "words"), BAD.values(), ids=BAD)
-def test_what_cannot_be_meant_is_an_error_at_start_up_and_when_used(config: Any, words: str, settings: Any) -> None:
+def test_invalid_values_are_an_error_at_start_up_and_when_used(config: Any, words: str, settings: Any) -> None:
     settings.SUPERSET_CONFIG = config
     with pytest.raises(SupersetMisconfigured, match="SUPERSET_CONFIG") as caught:
         SupersetConfig.from_settings()
@@ -101,13 +101,14 @@ def test_what_cannot_be_meant_is_an_error_at_start_up_and_when_used(config: Any,
 )
 def test_a_short_secret_is_a_warning(algorithm: str, secret: str, is_short: bool, settings: Any) -> None:
     settings.SUPERSET_CONFIG = {"guest_token_algorithm": algorithm, "guest_token_secret": secret}
-    found = check_superset_config(None)
+    assert check_superset_config(None) == []
+    found = check_guest_token_secret(None)
     assert [message.id for message in found] == ["platform_plugin_aspects.W003"] * is_short
     assert not any(secret in f"{message.msg}{message.hint}" for message in found)
     assert all(algorithm in message.msg for message in found)
 
 
 @pytest.mark.parametrize("config", [None, {}, {"service_url": "https://superset.example/"}])
-def test_nothing_to_say(config: Any, settings: Any) -> None:
+def test_valid_values_are_not_reported(config: Any, settings: Any) -> None:
     settings.SUPERSET_CONFIG = config
-    assert check_superset_config(None) == []
+    assert check_superset_config(None) == check_guest_token_secret(None) == []

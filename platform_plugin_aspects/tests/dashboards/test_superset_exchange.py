@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.clickhouse.reader import Reader
+from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.dashboards.superset import guest_tokens, transport
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
@@ -261,7 +261,7 @@ PASSWORD, SECRET = "s3cret-p4ssw0rd", "guest-s3cret-0123456789-0123456789"
 
 
 def frames_of(error: BaseException) -> str:
-    """What an error reporter shows: the variables of every frame, of the causes and contexts too."""
+    """The text of an error reporter: the variables of every frame, of the causes and contexts too."""
     shown, seen = [], set()
     todo: list[BaseException | None] = [error]
     while todo:
@@ -281,7 +281,7 @@ def frames_of(error: BaseException) -> str:
 
 
 class _Interrupt(BaseException):
-    """What a worker is ended with, in the middle of anything."""
+    """An exception that ends a worker in the middle of anything."""
 
 
 @pytest.fixture
@@ -311,13 +311,13 @@ def interrupt_wait(superset: SupersetEndpoint, step: str) -> None:
     threading.Thread(target=interrupt).start()
 
 
-#: What goes wrong: in which step, and how.
+#: Faults: the step, and how it fails.
 FAULTS: dict[str, Callable[[SupersetEndpoint, Any], Any]] = {
     "a refused login": lambda superset, _settings: superset.plan("login", Reply(401, {"message": "no"})),
     "a broken login": lambda superset, _settings: superset.plan("login", Reply(500, "")),
     "a login that is cut": lambda superset, _settings: superset.plan("login", Reply(0), Reply(0)),
     "a CSRF token that is cut": lambda superset, _settings: superset.plan("csrf", Reply(0), Reply(0)),
-    "a guest token that is none": lambda superset, _settings: superset.plan("guest", Reply(200, "x")),
+    "an invalid guest token": lambda superset, _settings: superset.plan("guest", Reply(200, "x")),
     "no Superset": lambda superset, _settings: superset.stop(),
     "a login that is interrupted": lambda superset, _settings: interrupt_wait(superset, "login"),
     "a CSRF token that is interrupted": lambda superset, _settings: interrupt_wait(superset, "csrf"),

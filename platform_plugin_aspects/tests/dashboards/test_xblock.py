@@ -25,7 +25,8 @@ from xblock.fields import ScopeIds
 from xblock.runtime import DictKeyValueStore, KvsFieldData
 from xblock.test.tools import TestRuntime
 
-from platform_plugin_aspects.dashboards.access.clauses import clauses_for, parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
 from test_utils.factories import make_course_key, make_enrollment, make_user
 from test_utils.superset_endpoint import SupersetEndpoint
@@ -175,7 +176,7 @@ def test_others_see_a_notice_and_get_no_token(
     assert superset.requests == []
 
 
-def test_whose_session_has_ended_is_told_to_log_in(course_key: CourseKey, superset: SupersetEndpoint) -> None:
+def test_people_whose_session_has_ended_are_told_to_log_in(course_key: CourseKey, superset: SupersetEndpoint) -> None:
     block = Courseware(AnonymousUser()).block(course_key, dashboard_uuid=UUID)
     assert "The course team sees a dashboard here." in block.render("student_view").content
     answer = ask(block)
@@ -210,7 +211,9 @@ def test_a_block_in_a_library_has_no_course(superset: SupersetEndpoint) -> None:
 
 
 @pytest.mark.parametrize("uuid", [None, "", "course-dashboard"])
-def test_without_a_dashboard(uuid: str | None, staff: User, course_key: CourseKey, superset: SupersetEndpoint) -> None:
+def test_a_block_without_a_dashboard_says_so(
+    uuid: str | None, staff: User, course_key: CourseKey, superset: SupersetEndpoint
+) -> None:
     block = Courseware(staff).block(course_key, dashboard_uuid=uuid)
     assert "There is no dashboard yet" in block.render("student_view").content
     answer = ask(block)
@@ -282,7 +285,7 @@ def test_the_handler_is_throttled_as_the_endpoints_are(
     assert ask(block).json["code"] == "superset_misconfigured"
 
 
-def test_who_may_not_ask_is_not_counted(staff: User, course_key: CourseKey, settings: Any) -> None:
+def test_people_without_permission_are_not_counted(staff: User, course_key: CourseKey, settings: Any) -> None:
     settings.ASPECTS_API_THROTTLE_RATE = "1/day"
     block = Courseware(make_user()).block(course_key, dashboard_uuid=UUID)
     assert [ask(block).status_code for _ in range(3)] == [403, 403, 403]
@@ -313,7 +316,7 @@ def test_filters_that_are_stored_as_a_list_are_read_too(
     assert block.filters == "mode = 'audit'\nid = 1"
 
 
-def test_what_only_looks_like_a_list_is_a_filter_that_is_refused(
+def test_text_that_only_looks_like_a_list_is_a_filter_that_is_refused(
     staff: User, course_key: CourseKey, superset: SupersetEndpoint
 ) -> None:
     block = Courseware(staff).block(course_key, dashboard_uuid=UUID, filters="[1")
@@ -321,7 +324,7 @@ def test_what_only_looks_like_a_list_is_a_filter_that_is_refused(
     assert ask(block).status_code == 400
 
 
-def test_superset_is_down(
+def test_the_block_is_shown_while_superset_is_down(
     staff: User, course_key: CourseKey, superset: SupersetEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     superset.stop()
@@ -336,7 +339,7 @@ def test_superset_is_down(
     assert "login failed" in record.getMessage()
 
 
-def test_superset_is_misconfigured(
+def test_the_block_says_that_superset_is_misconfigured(
     staff: User, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.SUPERSET_CONFIG = {"service_url": "nowhere"}
@@ -365,7 +368,7 @@ def test_the_handler_answers_get_only(staff: User, course_key: CourseKey, supers
 
 
 def edit(block: SupersetXBlock, **values: Any) -> Response:
-    """What Studio's editor sends when an author saves."""
+    """The answer to Studio's editor when an author saves."""
     body = json.dumps({"values": values, "defaults": []}).encode()
     return block.runtime.handle(block, "submit_studio_edits", Request.blank("/", method="POST", body=body))
 
@@ -431,7 +434,9 @@ def test_a_list_in_olx_is_read(staff: User, course_key: CourseKey) -> None:
 # The workbench itself uses what XBlock has deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:xblock.runtime", "ignore::DeprecationWarning:workbench")
 @pytest.mark.parametrize(("scenario", "boards"), [("superset.0", 1), ("superset.1", 2), ("superset.2", 0)])
-def test_the_workbench(client: Client, superset: SupersetEndpoint, scenario: str, boards: int) -> None:
+def test_the_workbench_shows_every_scenario(
+    client: Client, superset: SupersetEndpoint, scenario: str, boards: int
+) -> None:
     superset.dashboards |= set(EXAMPLES)
     # They stand in the database, of which an earlier test's is gone.
     init_scenarios()
@@ -470,7 +475,7 @@ def workbench_staff(client: Client) -> User:
     [({"role": "student"}, 0), ({"role": "student", "user_name": "learner"}, 0), ({"role": "staff"}, 1)],
     ids=["any learner", "this learner", "staff"],
 )
-def test_who_views_the_course_as_a_learner_sees_what_a_learner_sees(
+def test_staff_who_view_the_course_as_a_learner_see_what_a_learner_sees(
     chosen: dict[str, str], boards: int, client: Client, superset: SupersetEndpoint
 ) -> None:
     superset.dashboards |= set(EXAMPLES)
@@ -496,7 +501,7 @@ def test_a_learner_s_view_is_of_one_course(staff: User, course_key: CourseKey, s
         assert ask(block).status_code == 403
 
 
-# Of version 2, whose pages may be open during an upgrade, and whose blocks stay.
+# Version 2: its pages may be open during an upgrade, and its blocks stay.
 
 
 def test_the_heading_of_blocks_without_one_stays(staff: User, course_key: CourseKey) -> None:

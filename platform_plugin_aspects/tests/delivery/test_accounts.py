@@ -14,8 +14,8 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import triggers
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change
@@ -185,7 +185,7 @@ def test_keys_of_external_ids() -> None:
     assert sink.parse_key("12") == 12
     assert sink.read(Selection(keys=[by_uuid])).keys == []
     assert sink.read(Selection(keys=[by_uuid, external_id.pk])).keys == [external_id.pk]
-    with pytest.raises(ValueError, match="'no uuid' is no key of external_id"):
+    with pytest.raises(ValueError, match="'no uuid' is not a key of external_id"):
         sink.parse_key("no uuid")
 
 

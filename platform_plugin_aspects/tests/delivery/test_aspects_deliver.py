@@ -6,11 +6,10 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -19,6 +18,7 @@ from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.conftest import latest
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -26,20 +26,16 @@ from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 LATER = timedelta(hours=5)
 
 
-def run(*args: Any) -> list[str]:
-    """The lines that the command says."""
-    out = StringIO()
-    call_command("aspects_deliver", *map(str, args), stdout=out)
-    return [line.rstrip() for line in out.getvalue().splitlines()]
+def deliver_by_hand(*args: Any) -> list[str]:
+    """The lines that the command prints."""
+    return [line.rstrip() for line in run("aspects_deliver", *args).splitlines()]
 
 
-def fails(*args: Any) -> tuple[str, list[str]]:
-    """The message with which the command fails, and what it says before."""
-    out = StringIO()
-    with pytest.raises(CommandError) as caught:
-        call_command("aspects_deliver", *map(str, args), stdout=out)
-    assert caught.value.returncode == 1
-    return str(caught.value), [line.rstrip() for line in out.getvalue().splitlines()]
+def delivery_fails(*args: Any) -> tuple[str, list[str]]:
+    """The message with which the command fails, and the lines that it prints before."""
+    code, out, err = ended("aspects_deliver", *args)
+    assert code == 1
+    return err, [line.rstrip() for line in out.splitlines()]
 
 
 def waiting_profile() -> int:
@@ -55,7 +51,7 @@ def test_everything_that_is_pending_is_delivered_sink_by_sink(all_on: None, clic
     taxonomies = [factories.make_taxonomy() for _ in range(3)]
     deliver_changes("taxonomy")
     taxonomies[0].delete()
-    lines = run()
+    lines = deliver_by_hand()
     assert [line.split()[0] for line in lines] == list(sinks())
     assert "user_profile       2 objects delivered" in lines
     assert "taxonomy           0 objects delivered, 1 deleted" in lines
@@ -67,10 +63,10 @@ def test_everything_that_is_pending_is_delivered_sink_by_sink(all_on: None, clic
 def test_what_one_sink_records_for_another_is_delivered_in_the_same_run(all_on: None, clickhouse: ClickHouse) -> None:
     tag = factories.make_tag()
     factories.make_object_tag("course-v1:a+b+c", tag)
-    run()
+    deliver_by_hand()
     tag.value = "renamed"
     tag.save()
-    assert "object_tag         1 objects delivered" in run()
+    assert "object_tag         1 objects delivered" in deliver_by_hand()
     assert not Change.objects.exists()
 
 
@@ -79,7 +75,7 @@ def test_only_the_sinks_that_are_named(all_on: None, clickhouse: ClickHouse) -> 
     factories.make_user()
     factories.make_taxonomy()
     factories.make_tag()
-    assert run("--object", "tag", "user_profile") == [
+    assert deliver_by_hand("--object", "tag", "user_profile") == [
         "tag           1 objects delivered",
         "user_profile  1 objects delivered",
     ]
@@ -89,7 +85,7 @@ def test_only_the_sinks_that_are_named(all_on: None, clickhouse: ClickHouse) -> 
 @pytest.mark.django_db
 def test_changes_of_a_sink_that_is_off_are_kept(settings: Any, clickhouse: ClickHouse) -> None:
     Change.objects.create(sink="tag", object_id="1")
-    assert run("--object", "tag") == ["tag  off; what is recorded is kept"]
+    assert deliver_by_hand("--object", "tag") == ["tag  off; what is recorded is kept"]
     assert Change.objects.count() == 1
 
 
@@ -97,7 +93,7 @@ def test_changes_of_a_sink_that_is_off_are_kept(settings: Any, clickhouse: Click
 def test_the_command_delivers_before_the_back_off_is_over(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_user()
     SinkState.objects.create(sink="user_profile", failures=9, retry_at=datetime.now(UTC) + LATER)
-    assert run("--object", "user_profile") == ["user_profile  1 objects delivered"]
+    assert deliver_by_hand("--object", "user_profile") == ["user_profile  1 objects delivered"]
     state = SinkState.objects.get(sink="user_profile")
     assert (state.failures, state.retry_at) == (0, None)
 
@@ -107,7 +103,7 @@ def test_clickhouse_is_away(all_on: None, clickhouse_http: ClickHouseEndpoint) -
     factories.make_user()
     SinkState.objects.create(sink="user_profile", failures=9)
     clickhouse_http.fail("503", times=None)
-    message, lines = fails("--object", "tag", "user_profile")
+    message, lines = delivery_fails("--object", "tag", "user_profile")
     assert message == "Not all is delivered of user_profile"
     assert lines[0] == "tag           0 objects delivered"
     assert lines[1].startswith("user_profile  failed, all is kept: ClickHouse ")
@@ -123,7 +119,7 @@ def test_clickhouse_is_away(all_on: None, clickhouse_http: ClickHouseEndpoint) -
 def test_the_remedy_for_a_wrong_configuration_is_told(all_on: None, clickhouse_http: Any, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG["password"] = "wrong"
     factories.make_user()
-    _message, lines = fails("--object", "user_profile")
+    _message, lines = delivery_fails("--object", "user_profile")
     assert 'correct "username" and "password" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG' in lines[0]
 
 
@@ -131,23 +127,23 @@ def test_the_remedy_for_a_wrong_configuration_is_told(all_on: None, clickhouse_h
 def test_objects_that_cannot_be_written_are_named_with_the_reason(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_taxonomy()
     outbox.record("taxonomy", ["x\x1b[2J1", "x2"])
-    message, lines = fails("--object", "taxonomy")
+    message, lines = delivery_fails("--object", "taxonomy")
     assert message.startswith("Not all is delivered of taxonomy; ")
     assert "--retry-failed tries them too, --forget gives one up" in message
     assert lines == [
         "taxonomy  1 objects delivered, 2 cannot be written",
-        "          x [2J1 cannot be written: 'x\\x1b[2J1' is no key of taxonomy",
-        "          x2 cannot be written: 'x2' is no key of taxonomy",
+        "          x [2J1 cannot be written: 'x\\x1b[2J1' is not a key of taxonomy",
+        "          x2 cannot be written: 'x2' is not a key of taxonomy",
     ]
 
 
 @pytest.mark.django_db
 def test_objects_that_wait_are_left_alone_unless_asked_for(all_on: None, clickhouse: ClickHouse) -> None:
     pk = waiting_profile()
-    message, lines = fails("--object", "user_profile", "tag")
+    message, lines = delivery_fails("--object", "user_profile", "tag")
     assert message.startswith("Not all is delivered of user_profile; ")
     assert "user_profile  0 objects delivered" in lines
-    assert run("--object", "user_profile", "tag", "--retry-failed") == [
+    assert deliver_by_hand("--object", "user_profile", "tag", "--retry-failed") == [
         "tag           0 objects delivered",
         "user_profile  1 objects delivered",
     ]
@@ -159,7 +155,7 @@ def test_objects_that_wait_are_left_alone_unless_asked_for(all_on: None, clickho
 def test_attempts_add_up_over_retries(all_on: None, clickhouse: ClickHouse) -> None:
     outbox.record("taxonomy", ["x"])
     for attempts in (1, 2, 3):
-        fails("--object", "taxonomy", "--retry-failed")
+        delivery_fails("--object", "taxonomy", "--retry-failed")
         change = Change.objects.get()
         assert (change.attempts, change.retry_at > datetime.now(UTC)) == (attempts, True)
 
@@ -208,7 +204,7 @@ def test_ctrl_c_keeps_what_is_not_delivered(settings: Any, clickhouse: ClickHous
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     outbox.record("interrupted", ["a"])
     with pytest.raises(CommandError, match="what is not delivered is kept") as caught:
-        run("--object", "interrupted")
+        deliver_by_hand("--object", "interrupted")
     assert caught.value.returncode == 130
     assert Change.objects.count() == 1
 
@@ -220,7 +216,7 @@ def test_ctrl_c_keeps_what_is_not_delivered(settings: Any, clickhouse: ClickHous
 def test_an_object_is_given_up_with_all_its_changes(all_on: None) -> None:
     for sink, object_id in (("tag", "7"), ("tag", "7"), ("tag", "77"), ("taxonomy", "7")):
         Change.objects.create(sink=sink, object_id=object_id)
-    said, done = run("--forget", "tag", "7")
+    said, done = deliver_by_hand("--forget", "tag", "7")
     assert said.startswith("Giving up the changes of tag 7: ")
     assert said.endswith("you run: python manage.py cms dump_data_to_clickhouse --object tag --ids 7")
     assert done == "2 changes deleted"
@@ -231,7 +227,7 @@ def test_an_object_is_given_up_with_all_its_changes(all_on: None) -> None:
 @pytest.mark.parametrize(("sink", "meaning"), [("auth_user", "no backfill deletes it"), ("gone", "no sink of this")])
 def test_discarding_a_change_that_no_backfill_repeats_says_so(sink: str, meaning: str) -> None:
     Change.objects.create(sink=sink, object_id="7")
-    said, _done = run("--forget", sink, "7")
+    said, _done = deliver_by_hand("--forget", sink, "7")
     assert meaning in said
     assert "dump_data_to_clickhouse" not in said
     assert not Change.objects.exists()
@@ -261,12 +257,12 @@ def test_a_change_discarded_during_its_delivery_stays_discarded(settings: Any, c
 @pytest.mark.django_db
 def test_there_must_be_something_to_give_up() -> None:
     Change.objects.create(sink="tag", object_id="77")
-    message, lines = fails("--forget", "tag", "7")
+    message, lines = delivery_fails("--forget", "tag", "7")
     assert message.startswith("Nothing is recorded of tag 7; ")
-    message, _lines = fails("--forget", "nope", "1")
+    message, _lines = delivery_fails("--forget", "nope", "1")
     assert message.startswith("There is no sink 'nope', and nothing is recorded of one: choose among taxonomy, tag, ")
     # A terminal passes bytes that are not text so.
-    message, _lines = fails("--forget", "tag", "\udcff")
+    message, _lines = delivery_fails("--forget", "tag", "\udcff")
     assert message.startswith("Nothing is recorded of tag \ufffd; ")
     assert (lines, Change.objects.count()) == ([], 1)
 
@@ -283,7 +279,7 @@ def test_there_must_be_something_to_give_up() -> None:
     ],
 )
 def test_invalid_options_are_refused(args: tuple[str, ...], told: str) -> None:
-    message, lines = fails(*args)
+    message, lines = delivery_fails(*args)
     assert message.startswith(told)
     assert lines == []
 
@@ -297,7 +293,7 @@ def test_a_database_fault_is_one_error_message(all_on: None, clickhouse: ClickHo
     try:
         with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            message, _lines = fails("--object", "user_profile")
+            message, _lines = delivery_fails("--object", "user_profile")
             other.execute("ROLLBACK")
     finally:
         connection.close()

@@ -23,9 +23,9 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk, key_range
 from platform_plugin_aspects.delivery.backfill.runs import walk_range
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.delivery.deliver import deliver_changes
@@ -175,7 +175,7 @@ def test_custom_courses_follow_their_course(clickhouse: ClickHouse, settings: An
 
 def test_a_backfill_and_a_comparison_read_the_primary(clickhouse: ClickHouse) -> None:
     users = [factories.make_user() for _ in range(3)]
-    assert UserProfileSink().key_range() is not None
+    assert key_range(UserProfileSink()) is not None
     summary = Summary()
     backfill(UserProfileSink(), Walk(), summary)
     assert summary.objects == 3
@@ -196,7 +196,7 @@ def test_progress_is_noted_and_read_on_the_primary(clickhouse: ClickHouse) -> No
     for _ in range(3):
         factories.make_user()
     sink = UserProfileSink()
-    ranges.save_ranges(sink, ranges.plan(sink, {}))
+    ranges.save_ranges(sink, ranges.plan(sink, Walk()))
     (row,) = ranges.saved_ranges(sink)
     walk_range(row, Connection.from_settings(), Watcher())
     assert BackfillRange.objects.get().objects_written == 3

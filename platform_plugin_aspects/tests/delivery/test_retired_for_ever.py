@@ -11,8 +11,8 @@ from openedx.core.djangoapps.user_api.models import UserPreference, UserRetireme
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import compare, repair
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change

@@ -14,8 +14,8 @@ from django.contrib.auth.models import User
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.delivery import outbox
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import Comparison, repair
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
@@ -60,7 +60,7 @@ def test_the_next_delivery_deletes_rows_of_the_retired(clickhouse: ClickHouse, s
     leaving, staying = learner(), learner()
     sink = sink_class()
     lands_late(leaving, sink)
-    # What the killed delivery had not yet forgotten.
+    # The killed delivery had not yet deleted the change.
     assert Change.objects.filter(sink=sink.name, object_id=key_of(leaving, sink)).exists()
     assert deliver_changes(sink.name).status == "delivered"
     assert users_in(sink) == [staying.pk]
@@ -178,3 +178,21 @@ def test_a_retired_learner_without_rows_costs_no_delete(clickhouse_http: ClickHo
         assert deliver_changes("user_profile").status == "delivered"
     backfill(UserProfileSink(), Walk(), Summary())
     assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]
+
+
+@SINKS
+@pytest.mark.parametrize("asked", [Selection(), Selection(since=datetime(2020, 1, 1, tzinfo=UTC))])
+def test_a_clean_up_deletes_the_gone_and_the_retired_of_a_large_insert(
+    clickhouse: ClickHouse, sink_class: type[ModelBaseSink], asked: Selection
+) -> None:
+    gone, leaving, long_gone, staying = (learner() for _ in range(4))
+    sink = sink_class()
+    batch = sink.read(Selection())
+    sink.write(batch, take_stamp(sink.name))
+    retirement.retire(long_gone)
+    retirement.clean_up()
+    without_long_gone = sink.read(Selection())
+    sink.manager.filter(user_id=gone.pk).delete()
+    retirement.retire(leaving)
+    sink.clean_up(without_long_gone, take_stamp(sink.name), asked)
+    assert users_in(sink) == [staying.pk]

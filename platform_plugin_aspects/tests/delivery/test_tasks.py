@@ -19,8 +19,8 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.models import Change, SinkState
-from platform_plugin_aspects.sinks.registry import tables
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app, worker
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories
@@ -41,7 +41,7 @@ def elsewhere(clickhouse: ClickHouse, clickhouse_http: ClickHouseEndpoint) -> It
         {"url": clickhouse.connection.url, "username": "", "password": "", "database": name}
     )
     client = get_client(connection)
-    create_missing(client, tables())
+    create_missing(client, all_tables())
     yield client
     clickhouse_http.engine.query(f"DROP DATABASE {name} SYNC")
 
@@ -206,7 +206,7 @@ def test_a_dump_is_retried_while_clickhouse_is_away(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("UserProfileSink", "x", DIRECTLY), "'x' is no key of user_profile"),
+        (("UserProfileSink", "x", DIRECTLY), "'x' is not a key of user_profile"),
         (("UserProfileSink", 1, {"password": PASSWORD}), "516"),
         (("UserProfileSink", 1, {"database": "event_sink_gone"}), "database is missing"),
         (("UserProfileSink", 1, {"url": "nowhere"}), "'nowhere' is neither"),

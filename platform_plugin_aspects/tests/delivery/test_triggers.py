@@ -88,7 +88,7 @@ class Seen:
 
 
 # Each of these prepares something, yields, does the real thing, and yields what must be seen. The preparation has
-# been brought to ClickHouse when it goes on.
+# been written to ClickHouse when the case continues.
 Case = Callable[[], Iterator[Seen | None]]
 
 

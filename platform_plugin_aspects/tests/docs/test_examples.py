@@ -1,4 +1,4 @@
-"""What README.rst and the how-tos show can be typed, and works."""
+"""The examples of README.rst and the how-tos can be typed, and work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ from openedx_filters.learning.filters import InstructorDashboardRenderStarted, I
 
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.dashboards.access.clauses import parse_filter
+from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.operations.checks.sinks import check_extra_sinks
@@ -46,13 +47,13 @@ def text_of(page: Path) -> str:
 
 
 def shown(pattern: str) -> list[Any]:
-    """What is found on the pages, each once."""
+    """The matches of the pattern on the pages, each once."""
     return sorted({found for page in PAGES for found in re.findall(pattern, text_of(page), re.MULTILINE)})
 
 
 SHOWN = shown(r"^ +(?:\$ )?(?:(?:python|\S*/python) manage\.py|\.demo/manage) (?:lms|cms) (\S+) ?(.*)$")
 
-#: Of edx-platform, and not of its stand-in.
+#: Commands of edx-platform that its stand-in lacks.
 PLATFORM_COMMANDS = {"delete_course"}
 
 
@@ -93,7 +94,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def example(settings: Any, monkeypatch: pytest.MonkeyPatch, all_on: None) -> Iterator[None]:
     """The how-to's sink at the path, and with the settings, that the how-to gives."""
-    sink, wanted = blocks(ADD_A_SINK, "python")
+    sink, wanted, _test = blocks(ADD_A_SINK, "python")
     module = ModuleType("my_plugin.sinks")
     monkeypatch.setitem(sys.modules, "my_plugin", ModuleType("my_plugin"))
     monkeypatch.setitem(sys.modules, "my_plugin.sinks", module)
@@ -138,6 +139,19 @@ def test_the_sink_of_the_how_to_works(example: None, clickhouse: ClickHouse) -> 
     kept.save()
     deliver_changes("user_preference")
     assert set(latest(clickhouse, "user_preference")) == {others.pk}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("expected", ["ar", "es"])
+def test_the_test_of_the_how_to_passes_with_its_rows_only(example: None, tmp_path: Path, expected: str) -> None:
+    objects, expected_rows = blocks(ADD_A_SINK, "json")
+    (tmp_path / "preferences.json").write_text(objects, encoding="utf-8")
+    (tmp_path / "preference_rows.json").write_text(expected_rows.replace("ar", expected), encoding="utf-8")
+    _sink, _settings, test = blocks(ADD_A_SINK, "python")
+    names: dict[str, Any] = {"__file__": str(tmp_path / "test_sinks.py")}
+    exec(compile(test, ADD_A_SINK, "exec"), names)
+    with nullcontext() if expected == "ar" else pytest.raises(AssertionError):
+        names["test_rows_of_preferences"]()
 
 
 @pytest.mark.django_db

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from argparse import Action
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,15 @@ from aspects_reference import (
     system_checks,
     tables,
 )
-from django.core.checks.registry import registry
 
 import platform_plugin_aspects
 from platform_plugin_aspects.delivery.triggers import TRIGGERS
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations import checks
+from platform_plugin_aspects.operations.checks.check import check
 from platform_plugin_aspects.operations.metrics import exposition
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks.registry import BUILT_IN
-from platform_plugin_aspects.sinks.registry import tables as all_tables
 
 DOCS = Path(platform_plugin_aspects.__file__).parents[1] / "docs"
 SWITCH = "EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED"
@@ -126,15 +125,16 @@ def test_columns_say_where_their_values_come_from() -> None:
 
 def test_every_system_check_has_an_entry() -> None:
     sources = [path.read_text(encoding="utf-8") for path in Path(checks.__file__).parent.glob("*.py")]
-    ids = {code for source in sources for code in re.findall(r'(?<=id="platform_plugin_aspects\.)[EW]\d{3}', source)}
-    assert set(re.findall(r"^``platform_plugin_aspects\.([EW]\d{3})``\n   \S", system_checks(), re.MULTILINE)) == ids
+    ids = [id_ for source in sources for id_ in re.findall(r'^@check\(\s*"([EW]\d{3})"', source, re.MULTILINE)]
+    assert set(re.findall(r"^``platform_plugin_aspects\.([EW]\d{3})``\n   \S", system_checks(), re.MULTILINE)) == set(
+        ids
+    )
+    assert len(ids) == len(set(ids)) > 20
 
 
 def test_each_id_is_of_one_system_check() -> None:
-    ours = [check for check in registry.registered_checks if check.__module__.startswith(f"{checks.__name__}.")]
-    ids = Counter(code for check in ours for code in re.findall(r"([EW]\d{3}):", check.__doc__ or ""))
-    assert [code for code, count in ids.items() if count > 1] == []
-    assert len(ids) > 20
+    with pytest.raises(ValueError, match="E001 is the id of another check"):
+        check("E001")(lambda: [])
 
 
 def test_names_at_the_beginning_of_an_entry_stay_as_they_are() -> None:

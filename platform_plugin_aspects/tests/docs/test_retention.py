@@ -56,7 +56,7 @@ def test_the_newest_state_of_each_object_stays(clickhouse: ClickHouse) -> None:
             f"SELECT right(toString({key}), 1), left(time_last_dumped, 10) FROM {clickhouse.qualified(table)} "
             "ORDER BY ALL"
         )
-        # Of course_blocks, whose sorting key has no time, ClickHouse may have merged the states of an object.
+        # The sorting key of course_blocks has no time, so ClickHouse may have merged the states of an object.
         expected = [("1", "2021-01-01"), ("2", "2026-02-01"), ("2", "2026-03-01")]
         assert left == expected or (table == "course_blocks" and set(left) <= set(expected)), table
 

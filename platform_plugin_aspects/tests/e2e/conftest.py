@@ -21,13 +21,13 @@ JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
 def leaks(text: str, site: Site) -> list[str]:
-    """What the text tells that is nobody's business."""
+    """The secrets that stand in the text."""
     return [*(secret for secret in site.secrets if secret in text), *JWT.findall(text)]
 
 
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
-    """No database for tests: what they need is in the site's."""
+    """No database for tests: the site's own holds all that they need."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +60,7 @@ class Person:
         self.session.cookies.update({cookie["name"]: cookie["value"] for cookie in browser.driver.get_cookies()})
 
     def get(self, path: str) -> requests.Response:
-        """What the LMS answers."""
+        """The LMS's answer."""
         return self.session.get(self.browser.lms_url + path, timeout=TIMEOUT_SECS)
 
     def open_reports(self) -> Dashboards:

@@ -23,7 +23,7 @@ def lms(site: Site, settings: Any) -> Site:
 
 
 def problems() -> list[tuple[str, str]]:
-    """(text, remedy) of what aspects_check finds wrong with Superset."""
+    """(text, remedy) of each problem that aspects_check finds with Superset."""
     code, said = check("--only", "superset")
     found = [(text, remedy) for _section, text, remedy in marked(said, "problem")]
     assert code == bool(found)
@@ -39,7 +39,7 @@ def share_secret(site: Site, settings: Any, **values: str) -> None:
     change(settings, guest_token_secret=site.superset.guest_token_secret, **values)
 
 
-def test_nothing_is_wrong_whoever_makes_the_guest_tokens(lms: Site, settings: Any) -> None:
+def test_a_working_superset_has_no_problems_whoever_makes_the_guest_tokens(lms: Site, settings: Any) -> None:
     assert problems() == []
     share_secret(lms, settings, username="nobody")
     assert problems() == []
@@ -64,7 +64,7 @@ def another_language(_site: Site, settings: Any) -> None:
     settings.SUPERSET_DASHBOARD_LOCALES = ["en", "ar", "fr"]
 
 
-#: What is broken: how; words of the problem and of the remedy.
+#: A fault: how it is made; words of the problem and of the remedy.
 BROKEN: dict[str, tuple[Callable[[Site, Any], None], str, str]] = {
     "password": (
         lambda _site, settings: change(settings, password="another"),
@@ -103,7 +103,7 @@ BROKEN: dict[str, tuple[Callable[[Site, Any], None], str, str]] = {
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_found(name: str, lms: Site, settings: Any) -> None:
+def test_each_fault_is_found(name: str, lms: Site, settings: Any) -> None:
     break_it, words, remedy_words = BROKEN[name]
     break_it(lms, settings)
     ((text, remedy),) = problems()
@@ -135,7 +135,9 @@ def reconfigure(lms: Site) -> Iterator[Callable[..., None]]:
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-def test_how_superset_itself_is_configured(reconfigure: Callable[..., None], lms: Site, settings: Any) -> None:
+def test_faults_of_superset_s_own_configuration_are_found(
+    reconfigure: Callable[..., None], lms: Site, settings: Any
+) -> None:
     configured = settings.SUPERSET_CONFIG
     for changes, words in (
         ({"E2E_GUEST_TOKEN_SECRET": "test-guest-secret-change-me"}, "GUEST_TOKEN_JWT_SECRET is Superset's default"),

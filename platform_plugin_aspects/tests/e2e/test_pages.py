@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 PREFIX, MODES = COURSES[COURSE]
 COUNTS = [[COURSE, mode, str(number)] for mode, number in MODES.items()]
-#: In no Superset.
+#: The UUID of a dashboard that no Superset has.
 LOST = {"name": "Lost", "slug": "lost", "uuid": "8661d20c-cee6-4245-9fcc-610daea5fd24", "allow_translations": False}
 SECONDS = 60
 
@@ -62,7 +62,7 @@ def test_the_frame_has_a_title_and_the_height_of_its_board(visit: Visit) -> None
     estelle.browser.until(lambda: abs(frame.size["height"] - content) < 5, f"the frame is {content} pixels high")
 
 
-def test_learners_get_nothing(visit: Visit) -> None:
+def test_learners_see_no_reports(visit: Visit) -> None:
     learner = visit(LEARNER)
     learner.browser.open(f"/courses/{COURSE}/instructor")
     assert learner.browser.find_all("aspects-dashboards") == []
@@ -77,14 +77,14 @@ def test_learners_get_nothing(visit: Visit) -> None:
         assert set(answer.json()) == {"detail", "code"}
 
 
-def test_staff_of_one_course_get_nothing_of_another(visit: Visit) -> None:
+def test_staff_of_one_course_see_no_reports_of_another(visit: Visit) -> None:
     estelle = visit("estelle")
     for course in set(COURSES) - {COURSE}:
         assert estelle.get(f"/aspects/superset_guest_token/{course}").status_code == 403
         assert estelle.get(f"/courses/{course}/instructor").status_code == 404
 
 
-def test_arabic(visit: Visit) -> None:
+def test_arabic_is_shown_from_right_to_left(visit: Visit) -> None:
     najma = visit("najma")
     reports = najma.open_reports()
     assert (
@@ -99,7 +99,7 @@ def test_arabic(visit: Visit) -> None:
     assert [board["slug"] for board in answer["superset_dashboards"]] == ["course-dashboard-ar", "individual-learner"]
 
 
-def test_narrow_screen(visit: Visit) -> None:
+def test_a_narrow_screen_shows_the_tabs_in_a_column(visit: Visit) -> None:
     estelle = visit("estelle")
     estelle.browser.resize(NARROW)
     reports = estelle.open_reports()
@@ -155,7 +155,7 @@ def test_the_link_opens_a_new_window_says_so_and_stands_on_the_tabs_line(visit: 
     reports = estelle.open_reports()
     (link,) = reports.links
     assert link.accessible_name == "View dashboards in Superset (opens in a new window)"
-    # Where the text of each ends: with the same font and padding, that is the same line.
+    # The end of each text: with the same font and padding, that is the same line.
     ends = "return arguments[0].getBoundingClientRect().top + arguments[0].clientHeight"
     baselines = [estelle.browser.driver.execute_script(ends, element) for element in (reports.tabs[0], link)]
     assert abs(baselines[0] - baselines[1]) <= 1
@@ -183,7 +183,7 @@ def test_the_open_tab_is_seen_under_forced_colours(visit: Visit, scheme: str, si
 
 
 @pytest.mark.parametrize("name", ["estelle", "najma"])
-def test_whose_session_has_ended_logs_in_and_comes_back(visit: Visit, site: Site, name: str) -> None:
+def test_people_whose_session_has_ended_log_in_and_come_back(visit: Visit, site: Site, name: str) -> None:
     person = visit(name)
     reports = person.open_reports()
     person.browser.driver.delete_all_cookies()
@@ -198,7 +198,7 @@ def test_whose_session_has_ended_logs_in_and_comes_back(visit: Visit, site: Site
     assert Dashboards(person.browser).table() == COUNTS
 
 
-def test_superset_hangs(visit: Visit, site: Site) -> None:
+def test_a_superset_that_hangs_is_reported_and_tried_again(visit: Visit, site: Site) -> None:
     config = {"service_url": site.superset.url, "guest_token_secret": site.superset.guest_token_secret}
     with site.settings(SUPERSET_CONFIG=config):
         estelle = visit("estelle")
@@ -213,7 +213,7 @@ def test_superset_hangs(visit: Visit, site: Site) -> None:
         assert reports.texts("[role=status]") == []
 
 
-def test_superset_is_stopped_and_comes_back(visit: Visit, site: Site) -> None:
+def test_a_superset_that_comes_back_is_shown_after_try_again(visit: Visit, site: Site) -> None:
     orion = visit("orion")
     site.superset.kill()
     try:
@@ -249,7 +249,7 @@ def test_a_board_that_superset_does_not_know_spoils_no_other(visit: Visit, site:
         assert site.lms.output().count(f"has no embedded dashboard {LOST['uuid']}") == 1
 
 
-def test_tokens_minted_with_superset_s_secret_are_renewed_in_time(visit: Visit, site: Site) -> None:
+def test_tokens_signed_with_superset_s_secret_are_renewed_in_time(visit: Visit, site: Site) -> None:
     config = {
         "service_url": site.superset.url,
         "guest_token_secret": site.superset.guest_token_secret,
@@ -267,7 +267,7 @@ def test_tokens_minted_with_superset_s_secret_are_renewed_in_time(visit: Visit, 
         assert reports.texts(".notice") == []
 
 
-def test_another_copy_of_the_sdk(visit: Visit, site: Site) -> None:
+def test_the_setting_names_another_copy_of_the_sdk(visit: Visit, site: Site) -> None:
     folder = REPOSITORY / "node_modules" / "@superset-ui" / "embedded-sdk" / "bundle"
     with site.settings(ASPECTS_SUPERSET_SDK_URL="/static/index.js", STATICFILES_DIRS=[str(folder)]):
         estelle = visit("estelle")

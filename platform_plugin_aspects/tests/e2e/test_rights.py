@@ -25,7 +25,7 @@ OBJECTS = (
 
 @pytest.fixture(scope="module")
 def token(site: Site) -> Iterator[str]:
-    """What the page of the course team gets, on a ClickHouse that has more than the boards show."""
+    """The guest token of the course team's page, on a ClickHouse that has more than the boards show."""
     for statement in OBJECTS:
         site.ask_clickhouse(statement)
     url = f"{site.lms.url}/aspects/superset_guest_token/{COURSE}"

@@ -1,4 +1,4 @@
-"""Which rows a guest token of the plugin opens in a real Superset, over a real ClickHouse engine."""
+"""The rows that a guest token of the plugin opens in a real Superset, over a real ClickHouse engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = ("o'brien') OR ('1'='1", "back\\slash\\' OR 1=1 -- ", "100%_{user}{{ 1
 
 @pytest.fixture(scope="module")
 def token(site: Site) -> str:
-    """What the page of the course team gets."""
+    """The guest token of the course team's page."""
     url = f"{site.lms.url}/aspects/superset_guest_token/{COURSE}"
     return log_in(site, "estelle").get(url, timeout=TIMEOUT_SECS).json()["guestToken"]
 
@@ -47,7 +47,7 @@ def test_every_chart_of_every_board_shows_the_course_s_rows(site: Site, token: s
         assert sum(row.get("Enrollments", 1) for row in rows) == sum(MODES.values())
 
 
-#: What a guest who knows Superset's API may try. Each changes the query.
+#: Attacks of a guest who knows Superset's API. Each changes the query.
 TRIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no charts": lambda context: context.pop("form_data"),
     "another name for the course": lambda context: context["queries"][0].update(
@@ -88,14 +88,14 @@ def test_a_guest_cannot_get_at_other_rows(site: Site, token: str, name: str) -> 
         ("username NOT IN ('\\\\', '\\'', '\N{TELESCOPE}', 'عائشة')", {"audit", "verified"}),
     ],
 )
-def test_authors_filters(site: Site, text: str, modes: set[str]) -> None:
+def test_an_author_s_filters_narrow_the_rows(site: Site, text: str, modes: set[str]) -> None:
     user = User(pk=1, username="estelle")
     token = tokens.guest_token(user, CourseKey.from_string(COURSE), [COURSE_BOARD], [text])
     assert counts(site, token) == {mode: number for mode, number in MODES.items() if mode in modes}
 
 
 @pytest.mark.parametrize("username", HOSTILE)
-def test_operators_filters_with_hostile_names(site: Site, settings: Any, username: str) -> None:
+def test_an_operator_s_filters_hold_against_hostile_names(site: Site, settings: Any, username: str) -> None:
     settings.SUPERSET_EXTRA_FILTERS_FORMAT = ["username <> {user}", "{course_id.org} = org", "{course} = course_key"]
     token = tokens.guest_token(User(pk=1, username=username), CourseKey.from_string(COURSE), [COURSE_BOARD])
     assert counts(site, token) == MODES

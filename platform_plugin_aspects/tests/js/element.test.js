@@ -30,7 +30,7 @@ test("one dashboard needs no tabs", async () => {
   assert.equal(board.referrerPolicy, "strict-origin-when-cross-origin");
 });
 
-test("no dashboard: a word", async () => {
+test("without dashboards, the element says so", async () => {
   const { root } = await open([{ dashboards: [] }]);
   assert.equal(root.querySelector(".message").textContent, MESSAGES.empty);
 });
@@ -123,7 +123,7 @@ test("keys with which browsers do something else are left to them", async () => 
   }
 });
 
-test("who comes back to the tabs comes to the one that is open", async () => {
+test("the Tab key comes back to the tab that is open", async () => {
   const { root } = await open([{}]);
   const tabs = [...root.querySelectorAll("[role=tab]")];
   tabs[0].focus();
@@ -227,7 +227,7 @@ test("in a frame, the login page opens in another window, and one can try again"
   await loaded(root);
 });
 
-test("what takes longer than usual says so, and may still come", async () => {
+test("a dashboard that takes longer than usual says so, and may still come", async () => {
   const server = await new Server().start();
   let release;
   server.answers.unshift((response) => {

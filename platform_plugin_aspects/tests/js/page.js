@@ -143,7 +143,7 @@ export function add(window, config) {
   return element;
 }
 
-/** Wait until `condition` brings something that is true, and return that. */
+/** Wait until `condition` returns something that is true, and return that. */
 export async function until(condition) {
   for (;;) {
     const found = condition();

@@ -1,4 +1,4 @@
-"""What the backends of a load test say of events on their way. Redis and Kafka: in the suite of services."""
+"""Counts of events on their way, from the backends of a load test. Redis and Kafka: in the suite of services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError
-from platform_plugin_aspects.load_test.backends.base import full_topic, optional
+from platform_plugin_aspects.load_test.backends.base import optional
 from platform_plugin_aspects.load_test.backends.celery_queues import Celery
 from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
 from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
@@ -33,9 +33,11 @@ def test_what_is_not_installed_is_named_with_its_extra() -> None:
 
 
 def test_topics_have_the_prefix_of_the_site(settings: Any) -> None:
-    assert full_topic("analytics") == "analytics"
-    settings.EVENT_BUS_TOPIC_PREFIX = "prod"
-    assert full_topic("analytics") == "prod-analytics"
+    for bus in (RedisBus("analytics", "group"), KafkaBus("analytics", "group")):
+        settings.EVENT_BUS_TOPIC_PREFIX = None
+        assert bus.full_topic == "analytics"
+        settings.EVENT_BUS_TOPIC_PREFIX = "prod"
+        assert bus.full_topic == "prod-analytics"
 
 
 # Celery
@@ -176,7 +178,7 @@ def test_vector_as_tutor_s_plugin_sets_it_up(vector: VectorEndpoint) -> None:
     assert ask(vector, sink=["s3_archive"]) == {"events_received": 60, "events_sent": 0, "lag": 60}
 
 
-def test_a_component_that_is_called_so_and_is_no_sink(vector: VectorEndpoint) -> None:
+def test_a_source_with_the_name_of_the_sink_is_not_taken_for_it(vector: VectorEndpoint) -> None:
     vector.components = {
         "clickhouse_xapi": Component("Source", received=9, sent=8),
         "out": Component("Sink", received=8, sent=7, inputs=("clickhouse_xapi",)),
@@ -185,7 +187,7 @@ def test_a_component_that_is_called_so_and_is_no_sink(vector: VectorEndpoint) ->
 
 
 def test_each_sink_is_compared_with_its_own_inputs(vector: VectorEndpoint) -> None:
-    """Of an event that goes to two sinks, both are waited for."""
+    """An event that goes to two sinks is on its way until both have it."""
     vector.components = {
         "lms": Component("Source", received=10, sent=10),
         "cms": Component("Source", received=5, sent=5),
@@ -195,7 +197,7 @@ def test_each_sink_is_compared_with_its_own_inputs(vector: VectorEndpoint) -> No
     assert ask(vector) == {"events_received": 25, "events_sent": 24, "lag": 1}
 
 
-def test_a_component_named_as_sink_that_has_no_inputs(vector: VectorEndpoint) -> None:
+def test_a_source_named_as_sink_is_refused(vector: VectorEndpoint) -> None:
     vector.components = configured_by_tutor()
     assert fails(vector, sink=["docker_logs"]) == "--vector_sink docker_logs is a source: name sinks"
 

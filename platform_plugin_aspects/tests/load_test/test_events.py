@@ -1,4 +1,4 @@
-"""The command load_test_tracking_events: what it makes, sends and records, and what it refuses."""
+"""load_test_tracking_events makes people and events, records the run, and refuses wrong options."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
 from common.djangoapps.student.signals import ENROLL_STATUS_CHANGE
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
@@ -28,7 +29,8 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.load_test import platform, runs
-from platform_plugin_aspects.load_test.people import make_course
+from platform_plugin_aspects.load_test.traffic import make_course
+from platform_plugin_aspects.tests.commands import run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.properties import examples
@@ -37,21 +39,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_store")]
 
 #: The statements that insert rows, not those that try whether it may be done.
 OF_ROWS = "INSERT.*FORMAT Native"
-#: Where Studio makes courses.
+#: Studio makes courses in this module.
 STUDIO = "cms.djangoapps.contentstore.views.course"
 
 
-def run(*args: Any) -> str:
-    """What the command says."""
-    out = StringIO()
-    call_command("load_test_tracking_events", "--yes", "--sleep_time", "0", *map(str, args), stdout=out)
-    return out.getvalue()
+send_events = partial(run, "load_test_tracking_events", "--yes", "--sleep_time", "0")
 
 
-def fails(*args: Any) -> tuple[str, int]:
+def sending_fails(*args: Any) -> tuple[str, int]:
     """The message and the exit code of the command."""
     with pytest.raises(CommandError) as caught:
-        run(*args)
+        send_events(*args)
     return str(caught.value), caught.value.returncode
 
 
@@ -87,7 +85,9 @@ def test_learners_enroll_and_unenroll_and_the_run_is_recorded(clickhouse: ClickH
 
     COURSE_ENROLLMENT_CHANGED.connect(hear)
     try:
-        said = run("--num_users", 3, "--num_events", 80, "--username_prefix", "load-", "--tags", "nightly", "2 workers")
+        said = send_events(
+            "--num_users", 3, "--num_events", 80, "--username_prefix", "load-", "--tags", "nightly", "2 workers"
+        )
     finally:
         COURSE_ENROLLMENT_CHANGED.disconnect(hear)
     found = only_run(clickhouse)
@@ -125,7 +125,7 @@ def test_learners_enroll_and_unenroll_and_the_run_is_recorded(clickhouse: ClickH
 def test_defaults(clickhouse: ClickHouse, settings: Any) -> None:
     settings.DEBUG = True
     started = time.monotonic()
-    call_command("load_test_tracking_events", "--num_events", "2", stdout=StringIO())
+    run("load_test_tracking_events", "--num_events", 2)
     assert time.monotonic() - started >= 0.75
     found = only_run(clickhouse)
     assert (found.num_users, found.username_prefix, found.tags, found.sent_event_count) == (10, "lt_", [], 2)
@@ -133,7 +133,7 @@ def test_defaults(clickhouse: ClickHouse, settings: Any) -> None:
 
 def test_each_run_has_a_course_and_people_of_its_own(clickhouse: ClickHouse) -> None:
     for _ in range(2):
-        assert "10 events sent" in run("--num_users", 1)
+        assert "10 events sent" in send_events("--num_users", 1)
     one, two = runs.latest(clickhouse, 10)
     assert one.course_id != two.course_id
     assert User.objects.count() == 4
@@ -192,7 +192,7 @@ def test_refusals_make_nothing(
 ) -> None:
     if break_it is not None:
         break_it(clickhouse=clickhouse, clickhouse_http=clickhouse_http, settings=settings, monkeypatch=monkeypatch)
-    message, code = fails(*args)
+    message, code = sending_fails(*args)
     assert said in message
     assert code == 1
     assert not User.objects.exists()
@@ -204,13 +204,13 @@ def test_refusals_make_nothing(
 def test_the_lms_does_not_load_studio(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.SERVICE_VARIANT = "lms"
     monkeypatch.delitem(sys.modules, STUDIO, raising=False)
-    fails()
+    sending_fails()
     assert STUDIO not in sys.modules
 
 
 def test_without_yes_it_says_what_stays(clickhouse: ClickHouse) -> None:
     with pytest.raises(CommandError, match=r"makes a course, 4 users and events .* stay\. If you mean it, add --yes"):
-        call_command("load_test_tracking_events", "--num_users", "3")
+        run("load_test_tracking_events", "--num_users", 3)
     assert not User.objects.exists()
 
 
@@ -240,7 +240,7 @@ def test_any_prefix_is_used_or_refused(db: None, prefix: str) -> None:
         refused_fields, usernames = refused.fields, []
     else:
         refused_fields, usernames = [], [learner.username for learner in made.learners]
-    # The form takes away what stands around a username, not what stands in it. Of its 30 characters,
+    # The form strips space around a username, not within it. A username has 30 characters at most, and
     # "01234567_instructor" takes 19.
     usable = re.fullmatch(r"[-A-Za-z0-9_]{0,11}", prefix.lstrip())
     assert usernames == ([f"{prefix.lstrip()}01234567_1"] if usable else [])
@@ -260,7 +260,7 @@ class TestEnds:
         heard: list[int] = []
         on_change(heard.append)
         clickhouse_http.fail("503", match=OF_ROWS)
-        message, _code = fails()
+        message, _code = sending_fails()
         assert "; no event was sent, but course-v1:AspectsLoadTest+" in message
         assert heard == [0]
         assert runs.latest(clickhouse, 1) == []
@@ -278,7 +278,7 @@ class TestEnds:
             (signal.SIGINT, 1, ("--run_until_killed", "--sleep_time", 3600), 0),
         ],
     )
-    def test_signals_end_it_after_the_event_at_hand(
+    def test_signals_end_it_after_the_current_event(
         self,
         number: signal.Signals,
         event: int,
@@ -290,9 +290,9 @@ class TestEnds:
         before = signal.getsignal(number)
         on_change(lambda now: now == event and signal.raise_signal(number))
         if code:
-            assert fails(*args) == ("Stopped before 10 events were sent", code)
+            assert sending_fails(*args) == ("Stopped before 10 events were sent", code)
         else:
-            assert f"{event} events sent" in run(*args)
+            assert f"{event} events sent" in send_events(*args)
         assert only_run(clickhouse).sent_event_count == event
         assert signal.getsignal(number) is before
 
@@ -311,7 +311,7 @@ class TestEnds:
         with suppress(BrokenPipeError), open(writer, "w", buffering=1) as terminal:
             try:
                 with pytest.raises(BrokenPipeError):
-                    call_command("load_test_tracking_events", "--yes", "--sleep_time=0", stdout=terminal)
+                    send_events(stdout=terminal)
             finally:
                 os.dup2(stderr, 2)
                 os.close(stderr)
@@ -319,7 +319,7 @@ class TestEnds:
 
     def test_ctrl_c_while_people_are_made(self, clickhouse: ClickHouse, on_change: Callable[..., None]) -> None:
         on_change(lambda _instructor: signal.raise_signal(signal.SIGINT))
-        message, code = fails()
+        message, code = sending_fails()
         (instructor,) = User.objects.filter(username__startswith="lt_")
         prefix = instructor.username.removesuffix("instructor")
         assert message == f"Stopped before the run started; users whose names begin with {prefix} may have been made"
@@ -332,7 +332,7 @@ class TestEnds:
                 raise RuntimeError("about somebody")
 
         on_change(fail)
-        message, code = fails("--num_events", 10)
+        message, code = sending_fails("--num_events", 10)
         assert (message, code) == ("Event 4 failed (RuntimeError); --traceback says where", 1)
         assert only_run(clickhouse).sent_event_count == 3
 
@@ -341,7 +341,7 @@ class TestEnds:
     ) -> None:
         on_change(lambda event: event == 2 and clickhouse_http.fail("503", match=OF_ROWS))
         err = StringIO()
-        call_command("load_test_tracking_events", "--yes", "--sleep_time=0", "--num_events=2", stderr=err, stdout=err)
+        send_events("--num_events", 2, stderr=err, stdout=err)
         assert "HTTP status 503" not in err.getvalue()
         assert "; trying again in 1 s" in err.getvalue()
         assert only_run(clickhouse).sent_event_count == 2
@@ -355,7 +355,7 @@ class TestEnds:
                 raise RuntimeError
 
         on_change(fail)
-        failed, not_recorded, statement = fails()[0].splitlines()
+        failed, not_recorded, statement = sending_fails()[0].splitlines()
         assert failed.startswith("Event 3 failed (RuntimeError)")
         assert not_recorded.endswith("; the end of the run is not recorded. Do it with:")
         assert only_run(clickhouse).ended_at is None
@@ -372,7 +372,7 @@ class TestEnds:
     ) -> None:
         on_change(lambda event: event == 2 and clickhouse_http.fail("503", match=OF_ROWS, times=2))
         # Three seconds of waiting.
-        run("--num_events", 2)
+        send_events("--num_events", 2)
         found = only_run(clickhouse)
         assert found.ended_at is not None
         assert (found.ended_at - found.started_at).total_seconds() in (1, 2)

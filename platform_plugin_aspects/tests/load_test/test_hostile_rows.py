@@ -1,15 +1,14 @@
-"""Rows of load tests that somebody else wrote: the bad row is named and left out, and all else goes on."""
+"""A bad row of a load test, which anybody may have written, is named and left out; the others count."""
 
 from __future__ import annotations
 
 import json
 import math
-from io import StringIO
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from platform_plugin_aspects.load_test.page import page
 from platform_plugin_aspects.load_test.records import BadRow, read_end, read_sample, read_start
 from platform_plugin_aspects.load_test.report import make_report, table
 from platform_plugin_aspects.operations import text
+from platform_plugin_aspects.tests.commands import ended
 from platform_plugin_aspects.tests.simulated_runs import STARTED, record, simulated
 
 BRACKETS = "[" * 100_000
@@ -61,23 +61,20 @@ def insert(client: ClickHouse, table: str, run_id: str, seconds: int, **values: 
     client.insert(table, names, [[run_id], [moment], *([value] for value in values.values())])
 
 
-def report(*args: Any) -> tuple[str, str]:
-    out, err = StringIO(), StringIO()
-    call_command("aspects_load_test_report", *map(str, args), stdout=out, stderr=err)
-    return out.getvalue(), err.getvalue()
+report = partial(ended, "aspects_load_test_report")
 
 
 @pytest.mark.parametrize(("row", "words"), STARTS.values(), ids=STARTS)
 def test_a_bad_start_is_a_run_of_which_nothing_is_known(row: str, words: str, clickhouse: ClickHouse) -> None:
     insert(clickhouse, "load_test_runs", "odd", 0, event_type="start", extra=row)
     insert(clickhouse, "load_test_runs", "odd", 5, event_type="end", extra='{"sent_event_count": 5}')
-    out, err = report()
+    _code, out, err = report()
     assert "odd  2026-11-20 09:30:00      0            5" in out
     (line,) = err.splitlines()
     assert line.startswith("load_test_runs, run odd, 2026-11-20 09:30:00: the row is left out: ")
     assert words in line
     assert len(line) < 250
-    out, _err = report("odd")
+    _code, out, _err = report("odd")
     assert line in out
     with pytest.raises(BadRow):
         read_start(row)
@@ -88,7 +85,7 @@ def test_a_bad_end_leaves_a_run_without_end(row: str, words: str, clickhouse: Cl
     record(clickhouse, simulated("good"))
     insert(clickhouse, "load_test_runs", "odd", 0, event_type="start", extra="{}")
     insert(clickhouse, "load_test_runs", "odd", 5, event_type="end", extra=row)
-    out, _err = report("odd", "good", "--json")
+    _code, out, _err = report("odd", "good", "--json")
     odd, good = json.loads(out)
     assert (odd["ended_at"], odd["events_sent"], good["events_sent"], good["missing"]) == (None, None, 2000, [])
     assert words in odd["missing"][0]
@@ -102,7 +99,7 @@ def test_a_bad_sample_is_left_out_and_the_others_stay(
 ) -> None:
     record(clickhouse, simulated("good"))
     insert(clickhouse, "load_test_stats", "good", 5, stats=row)
-    out, _err = report("good", "--json", "--html", tmp_path / "page.html")
+    _code, out, _err = report("good", "--json", "--html", tmp_path / "page.html")
     (data,) = json.loads(out)
     (said,) = data["missing"]
     assert said.startswith("load_test_stats, run good, 2026-11-20 09:30:05: the row is left out: ")
@@ -117,7 +114,7 @@ def test_what_is_of_before_the_start_is_not_of_the_run(clickhouse: ClickHouse) -
     insert(clickhouse, "load_test_runs", "odd", 9, event_type="start", extra="{}")
     insert(clickhouse, "load_test_runs", "odd", 8, event_type="end", extra='{"sent_event_count": 5}')
     insert(clickhouse, "load_test_stats", "odd", 7, stats="{}")
-    (data,) = json.loads(report("odd", "--json")[0])
+    (data,) = json.loads(report("odd", "--json").out)
     assert (data["ended_at"], data["events_sent"], data["samples"]) == (None, None, [])
     assert [note.partition("the row is left out: ")[2] for note in data["missing"][:2]] == [
         "its time is before the start of the run"
@@ -128,11 +125,11 @@ def test_of_many_bad_samples_the_first_are_named(clickhouse: ClickHouse) -> None
     insert(clickhouse, "load_test_runs", "odd", 0, event_type="start", extra="{}")
     for seconds in range(9):
         insert(clickhouse, "load_test_stats", "odd", seconds, stats="x")
-    (data,) = json.loads(report("odd", "--json")[0])
+    (data,) = json.loads(report("odd", "--json").out)
     assert [note for note in data["missing"] if "left out" in note][3:] == ["load_test_stats: 6 more rows are left out"]
 
 
-def test_bytes_that_are_no_text_and_long_texts(clickhouse: ClickHouse) -> None:
+def test_invalid_utf8_and_long_texts_do_not_stop_the_report(clickhouse: ClickHouse) -> None:
     for values in (
         "'odd', '2026-11-20 09:30:00', 'start', unhex('ff')",
         "unhex('ff'), '2026-11-20 09:30:00', 'start', '{}'",
@@ -143,7 +140,7 @@ def test_bytes_that_are_no_text_and_long_texts(clickhouse: ClickHouse) -> None:
             f"INSERT INTO {clickhouse.qualified('load_test_runs')} (run_id, timestamp, event_type, extra) "
             f"SELECT {values}"
         )
-    out, err = report()
+    _code, out, err = report()
     assert len(out.splitlines()) == 5
     assert max(map(len, (*out.splitlines(), *err.splitlines()))) < 2500
     report("tagged")

@@ -6,13 +6,13 @@ import math
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
@@ -20,6 +20,7 @@ from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.load_test.monitor import LOOK_SECS, Monitor, TooLate, arrived, line
+from platform_plugin_aspects.tests.commands import run
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.vector_endpoint import VectorEndpoint, configured_by_tutor
 
@@ -28,7 +29,7 @@ BEGAN = 1000.0
 
 
 class Clock:
-    """A watcher whose time passes in ``wait`` only, where what is planned for a moment happens at it."""
+    """A watcher whose time passes in ``wait`` only; it makes planned events happen at their moments."""
 
     def __init__(self) -> None:
         self.time = BEGAN
@@ -85,6 +86,8 @@ def client(clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, settings
 @pytest.fixture
 def monitor(client: ClickHouse, vector: VectorEndpoint, clock: Clock) -> Monitor:
     """A monitor that takes a sample every ten seconds."""
+    # Runs are stored in whole seconds: one that starts in a later second than the monitor would lack its first sample.
+    time.sleep(-time.time() % 1 if time.time() % 1 > 0.3 else 0)
     return Monitor(client, Vector(vector.graphql_url, None, None), 10, clock)
 
 
@@ -130,7 +133,7 @@ def test_what_has_arrived(client: ClickHouse) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", found["most_recent_event"])
 
 
-def test_a_table_that_is_not_there(client: ClickHouse, settings: Any) -> None:
+def test_a_missing_table_of_events_is_named(client: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"xapi_table": "elsewhere"}
     with pytest.raises(Misconfigured, match=r"^There is no table .*\.elsewhere of xAPI events: correct xapi_database"):
         arrived(get_client(Connection.from_settings()))
@@ -258,7 +261,7 @@ def test_the_backend_is_away_for_a_while(
 ) -> None:
     run = start(client)
     runs.end(client, RUN, 0)
-    # What is not known to be drained is not.
+    # A sample without the backend's figures is not drained.
     clock.planned = {1005: vector.stop, 1035: vector.start, 1045: vector.stop, 1055: vector.start}
     assert monitor.watch(run)
     found = stored(client, monitor)
@@ -306,7 +309,7 @@ def test_the_run_that_starts_while_it_waits(client: ClickHouse, monitor: Monitor
     assert monitor.watch(run)
     found = runs.load(client, RUN)
     assert found is not None
-    # What was there before the first of its events.
+    # The first sample is of the time before the run's first event.
     assert (found.stats[0].at, list(found.stats[0].stats)) == (run.started_at, ["clickhouse", "vector"])
     assert [sample.stats["clickhouse"]["total_rows"] for sample in found.stats] == [7, 8, 8]
 
@@ -345,7 +348,7 @@ def test_clickhouse_is_away_while_it_waits(
     assert clock.said[1].startswith("ClickHouse cannot be reached")
 
 
-def test_stopped_while_it_waits(monitor: Monitor, clock: Clock) -> None:
+def test_a_monitor_that_is_stopped_while_it_waits_ends_at_once(monitor: Monitor, clock: Clock) -> None:
     clock.planned = {1002.5: clock.stop}
     assert monitor.wait_for_run() is None
     assert clock.time <= BEGAN + 3 * LOOK_SECS
@@ -362,11 +365,9 @@ def test_a_run_that_is_over(client: ClickHouse, monitor: Monitor) -> None:
 
 
 def monitor_load_test(vector: VectorEndpoint, *args: str) -> str:
-    """What the command says."""
-    out = StringIO()
-    command = ["monitor_load_test_tracking", "--backend", "vector", "--vector_url", vector.graphql_url]
-    call_command(*command, "--sleep_time", "1", *args, stdout=out)
-    return out.getvalue()
+    """The output of the command."""
+    command = ("monitor_load_test_tracking", "--backend", "vector", "--vector_url", vector.graphql_url)
+    return run(*command, "--sleep_time", 1, *args)
 
 
 def test_the_command(client: ClickHouse, vector: VectorEndpoint) -> None:
@@ -426,7 +427,7 @@ def test_the_command_as_in_run_books_watches_celery(client: ClickHouse) -> None:
     runs.end(client, RUN, 0)
     # It has looked at the queues before.
     with pytest.raises(CommandError, match=f"^Run {RUN} has ended already"):
-        call_command("monitor_load_test_tracking")
+        run("monitor_load_test_tracking")
 
 
 def test_lists_stay_out_of_the_line() -> None:

@@ -9,21 +9,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from html.parser import HTMLParser
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.load_test.charts import LAG, MOST_RUNS, QUEUE, THROUGHPUT, charts, looks
-from platform_plugin_aspects.load_test.page import page
+from platform_plugin_aspects.load_test.page import LAG, MOST_RUNS, QUEUE, THROUGHPUT, charts, looks, page
 from platform_plugin_aspects.load_test.report import make_report
 from platform_plugin_aspects.load_test.runs import Run, Sample
+from platform_plugin_aspects.tests.commands import run
 from platform_plugin_aspects.tests.simulated_runs import STARTED, record, simulated
 
 #: 10 events a second for 200 s; 7 a second get through, the last of them 286 s after the start.
@@ -69,7 +69,7 @@ def test_points_are_counted_from_the_start_of_the_run() -> None:
     # The last 40 of 2,000: the first of them have waited for 84 s.
     assert (points[280].lag_seconds, points[280].queue, points[280].drained) == (84, 40, False)
     assert (points[290].arrived_per_second, points[290].queue) == (4, 0)
-    # What has been silent since the end is no lag.
+    # Silence after the last event is not lag.
     assert (points[290].lag_seconds, points[290].drained) == (0, True)
 
 
@@ -165,7 +165,7 @@ INCOMPLETE = {
             "drained_after_seconds",
         },
     ),
-    "with figures that are none": (
+    "with invalid figures": (
         with_samples(
             (0, {"clickhouse": None, "celery": {"lag": None}}),
             (200, {"celery": {"lag": "many"}}),
@@ -197,7 +197,7 @@ def test_what_is_missing_is_said(case: str) -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would make of the page."""
+    """The page as a browser would read it."""
 
     def __init__(self, html: str):
         super().__init__()
@@ -310,10 +310,7 @@ def test_text_from_outside_stays_text(run_id: str, tag: str) -> None:
     assert [tag for tag, _attributes in read.tags].count("td") == 15
 
 
-def run_command(*args: Any) -> str:
-    out = StringIO()
-    call_command("aspects_load_test_report", *map(str, args), stdout=out)
-    return out.getvalue()
+print_report = partial(run, "aspects_load_test_report")
 
 
 def test_runs_stand_side_by_side(clickhouse: ClickHouse) -> None:
@@ -321,7 +318,7 @@ def test_runs_stand_side_by_side(clickhouse: ClickHouse) -> None:
     record(
         clickhouse, replace(simulated("two", backend="vector", tags=["\x1b[2J"]), ended_at=None, sent_event_count=None)
     )
-    assert run_command("one", "two", "one").splitlines() == [
+    assert print_report("one", "two", "one").splitlines() == [
         "run                                           one                            two",
         "tags                           nightly, 2 workers                            [2J",
         "backend                                    celery                         vector",
@@ -343,7 +340,7 @@ def test_runs_stand_side_by_side(clickhouse: ClickHouse) -> None:
 
 def test_json_holds_the_same_and_the_samples(clickhouse: ClickHouse) -> None:
     record(clickhouse, RUN)
-    (data,) = json.loads(run_command("one", "--json"))
+    (data,) = json.loads(print_report("one", "--json"))
     report = make_report(RUN)
     assert data == {
         "run_id": "one",
@@ -362,16 +359,16 @@ def test_json_holds_the_same_and_the_samples(clickhouse: ClickHouse) -> None:
 
 
 def test_without_run_ids_the_latest_are_listed(clickhouse: ClickHouse) -> None:
-    assert run_command().splitlines() == ["run  started (UTC)  users  events sent  tags"]
+    assert print_report().splitlines() == ["run  started (UTC)  users  events sent  tags"]
     record(clickhouse, RUN)
     hour = timedelta(hours=1)
     record(clickhouse, replace(RUN, run_id="later", tags=[], started_at=STARTED + hour, ended_at=None, stats=[]))
-    assert run_command().splitlines() == [
+    assert print_report().splitlines() == [
         "run    started (UTC)        users  events sent  tags",
         "later  2026-11-20 10:30:00     10            -",
         "one    2026-11-20 09:30:00     10        2,000  nightly, 2 workers",
     ]
-    listed = json.loads(run_command("--json"))
+    listed = json.loads(print_report("--json"))
     assert [(run["run_id"], run["events_sent"], run["ended_at"]) for run in listed] == [
         ("later", None, None),
         ("one", 2000, "2026-11-20T09:33:20Z"),
@@ -380,49 +377,48 @@ def test_without_run_ids_the_latest_are_listed(clickhouse: ClickHouse) -> None:
 
 def test_an_unknown_run_is_refused_with_the_latest_ones(clickhouse: ClickHouse) -> None:
     with pytest.raises(CommandError, match=r"^There is no load test 'on'; the latest are: none$"):
-        run_command("on")
+        print_report("on")
     record(clickhouse, replace(RUN, run_id="one\n\x1b[2J"))
     with pytest.raises(CommandError, match=r"^There is no load test 'on'; the latest are: one  \[2J$"):
-        run_command("on")
+        print_report("on")
 
 
 def test_the_page_is_written_to_a_file(clickhouse: ClickHouse, tmp_path: Path) -> None:
     record(clickhouse, RUN)
     file = tmp_path / "report.html"
-    told = run_command("one", "--html", file)
+    told = print_report("one", "--html", file)
     assert f"written to {file}" in told
     read = Page(file.read_text(encoding="utf-8"))
     assert "one" in read.texts["th"]
     assert "2,000" in read.texts["td"]
-    with_json = json.loads(run_command("one", "--html", file, "--json"))
+    with_json = json.loads(print_report("one", "--html", file, "--json"))
     assert with_json[0]["run_id"] == "one"
 
 
 def test_a_page_that_cannot_be_made_is_refused(clickhouse: ClickHouse, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"^--html needs the ids of the runs"):
-        run_command("--html", tmp_path / "report.html")
+        print_report("--html", tmp_path / "report.html")
     record(clickhouse, RUN)
     with pytest.raises(CommandError, match=r"none/report\.html cannot be written: No such file or directory$"):
-        run_command("one", "--html", tmp_path / "none" / "report.html")
+        print_report("one", "--html", tmp_path / "none" / "report.html")
     many = [f"run {number}" for number in range(MOST_RUNS + 1)]
     for run_id in many:
         record(clickhouse, replace(RUN, run_id=run_id, stats=[]))
     with pytest.raises(CommandError, match=r"^21 runs on one page cannot be told apart: name at most 20$"):
-        run_command(*many, "--html", tmp_path / "report.html")
+        print_report(*many, "--html", tmp_path / "report.html")
 
 
 def test_without_matplotlib_there_is_no_page_but_all_else(
     clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(clickhouse, RUN)
-    for name in ("charts", "page"):
-        monkeypatch.delitem(sys.modules, f"platform_plugin_aspects.load_test.{name}")
+    monkeypatch.delitem(sys.modules, "platform_plugin_aspects.load_test.page")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CommandError, match=r'^matplotlib is not installed.*"platform-plugin-aspects\[report\]"$'):
-        run_command("one", "--html", tmp_path / "report.html")
-    assert "2,000" in run_command("one")
+        print_report("one", "--html", tmp_path / "report.html")
+    assert "2,000" in print_report("one")
 
 
 def test_a_clickhouse_that_is_away_is_one_message() -> None:
     with pytest.raises(CommandError, match=r"^ClickHouse cannot be reached"):
-        run_command("--url", "http://127.0.0.1:9")
+        print_report("--url", "http://127.0.0.1:9")

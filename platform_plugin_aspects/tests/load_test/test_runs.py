@@ -16,7 +16,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.load_test import runs
-from platform_plugin_aspects.sinks.registry import tables
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.properties import examples
@@ -29,7 +29,7 @@ def start(client: ClickHouse, run_id: str, tags: tuple[str, ...] = ()) -> None:
 
 
 def merge(client: ClickHouse) -> None:
-    """What ClickHouse does some time: of rows with the same sorting key one stays."""
+    """Merge parts, as ClickHouse does some time: one of several rows with the same sorting key stays."""
     for table in (client.connection.runs_table, client.connection.stats_table):
         client.command(f"OPTIMIZE TABLE {client.qualified(table)} FINAL")
 
@@ -114,7 +114,7 @@ def test_an_end_without_a_start_is_no_run(clickhouse: ClickHouse) -> None:
     assert runs.latest(clickhouse, 10) == []
 
 
-def test_rows_that_say_less(clickhouse: ClickHouse) -> None:
+def test_a_run_without_details_has_empty_ones(clickhouse: ClickHouse) -> None:
     started(clickhouse, "one", 1)
     run = runs.load(clickhouse, "one")
     assert (run.tags, run.course_id, run.num_users, run.username_prefix) == ([], "", 0, "")
@@ -124,7 +124,7 @@ def test_tables_of_other_names(clickhouse: ClickHouse, settings: Any) -> None:
     close_clients()
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG |= {"runs_table": "my_runs", "stats_table": "my_stats"}
     client = get_client(Connection.from_settings())
-    create_missing(client, tables(client.connection))
+    create_missing(client, all_tables(client.connection))
     client.command(f"DROP TABLE {client.qualified('load_test_runs')}, {client.qualified('load_test_stats')}")
     runs.check(client)
     start(client, "one")

@@ -1,4 +1,4 @@
-"""What commands look like on a terminal of 80 columns."""
+"""The output of commands on a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_log_lines_begin_on_a_line_of_their_own_beside_the_bar(monkeypatch: pyte
     sink = sinks()["user_profile"]()
     try:
         with Progress(OutputWrapper(StringIO()), bar=True) as progress:
-            progress.begin(sink, ranges.plan(sink, {}))
+            progress.begin(sink, ranges.plan(sink, ranges.Walk()))
             log.warning("something to know")
             log.warning("more of it")
             assert screen.getvalue().count("user_profile:") == 3

@@ -1,4 +1,4 @@
-"""The admin site's pages: who may look, try again and give up; and that nothing can be edited."""
+"""The admin site's pages: permissions to view, retry and give up; nothing can be edited."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rows() -> list[Any]:
 
 @pytest.fixture
 def log_in(client: Client) -> Callable[..., User]:
-    """Log in somebody new, of the staff, with these permissions of ours."""
+    """Log in a new member of the staff with these permissions of the plugin."""
 
     def _log_in(*permissions: str, **columns: Any) -> User:
         user = make_user(**{"is_staff": True, **columns})
@@ -66,7 +66,7 @@ def said(response: Any) -> list[str]:
 
 
 def actions(client: Client, model: Any) -> set[str]:
-    """What the list offers to do."""
+    """The actions that the list offers."""
     form = client.get(page(model)).context["action_form"]
     return {name for name, _text in form.fields["action"].choices if name} if form else set()
 

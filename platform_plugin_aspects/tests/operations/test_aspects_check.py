@@ -1,11 +1,11 @@
-"""aspects_check on a site that is well, and on sites of which one thing is broken."""
+"""aspects_check on a healthy site, and on sites with one fault."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
@@ -27,13 +27,15 @@ from waffle.models import Flag
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
+from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.management.commands.aspects_check import Command
-from platform_plugin_aspects.management.objects import objects
+from platform_plugin_aspects.management.options import objects
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
 from platform_plugin_aspects.sinks.column import Column
-from platform_plugin_aspects.sinks.registry import sinks, tables
+from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, celery_app, worker
+from platform_plugin_aspects.tests.commands import ended
 from test_utils import factories
 from test_utils.clickhouse_endpoint import READ_WRITE, ClickHouseEndpoint
 
@@ -44,12 +46,12 @@ ALONE = "course-v1:Org+Course+alone"
 
 @dataclass
 class Site:
-    """A site that is well; faults are made with its parts."""
+    """A healthy site, whose methods cause faults."""
 
     settings: Any
     endpoint: ClickHouseEndpoint
     certificate: tuple[Path, Path]
-    #: What ends with the test.
+    #: Ends with the test.
     until_the_end: ExitStack
 
     def alter(self, statement: str) -> None:
@@ -58,7 +60,7 @@ class Site:
         self.endpoint.engine.query(statement.format(db=database))
 
     def use_broker(self, url: str = "memory://") -> None:
-        """Tasks go to workers, of which there are none."""
+        """Tasks go to workers, but no worker runs."""
         self.until_the_end.enter_context(celery_app(url, fixups=()))
 
     def start_worker(self) -> None:
@@ -67,7 +69,7 @@ class Site:
         self.until_the_end.enter_context(worker())
 
     def wait_for_delivery(self, failures: int = 0, **columns: Any) -> None:
-        """Something has waited for an hour, as far as the outbox knows after so many failed deliveries."""
+        """A change has waited for an hour, after so many failed deliveries."""
         change = Change.objects.create(sink="tag", object_id="1", **columns)
         Change.objects.filter(pk=change.pk).update(recorded_at=timezone.now() - timedelta(hours=1))
         SinkState.objects.update_or_create(
@@ -75,7 +77,7 @@ class Site:
         )
 
     def serve(self, **values: Any) -> None:
-        """ClickHouse is a server, as it is in production; ``values`` of the plugin's settings for it are others."""
+        """Use a ClickHouse server, as in production; ``values`` replace those of the plugin's settings."""
         server = {"url": self.endpoint.url, "username": "ch_cms", "password": PASSWORD}
         self.configure_clickhouse(**{**server, **values})
 
@@ -91,10 +93,10 @@ class Site:
         self.endpoint.users["ch_cms"] = (PASSWORD, {"event_sink*": names})
 
     def forget_a_grant(self) -> None:
-        """The plugin's user has all rights, on all tables but one, which it does not even see."""
+        """The plugin's user has all rights on all tables but one, which it does not see."""
         self.serve()
         database = self.settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG["database"]
-        granted = {table.name for table in tables()} - {"tag"}
+        granted = {table.name for table in all_tables()} - {"tag"}
         self.endpoint.users["ch_cms"] = (PASSWORD, {f"{database}.{name}": READ_WRITE for name in granted})
 
     def configure_clickhouse(self, **values: Any) -> None:
@@ -137,14 +139,9 @@ def site(
 
 
 def check(*args: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and what is said with --json."""
-    out = StringIO()
-    code = 0
-    try:
-        call_command("aspects_check", "--json", *args, stdout=out)
-    except SystemExit as end:
-        code = int(end.code or 0)
-    return code, json.loads(out.getvalue())
+    """The exit code and the output of --json."""
+    code, out, _err = ended("aspects_check", "--json", *args)
+    return code, json.loads(out)
 
 
 def marked(said: dict[str, Any], mark: str) -> list[tuple[str, str, str]]:
@@ -241,7 +238,7 @@ def published(site: Site) -> None:
     CourseOverview.objects.filter(pk=ALONE).update(modified=timezone.now() + timedelta(minutes=1))
 
 
-#: What is broken: how; the section that says so; words of the finding; words of the remedy.
+#: A fault -> how to cause it; the section that reports it; words of the finding; words of the remedy.
 BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
     "the URL is invalid": (
         lambda site: site.configure_clickhouse(url="clickhouse:8123"),
@@ -282,7 +279,7 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
         "EVENT_SINK_CLICKHOUSE_PII_MODELS must be a list of tables",
         "Correct EVENT_SINK_CLICKHOUSE_PII_MODELS",
     ),
-    "a path that is none": (
+    "an invalid path": (
         set_("EVENT_SINK_CLICKHOUSE_EXTRA_SINKS", ".Sink"),
         "Settings",
         "EVENT_SINK_CLICKHOUSE_EXTRA_SINKS: .Sink cannot be used",
@@ -468,7 +465,7 @@ def test_what_is_broken_is_named_with_its_remedy_and_nothing_else(name: str, sit
 
 
 def only_the_problem(code: int, said: dict[str, Any], title: str, words: str, remedy_words: str) -> None:
-    """The one problem is this one."""
+    """Assert that this is the only problem."""
     ((section, text, remedy),) = marked(said, "problem")
     assert section == title
     assert words in text
@@ -481,11 +478,8 @@ def only_the_problem(code: int, said: dict[str, Any], title: str, words: str, re
 
 
 def report(*args: str) -> list[str]:
-    """What is said to people."""
-    out = StringIO()
-    with suppress(SystemExit):
-        call_command("aspects_check", *args, stdout=out)
-    return out.getvalue().splitlines()
+    """The text output of the command."""
+    return ended("aspects_check", *args).out.splitlines()
 
 
 def test_people_read_sections_marks_and_remedies(site: Site) -> None:
@@ -510,7 +504,7 @@ def test_no_problem_is_said_only_of_what_was_examined(site: Site) -> None:
 
 
 class UnreadableSink(ModelBaseSink):
-    """Somebody's sink, with a mistake."""
+    """A third party's sink, with a mistake."""
 
     name = "unreadable"
     model = "user_preference"
@@ -540,7 +534,7 @@ def test_a_section_that_crashes_leaves_the_others_alone(site: Site) -> None:
         (("--timeout_secs", "0"), "timeout_secs"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: tuple[str, str], words: str) -> None:
+def test_invalid_options_are_refused(options: tuple[str, str], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("aspects_check", *options)
 
@@ -565,7 +559,7 @@ def test_another_clickhouse_may_be_looked_at(site: Site) -> None:
     assert check("--only", "clickhouse", "freshness", "--password", PASSWORD)[0] == 0
 
 
-# What is no problem, or follows from another
+# Not a problem, or one that follows from another
 
 
 def texts(said: dict[str, Any], mark: str) -> str:

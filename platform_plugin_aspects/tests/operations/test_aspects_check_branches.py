@@ -1,4 +1,4 @@
-"""aspects_check never says that something is well which it did not see, or which it saw to be otherwise."""
+"""aspects_check reports nothing as ok that it did not see, or that is broken."""
 
 # The fixtures of other modules.
 # ruff: noqa: F811
@@ -11,7 +11,7 @@ import pytest
 from common.djangoapps.student.models import CourseEnrollment
 from django.utils import timezone
 
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.operations.doctor.clickhouse import compare_clocks
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
@@ -104,7 +104,7 @@ def test_an_object_that_cannot_be_written_is_told(site: Site) -> None:
 
 
 class UnaskableSink(BaseSink):
-    """Somebody's sink that is not of a model's rows."""
+    """A third party's sink that does not write a model's rows."""
 
     name = "unaskable"
     model = "user_preference"
@@ -120,7 +120,7 @@ class UnaskableSink(BaseSink):
 
 
 class UnkeyedSink(ModelBaseSink):
-    """Somebody's sink whose rows do not tell their object."""
+    """A third party's sink whose rows do not tell their object."""
 
     name = "unkeyed"
     model = "user_preference"

@@ -1,4 +1,4 @@
-"""aspects_check on a site that shows reports, and on sites of which something is broken about these."""
+"""aspects_check on a site that shows reports, and on sites where a part of them is broken."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked, only_the_problem, site  # noqa: F401
 from test_utils.superset_endpoint import GRANT, READ, Reply, SupersetEndpoint
 
-#: What the other sections say does not depend on how reports are shown.
+#: The sections whose findings depend on how reports are shown.
 OF_REPORTS = ("--only", "settings", "filters", "superset")
 
 
@@ -40,7 +40,7 @@ class Reports:
         self.settings.OPEN_EDX_FILTERS_CONFIG = {pages[name].filter_type: [step] for name, step in steps.items()}
 
     def lose(self, *uuids: str) -> None:
-        """Superset has these dashboards no more."""
+        """Superset no longer has these dashboards."""
         self.superset.dashboards -= set(uuids)
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_wrong_with_a_site_that_shows_reports(reports: Reports) -> No
 
 
 COURSE_BOARD = "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"
-#: Of the at-risk learners, as Aspects makes it.
+#: The UUID of the Spanish board of at-risk learners, as Aspects makes it.
 SPANISH_BOARD = "16caa764-cae5-5b47-8355-411cb803dd3d"
 IN_CONTEXT_BOARD = "98ff33ff-18dd-48f9-8c58-629ae4f4194b"
 DEFAULT_SECRET = "test-guest-secret-change-me"
@@ -186,7 +186,7 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
     "the account may not read CSRF tokens": (
         lambda reports: reports.superset.accounts.update(superset=("s3cret-password", {GRANT})),
         "Superset",
-        "was answered with HTTP 400, for want of a CSRF token",
+        "was answered with HTTP 400, because the request had no CSRF token",
         'Give the service account "can read on SecurityRestApi"',
     ),
     "a dashboard is missing": (
@@ -375,7 +375,7 @@ def test_further_pages_that_may_not_frame_superset_are_noted(reports: Reports) -
 
 
 @pytest.mark.parametrize(("status", "remedy"), [(503, "Start Superset, or "), (500, "Look into Superset's log")])
-def test_a_page_that_breaks(status: int, remedy: str, reports: Reports) -> None:
+def test_a_page_answered_with_an_error_is_one_problem(status: int, remedy: str, reports: Reports) -> None:
     reports.superset.plan(f"embedded/{COURSE_BOARD}", Reply(status))
     code, said = check(*OF_REPORTS)
     only_the_problem(code, said, "Superset", f"/embedded/{COURSE_BOARD} was answered with HTTP {status}", remedy)
@@ -400,7 +400,7 @@ def test_a_site_without_reports_is_well(configured: dict[str, Any], texts: list[
     assert reports.superset.requests == []
 
 
-def test_settings_that_cannot_be_meant_are_one_problem(reports: Reports) -> None:
+def test_an_invalid_setting_is_one_problem(reports: Reports) -> None:
     reports.settings.ASPECTS_IN_CONTEXT_DASHBOARDS = {"problem": {}}
     code, said = check("--only", "settings", "superset")
     ((section, text, _remedy),) = marked(said, "problem")
@@ -438,7 +438,7 @@ def test_a_micro_frontend_without_a_host_of_its_own_is_a_page_of_the_lms(address
         "<![" * 1000,
     ],
 )
-def test_a_page_that_shows_no_flags(page: str, reports: Reports) -> None:
+def test_a_page_without_feature_flags_is_not_a_problem(page: str, reports: Reports) -> None:
     reports.superset.plan("/embedded/", *[Reply(200, page)] * 50)
     code, said = check("--only", "superset")
     assert marked(said, "crashed") == marked(said, "problem") == []

@@ -1,9 +1,10 @@
-"""How delivery is doing: the figures, and the command that shows them."""
+"""The state of delivery: the figures, and the command that shows them."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -18,6 +19,7 @@ from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState, TrackingEvent
 from platform_plugin_aspects.operations.status import FailingObject, SinkStatus, sink_statuses
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import run
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -72,7 +74,7 @@ def test_what_clickhouse_does_not_take_is_not_counted(all_on: None, clickhouse_h
 
 
 def test_a_delivery_that_is_rolled_back_is_not_counted(all_on: None, clickhouse: ClickHouse) -> None:
-    """ClickHouse has the rows, but the changes are there still: they are counted when they leave."""
+    """ClickHouse has the rows, but the changes remain: they are counted when they are deleted."""
     factories.make_user()
     with transaction.atomic():
         assert deliver_changes("user_profile").objects == 1
@@ -95,7 +97,7 @@ def test_the_rate_is_that_of_the_last_hour() -> None:
     assert state.delivered_last_hour(last + timedelta(hours=1)) == 0
 
 
-# What is pending, and what failed
+# Pending and failed changes
 
 
 def test_what_is_pending_and_since_when(settings: Any) -> None:
@@ -111,7 +113,7 @@ def test_what_is_pending_and_since_when(settings: Any) -> None:
 
 
 def failed(sink: str, object_id: str, attempts: int = 1) -> FailingObject:
-    """An object that failed; what is expected to be said of it."""
+    """An object that failed; returns its expected status."""
     retry_at = NOON + timedelta(hours=attempts)
     Change.objects.create(sink=sink, object_id=object_id, attempts=attempts, error="it is bad", retry_at=retry_at)
     return FailingObject(object_id, attempts, "it is bad", retry_at)
@@ -189,7 +191,7 @@ def test_learning_events_are_counted_by_reason() -> None:
     assert (found.pending, found.oldest_pending_at, found.failing_objects) == (2, waiting.recorded_at, 3)
     assert list(found.reasons.items()) == [("no account", 2), ("no course", 1)]
     assert found.failing == failing
-    said = run().splitlines()
+    said = aspects_status().splitlines()
     assert "xapi: 2 events cannot be written: no account" in said
     assert "xapi: 1 events cannot be written: no course" in said
 
@@ -197,17 +199,13 @@ def test_learning_events_are_counted_by_reason() -> None:
 # The command
 
 
-def run(*args: Any, **options: Any) -> str:
-    """What the command prints."""
-    out = StringIO()
-    call_command("aspects_status", *map(str, args), stdout=out, **options)
-    return out.getvalue()
+aspects_status = partial(run, "aspects_status")
 
 
 def test_the_table_for_people(settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAG_ENABLED = settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = True
     now = datetime.now(UTC)
-    # What it suffered from before it recovered is of no interest any more.
+    # An error before the last success is of no interest any more.
     state = SinkState(sink="tag", last_success_at=now - timedelta(minutes=7.5), last_error="ClickHouse was away")
     state.count(1234, now - timedelta(days=1))
     state.count(5, now)
@@ -225,7 +223,7 @@ def test_the_table_for_people(settings: Any) -> None:
         last_error_at=now - timedelta(minutes=4.5),
         retry_at=now - timedelta(minutes=1),
     )
-    heading, *lines = run().splitlines()
+    heading, *lines = aspects_status().splitlines()
     assert heading.endswith(" UTC, cms")
     told = {line.split()[0]: line for line in lines[:-2]}
     assert list(told) == ["sink", *sinks(), "gone"]
@@ -241,15 +239,15 @@ def test_the_table_for_people(settings: Any) -> None:
 def test_failing_objects_that_are_not_shown_are_counted() -> None:
     for number in range(13):
         failed("tag", str(number))
-    assert run().splitlines()[-1] == "tag: and 3 more cannot be written"
-    assert run("--show", 0).splitlines()[-1] == "tag: and 13 more cannot be written"
-    assert "more" not in run("--show", 13)
+    assert aspects_status().splitlines()[-1] == "tag: and 3 more cannot be written"
+    assert aspects_status("--show", 0).splitlines()[-1] == "tag: and 13 more cannot be written"
+    assert "more" not in aspects_status("--show", 13)
 
 
 def test_the_figures_for_machines(settings: Any) -> None:
     failing = failed("tag", "2")
     SinkState.objects.create(sink="tag", last_success_at=NOON, objects_delivered=7)
-    data = json.loads(run("--json"))
+    data = json.loads(aspects_status("--json"))
     assert datetime.fromisoformat(data["at"]) <= datetime.now(UTC)
     assert [each["sink"] for each in data["sinks"]] == list(sinks())
     assert data["sinks"][1] == {
@@ -272,7 +270,7 @@ def test_the_figures_for_machines(settings: Any) -> None:
 
 
 class Viewer(StringIO):
-    """Somebody who looks on and presses Ctrl-C after the third look; before each one, a change is recorded."""
+    """A viewer who presses Ctrl-C after the third report; a change is recorded before each."""
 
     def __init__(self, terminal: bool):
         super().__init__()
@@ -311,9 +309,9 @@ def test_watching_until_ctrl_c(terminal: bool) -> None:
         (("--show", "-1"), "--show -1: it must be at least 0"),
     ],
 )
-def test_options_that_cannot_be_meant(args: tuple[str, ...], told: str) -> None:
+def test_invalid_options_are_refused(args: tuple[str, ...], told: str) -> None:
     with pytest.raises(CommandError) as caught:
-        run(*args)
+        aspects_status(*args)
     assert str(caught.value) == told
 
 
@@ -321,4 +319,4 @@ def test_a_database_without_the_plugins_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE platform_plugin_aspects_change RENAME TO not_migrated")
     with pytest.raises(CommandError, match=r"The platform's database failed \(\w+\): .*platform_plugin_aspects_change"):
-        run()
+        aspects_status()

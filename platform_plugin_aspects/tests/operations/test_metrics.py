@@ -1,4 +1,4 @@
-"""The metrics endpoint: who may scrape it, and that Prometheus' own parser reads what it says."""
+"""The metrics endpoint: permissions, and figures that Prometheus' own parser reads."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from test_utils.factories import make_user
 pytestmark = pytest.mark.django_db
 
 PATH = "/aspects/metrics"
-#: What Prometheus 3 asks for.
+#: The Accept header of Prometheus 3.
 SCRAPE = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=1.0.0;q=0.4,*/*;q=0.1"
 
 
 @pytest.fixture
 def staff(client: Client) -> User:
-    """Somebody of the platform's staff, who is logged in."""
+    """A member of the platform's staff, who is logged in."""
     user = make_user(is_staff=True)
     client.force_login(user)
     return user

@@ -1,4 +1,4 @@
-"""Faults on the way to ClickHouse, Superset or Vector name the proxy of the environment that was between."""
+"""Errors of connections to ClickHouse, Superset and Vector name the proxy in between."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.dashboards.superset.session import ServiceSession
+from platform_plugin_aspects.dashboards.superset.transport import Deadline
 from platform_plugin_aspects.load_test.backends import BackendError
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked
@@ -68,7 +69,7 @@ def test_the_doctor_s_remedy_names_no_proxy(settings: Any) -> None:
 def test_a_superset_behind_a_proxy() -> None:
     url = "http://superset.invalid:8088/"
     with pytest.raises(SupersetError) as error:
-        ServiceSession(SupersetConfig(url, url)).post("api/v1/x", {})
+        ServiceSession(SupersetConfig(url, url)).post("api/v1/x", {}, Deadline(5))
     assert f"POST {url}api/v1/security/login through the proxy {PROXY} (http_proxy, no_proxy) failed" in str(
         error.value
     )
@@ -79,7 +80,7 @@ def test_a_proxy_that_answers_for_superset(monkeypatch: pytest.MonkeyPatch) -> N
     with SupersetEndpoint() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(SupersetError) as error:
-            ServiceSession(SupersetConfig(url, url)).post("api/v1/x", {})
+            ServiceSession(SupersetConfig(url, url)).post("api/v1/x", {}, Deadline(5))
     assert f"through the proxy {proxy.url} (http_proxy, no_proxy) was answered with HTTP 404" in str(error.value)
 
 

@@ -1,4 +1,4 @@
-"""What the system checks say of settings that are misspelt, missing or of no use, and that else they say nothing."""
+"""System checks name settings that are misspelt, missing or without effect, and are silent about all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.extensions.pipelines import LEGACY, NEW
+from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.operations.checks import TAG
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.tests.commands import profiles
@@ -25,7 +25,7 @@ BOARD = {"name": "Course", "slug": "course", "uuid": "c0e64194-33d1-4d5a-8c10-4f
 
 @pytest.fixture
 def found(settings: Any) -> Any:
-    """Runs the plugin's checks with some settings; {id: message} of what they say."""
+    """Runs the plugin's checks with some settings; returns {id: message}."""
 
     def found(**configured: Any) -> dict[str, CheckMessage]:
         for name, value in configured.items():
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "'host' in SUPERSET_CONFIG has no effect",
         "Remove it, or use one of guest_token_algorithm, guest_token_audience, ",
     ),
-    "a key that is no text": ({"SUPERSET_CONFIG": {**SUPERSET, 1: "x"}}, "W004", "1 in SUPERSET_CONFIG", "Remove it"),
+    "a key that is not text": ({"SUPERSET_CONFIG": {**SUPERSET, 1: "x"}}, "W004", "1 in SUPERSET_CONFIG", "Remove it"),
     "a switch of no sink": (
         {"EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEW_ENABLED": True},
         "W005",
@@ -146,7 +146,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS must be a number of seconds, 0 to 86400, without quotes",
         "Correct EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS",
     ),
-    "a window that is no number": (
+    "a window that is not a number": (
         {"EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": float("nan")},
         "E008",
         "EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS must be a number of seconds",

@@ -1,4 +1,4 @@
-"""Tables of text: aligned, and with nothing in them that a terminal would obey."""
+"""Tables of text are aligned, and hold no control characters of terminals."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Site:
         until(lambda: not pending.exists(), seconds, "the outbox is empty", self.state)
 
     def state(self) -> str:
-        """What is pending, what delivery says of itself, and what the workers wrote, for messages."""
+        """Pending changes, the states of sinks and the ends of the workers' logs, for messages."""
         lines = ["pending:", *map(str, Change.objects.values("pk", "sink", "object_id", "attempts", "error")[:20])]
         lines += ["sinks:", *map(str, SinkState.objects.values())]
         return "\n".join([*lines, *(worker.tail() for worker in self.workers)])

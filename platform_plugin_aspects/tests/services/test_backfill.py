@@ -1,4 +1,4 @@
-"""A backfill that two Celery workers share on MariaDB and Redis, while people change what it brings."""
+"""A backfill that two Celery workers share on MariaDB and Redis, while people change what it copies."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from io import StringIO
+from functools import partial
 
 import pytest
 from cms.celery import APP
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import get_client
@@ -21,6 +21,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill.ranges import Status
 from platform_plugin_aspects.management import distribute
 from platform_plugin_aspects.models import BackfillRange
+from platform_plugin_aspects.tests.commands import run
 from test_utils.factories import make_course_key
 from test_utils.processes import until
 from test_utils.services.processes import Worker
@@ -56,11 +57,7 @@ def crowd(demo: Demo) -> Iterator[int]:
         client.delete(table, "user_id", "Int32", ids)
 
 
-def backfill(*args: str) -> str:
-    """What the command says; CommandError."""
-    out = StringIO()
-    call_command("dump_data_to_clickhouse", "--object", *args, stdout=out)
-    return out.getvalue()
+backfill = partial(run, "dump_data_to_clickhouse", "--object")
 
 
 def kill_one(site: Site, whole: bool, killed: list[Worker]) -> None:
@@ -132,7 +129,7 @@ def test_stopped_workers_leave_what_another_command_finishes(site: Site, crowd: 
     def stop() -> None:
         with closing(connection):
             until(lambda: BackfillRange.objects.filter(status=Status.DONE).exists(), 60, "a range is done", site.state)
-        # Who is run in the background, as this suite, hears no SIGINT.
+        # A process that runs in the background, as this suite may, ignores SIGINT.
         os.kill(os.getpid(), signal.SIGTERM)
 
     stopper = threading.Thread(target=stop)

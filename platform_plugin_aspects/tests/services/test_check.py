@@ -14,7 +14,7 @@ from .conftest import Site
 
 pytestmark = pytest.mark.services
 
-#: What the doctor waits for at most, and what a busy machine adds.
+#: The doctor's longest wait, and a margin for a busy machine.
 LIMIT_SECS = 20
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 
 
 class Output(StringIO):
-    """What the command says; ``waits`` is set when it says that it waits."""
+    """The output of the command; ``waits`` is set when it says that it waits."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from test_utils.superset_endpoint import GRANT, READ, SupersetEndpoint
 pytestmark = pytest.mark.services
 
 PAGES = REPOSITORY / "docs" / "how-tos"
-#: What a site has that runs Aspects and the other package, and what that package has written.
+#: The tables of a site with Aspects and the other package, and rows that the package has written.
 OLD_TABLES = (Path(__file__).parent / "aspects_tables.sql").read_text()
 OLD_STAMP = "2025-01-01 00:00:00.000000+00:00"
 DATABASE = "how_tos"
@@ -35,7 +35,7 @@ START = ("Start", "Check")
 LATER = ("A read replica", "A cluster", "Backup")
 UPGRADE, GO_BACK = ("Before the restart", "After the restart"), "Go back to version 2"
 COURSE = "course-v1:Hesperus+AST101+2026_T1"
-# What people do on the site.
+# Actions of people on the site.
 CHANGE_MODE = """
 from common.djangoapps.student.models import CourseEnrollment
 CourseEnrollment.objects.get(pk={key}).change_mode({mode!r})
@@ -52,7 +52,7 @@ OUR_TABLES = """
 from django.db import connection
 print([name for name in connection.introspection.table_names() if name.startswith("platform_plugin_aspects")])
 """
-# Of a site on version 2.
+# The settings of a site on version 2.
 OLD_SETTINGS = """
 EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG:
   url: {url}
@@ -71,7 +71,7 @@ OLD_ROWS = (
     f" VALUES (1, '{COURSE}', 'stale', 1, '{OLD_STAMP}')",
     f"INSERT INTO event_sink.tag (id, value, time_last_dumped) VALUES (9999, 'deleted long ago', '{OLD_STAMP}')",
 )
-# What it has asked its workers for, and they have not done.
+# Tasks that version 2 has queued and its workers have not run.
 OLD_TASKS = f"""
 from celery import current_app
 from openedx.core.djangoapps.external_user_ids.models import ExternalId
@@ -122,7 +122,7 @@ class Host(Operator):
             worker.kill()
 
     def as_user(self, user: tuple[str, str], statement: str) -> str:
-        """What ClickHouse answers a user; PageFailed when it refuses."""
+        """ClickHouse's answer to a user; raises PageFailed when it refuses."""
         return self.run(f"clickhouse-client --user {user[0]} --password {user[1]}", given=statement).strip()
 
     def wait_until(self, table: str, expression: str, where: str, value: Any) -> None:
@@ -232,7 +232,7 @@ def test_without_tutor(host: Host) -> None:
     host.restart()
     host.follow(page, *START)
 
-    # What changes arrives, from both services, and who is retired leaves.
+    # Changes arrive from both services, and the rows of a retired learner are deleted.
     host.python(CHANGE_MODE.format(key=1, mode="verified-today"), "lms")
     host.wait_until("course_enrollment", "argMax(mode, time_last_dumped)", "id = 1", "verified-today")
     host.python(RENAME_COURSE.format(name="Another name"), "cms")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
-from io import StringIO
 from typing import Any
 
 import pytest
 from common.djangoapps.student.models import UserProfile
-from django.core.management import call_command
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.tests.commands import ended, run
 
 from .conftest import Site
 
@@ -39,13 +37,6 @@ def impatient_database(site: Site) -> Iterator[None]:
     yield
     connection.close()
     set_timeout(28_800)
-
-
-def run(*args: Any) -> str:
-    out = StringIO()
-    with suppress(SystemExit):
-        call_command(*map(str, args), "--no-color", stdout=out, stderr=out)
-    return out.getvalue()
 
 
 @pytest.mark.usefixtures("impatient_database")
@@ -82,7 +73,7 @@ class TestIdleConnections:
         client = get_client(Connection.from_settings())
         client.delete(table.name, key.name, key.type, [stale])
         site.clickhouse.fail("slow", times=None, seconds=WAIT_SECS, match="fingerprint")
-        said = run("aspects_compare", "--object", name, "--batch_size", 500, "--repair")
+        said = ended("aspects_compare", "--object", name, "--batch_size", 500, "--repair").out
         assert f"{name}: 1 written, 0 deleted" in said
         assert said.splitlines()[-1] == "equal"
 
@@ -93,7 +84,7 @@ class TestIdleConnections:
         before = signal.signal(signal.SIGALRM, interrupt)
         signal.setitimer(signal.ITIMER_REAL, 2.5 * WAIT_SECS)
         try:
-            said = run("aspects_status", "--watch", WAIT_SECS)
+            said = ended("aspects_status", "--watch", WAIT_SECS).out
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)

@@ -107,7 +107,7 @@ def test_a_stream_from_its_first_event_to_the_last(stream: redis.Redis) -> None:
     stream.xgroup_setid("dev-analytics", GROUP, "$")
     assert bus.sample() == {"total_events": 5, "lag": 0}
     produce(stream, 4)
-    # What Redis itself says of that is nothing.
+    # Redis itself does not know the lag in this state.
     assert stream.xinfo_groups("dev-analytics")[0]["lag"] is None
     assert bus.sample() == {"total_events": 9, "lag": 4}
     first, second, third = read(stream, 3)

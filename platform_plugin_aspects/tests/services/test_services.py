@@ -127,7 +127,7 @@ def test_no_change_falls_between_an_asking_and_a_delivery(site: Site) -> None:
 
 @pytest.mark.parametrize("whole", [False, True], ids=["its process for tasks", "the whole worker"])
 def test_a_worker_killed_in_the_middle_of_a_delivery_loses_nothing(site: Site, whole: bool) -> None:
-    # The worker of a process that is killed still has its task. Of a worker that is killed another one must sweep up.
+    # If only the process is killed, its worker still has the task. If the worker is killed, another one must sweep up.
     site.start_workers(window=0.5, sweep=2 if whole else 0)
     profile = some_profile()
     site.wait_until_delivered()
@@ -336,7 +336,7 @@ def test_content_that_is_tagged_while_its_tag_is_deleted(site: Site) -> None:
 def waits_for_a_lock() -> bool:
     """Whether a transaction waits for another one."""
     with connection.cursor() as cursor:
-        # Unlike the tables that tell of it, this is no cache that must be left alone for a while.
+        # Unlike the tables of information_schema, this statement does not answer from a cache.
         cursor.execute("SHOW ENGINE INNODB STATUS")
         return "LOCK WAIT" in cursor.fetchone()[2]
 

@@ -1,4 +1,4 @@
-"""What MariaDB itself makes texts of, and how that is written."""
+"""Types of values that MariaDB itself converts to text, and how they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in EVENT_SINK_CLICKHOUSE_EXTRA_SINKS may be anything: a bad sink costs itself, and nothing else."""
+"""An entry of EVENT_SINK_CLICKHOUSE_EXTRA_SINKS may be anything: a bad sink costs itself, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.checks import WARNING, run_checks
-from django.core.management import call_command
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -23,6 +22,7 @@ from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import BUILT_IN, sinks
 from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.tests.commands import run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
@@ -32,7 +32,7 @@ MODULES = {
     "raises": "raise ValueError('no such thing')",
     "exits": "import sys; sys.exit(3)",
     "gives_up": "class GivenUp(BaseException): pass\nraise GivenUp('no more')",
-    "is_no_python": "def (:",
+    "is_not_python": "def (:",
     "asserts": "assert False, 'never'",
     "recurses": "def again(): again()\nagain()",
     "needs_another": "import nowhere_to_be_found",
@@ -66,7 +66,7 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
     "a module that raises": (["raises.Sink"], ["raises.Sink cannot be used: ValueError: no such thing"]),
     "a module that exits": (["exits.Sink"], ["exits.Sink cannot be used: SystemExit: 3"]),
     "a module that gives up": (["gives_up.Sink"], ["gives_up.Sink cannot be used: GivenUp: no more"]),
-    "a module that is no Python": (["is_no_python.Sink"], ["is_no_python.Sink cannot be used: SyntaxError: "]),
+    "a module that is not Python": (["is_not_python.Sink"], ["is_not_python.Sink cannot be used: SyntaxError: "]),
     "a module that asserts": (["asserts.Sink"], ["asserts.Sink cannot be used: AssertionError: never"]),
     "a module that recurses": (["recurses.Sink"], ["recurses.Sink cannot be used: RecursionError: "]),
     "a module that needs another": (["needs_another.Sink"], ["No module named 'nowhere_to_be_found'"]),
@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
     "a number as name": (["has_odd_classes.Numbered"], ["its name and its model must be text"]),
     "a number as model": (["has_odd_classes.OfNumber"], ["its name and its model must be text"]),
     "a long name": (["has_odd_classes.Long"], ["its name is longer than 64 characters"]),
-    "tables that are none": (["has_odd_classes.OddTables"], ["its tables must be a tuple of Table"]),
+    "tables that are not a tuple": (["has_odd_classes.OddTables"], ["its tables must be a tuple of Table"]),
     "tables that are names": (["has_odd_classes.NamedTables"], ["its tables must be a tuple of Table"]),
     "no columns": (["has_odd_classes.NoColumns"], ["it has no columns"]),
     "no method to write": (["has_odd_classes.OnlyReads"], ["it does not override parse_key, write"]),
@@ -139,7 +139,7 @@ def test_commands_run(wrong: list[str]) -> None:
     for command in ("check", "migrate", "aspects_status"):
         # As on the command line, where Django's checks come first; errors of theirs would end it.
         checked: dict[str, Any] = {} if command == "check" else {"skip_checks": False}
-        call_command(command, stdout=StringIO(), stderr=StringIO(), verbosity=0, **checked)
+        run(command, stderr=StringIO(), verbosity=0, **checked)
 
 
 def test_changes_of_the_others_are_recorded(wrong: list[str], all_on: None) -> None:
@@ -178,7 +178,7 @@ def test_a_module_that_fails_is_run_once_in_a_process_and_said_once(
     )
 
 
-@pytest.mark.parametrize("module", ["raises", "exits", "gives_up", "is_no_python"])
+@pytest.mark.parametrize("module", ["raises", "exits", "gives_up", "is_not_python"])
 def test_a_models_module_that_fails_turns_its_sink_off(module: str, settings: Any, all_on: None) -> None:
     """The same of the other setting that names modules."""
     settings.EVENT_SINK_CLICKHOUSE_MODEL_CONFIG = {
@@ -201,12 +201,6 @@ def failing(request: pytest.FixtureRequest, settings: Any, all_on: None) -> type
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.{sink.__name__}"]
     settings.EVENT_SINK_CLICKHOUSE_USER_PREFERENCE_ENABLED = True
     return sink
-
-
-def run(command: str, *args: str) -> str:
-    out = StringIO()
-    call_command(command, *args, stdout=out, stderr=StringIO())
-    return out.getvalue()
 
 
 COMMANDS: dict[str, Callable[[], Any]] = {
@@ -252,8 +246,8 @@ def test_the_others_are_delivered_by_hand(failing: type[BaseSink], clickhouse: C
     out = StringIO()
     if failing is Broken:
         with pytest.raises(Exception, match="Not all is delivered of broken"):
-            call_command("aspects_deliver", stdout=out)
+            run("aspects_deliver", stdout=out)
     else:
-        call_command("aspects_deliver", stdout=out)
+        run("aspects_deliver", stdout=out)
     assert [row["id"] for row in rows(clickhouse, "user_profile")] == [profile.pk]
     assert f"{failing.name} " in out.getvalue()

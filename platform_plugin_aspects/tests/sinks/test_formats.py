@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.sinks import ObjectTagSink, Selection, TagSink, TaxonomySink, UserProfileSink, formats
 from platform_plugin_aspects.sinks.column import Column, Value
-from platform_plugin_aspects.sinks.formats import ZERO_DATES, all_iso_utc, iso_utc, json_list, or_zero, stamp_text
+from platform_plugin_aspects.sinks.formats import ZERO_DATES, all_iso_utc, iso_utc, json_text, or_zero, stamp_text
 from platform_plugin_aspects.sinks.tag_sink import lineage
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils.factories import make_many_users, make_taxonomy, utc
@@ -253,8 +253,8 @@ def test_lineage_reads_from_the_root_down(values: list[str]) -> None:
 
 
 def test_lists_are_json() -> None:
-    assert json_list([3, 1, 2]) == "[3, 1, 2]"
-    assert json_list(iter(())) == "[]"
+    assert json_text([3, 1, 2]) == "[3, 1, 2]"
+    assert json_text([]) == "[]"
 
 
 @pytest.mark.parametrize("sink", [TagSink, ObjectTagSink])

@@ -38,7 +38,7 @@ from test_utils import factories
 STAMP = datetime(2026, 3, 1, tzinfo=UTC)
 #: Text with anything, and with halves more often than by chance.
 TEXTS = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('\\"u\ud83d\ude00'))
-#: What UTF-8 would be if it had halves, as MariaDB keeps and gives it back: "a", a half, "b".
+#: UTF-8 as it would be if it had halves, as MariaDB keeps and gives it back: "a", a half, "b".
 STORED = "CAST(X'61EDA0BD62' AS TEXT)"
 ARRIVES = "a\ufffdb"
 
@@ -195,7 +195,7 @@ STORED_TEXT: dict[type[ModelBaseSink], dict[str, str]] = {
     TagSink: {"oel_tagging_tag": "value external_id"},
     ObjectTagSink: {"oel_tagging_objecttag": "object_id _value _export_id", "oel_tagging_tag": "value"},
 }
-#: What is made of other things than text: of numbers, moments and keys.
+#: Columns that are made of other things than text: of numbers, moments and keys.
 NOT_TEXT = {
     "year_of_birth",
     "profile_image_uploaded_at",
@@ -250,7 +250,7 @@ def test_nulls_and_keys_beside_text_that_is_not_utf_8(empty_store: None) -> None
     assert dict(zip(batch.keys, batch.columns["effort"], strict=True)) == {first.pk: None, second.pk: ""}
 
 
-# What profiles hold in JSON
+# JSON in profiles
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import CourseEnrollmentSink, ExternalIdSink, TaxonomySink, UserProfileSink
@@ -60,7 +60,7 @@ def set_right(settings: Any) -> None:
 
 
 def misconfigured(sink: str) -> str:
-    """What a delivery says that does not go because of the setting; its changes are kept."""
+    """The error of a delivery that fails because of the setting; its changes are kept."""
     before = set(Change.objects.values_list("pk", flat=True))
     failed = deliver_changes(sink)
     assert failed.status == "failed"
@@ -95,7 +95,7 @@ def test_a_name_of_nothing_keeps_retirements_and_profiles(clickhouse: ClickHouse
         error = misconfigured(sink)
         assert repr(name) in error
         assert "external_id, user_profile" in error
-    # What the setting names rightly is done.
+    # The tables that the setting names correctly are done.
     assert rows(clickhouse, "external_id") == []
     assert len(rows(clickhouse, "user_profile")) == 1
     set_right(settings)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.operations.checks.old_sinks import check_old_sinks
-from platform_plugin_aspects.sinks import ModelBaseSink
+from platform_plugin_aspects.operations.checks.sinks import check_old_sinks
+from platform_plugin_aspects.sinks import ModelBaseSink, registry
 from platform_plugin_aspects.sinks.column import Column
 
 MODULE = "somebody_s_plugin"
@@ -23,6 +23,7 @@ def module() -> Iterator[ModuleType]:
     sys.modules[MODULE] = ModuleType(MODULE)
     yield sys.modules[MODULE]
     vars(sys.modules.pop(MODULE)).clear()
+    registry._checked.cache_clear()
     gc.collect()
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from io import StringIO
+from functools import partial
 from typing import Any
 
 import pytest
 from common.djangoapps.student.models import UserProfile
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery.backfill import ranges
 from platform_plugin_aspects.models import BackfillRange, Change
 from platform_plugin_aspects.tests.broker import Broker
-from platform_plugin_aspects.tests.commands import fails, profiles, run
+from platform_plugin_aspects.tests.commands import dump, dump_fails, profiles, run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 
@@ -42,7 +42,7 @@ OFF = (
 )
 def test_a_backfill_of_it_is_refused_with_flag_and_setting(clickhouse: ClickHouse, options: tuple[str, ...]) -> None:
     profiles(2)
-    message, said = fails("--object", "user_profile", *options)
+    message, said = dump_fails("--object", "user_profile", *options)
     assert (message, said) == (OFF, [])
     assert rows(clickhouse, "user_profile") == []
     assert not BackfillRange.objects.exists()
@@ -50,7 +50,7 @@ def test_a_backfill_of_it_is_refused_with_flag_and_setting(clickhouse: ClickHous
 
 def test_who_means_it_says_so(clickhouse: ClickHouse) -> None:
     keys = profiles(2)
-    lines = run("--object", "user_profile", "--even_if_off")
+    lines = dump("--object", "user_profile", "--even_if_off")
     assert lines[0] == "user_profile is off: later changes will not reach ClickHouse"
     assert sorted(row["id"] for row in rows(clickhouse, "user_profile")) == keys
 
@@ -59,7 +59,7 @@ def test_who_means_all_says_so(clickhouse: ClickHouse, settings: Any) -> None:
     settings.EVENT_SINK_CLICKHOUSE_TAXONOMY_ENABLED = True
     factories.make_taxonomy()
     profiles(1)
-    lines = run("--object", "all", "--even_if_off")
+    lines = dump("--object", "all", "--even_if_off")
     assert "user_profile is off: later changes will not reach ClickHouse" in lines
     assert "taxonomy is off: later changes will not reach ClickHouse" not in lines
     assert len(rows(clickhouse, "user_profile")) == 1
@@ -68,7 +68,7 @@ def test_who_means_all_says_so(clickhouse: ClickHouse, settings: Any) -> None:
 
 
 def test_all_of_none_is_refused(clickhouse: ClickHouse) -> None:
-    message, said = fails("--object", "all")
+    message, said = dump_fails("--object", "all")
     assert message == (
         "No sink is on: turn one on by its setting EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or its waffle flag "
         "event_sink_clickhouse.<model>.enabled, or add --even_if_off to take all of them"
@@ -78,9 +78,10 @@ def test_all_of_none_is_refused(clickhouse: ClickHouse) -> None:
 
 def test_how_to_resume_one_that_was_meant_says_so_too(clickhouse: ClickHouse, settings: Any) -> None:
     factories.make_taxonomy()
-    clickhouse.command(f"DROP TABLE {clickhouse.qualified('taxonomy')} SYNC")
-    run("--object", "user_profile", "--even_if_off")
-    message, _said = fails("--object", "all", "--even_if_off")
+    profiles(1)
+    dump("--object", "user_profile", "--even_if_off")
+    clickhouse.command(f"DROP TABLE {clickhouse.qualified('user_profile')} SYNC")
+    message, _said = dump_fails("--object", "all", "--even_if_off")
     assert "--object all --resume --even_if_off" in message
 
 
@@ -104,10 +105,7 @@ def test_a_range_in_a_worker_where_it_is_off_is_not_walked(clickhouse: ClickHous
 # Comparing
 
 
-def compare(*args: str) -> str:
-    out = StringIO()
-    call_command("aspects_compare", *args, stdout=out)
-    return out.getvalue()
+compare = partial(run, "aspects_compare")
 
 
 def test_comparing_only_reads(clickhouse: ClickHouse) -> None:
@@ -171,7 +169,7 @@ def test_a_retired_learners_rows_are_deleted_all_the_same(
     clickhouse: ClickHouse, broker: Broker, overrides: Any
 ) -> None:
     profiles(2)
-    run("--object", "user_profile", "--even_if_off")
+    dump("--object", "user_profile", "--even_if_off")
     first, second = UserProfile.objects.order_by("pk").values_list("user_id", flat=True)
     tasks.dump_data_to_clickhouse.delay("platform_plugin_aspects.sinks", "UserRetirementSink", first, overrides)
     broker.work()

@@ -12,6 +12,7 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.sinks import CourseOverviewSink, ObjectTagSink, Selection, TagSink, TaxonomySink
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
 from platform_plugin_aspects.sinks.tag_sink import tags_in_course
@@ -26,7 +27,7 @@ DEEPEST = ("one", "two", "three", "four", "five", "six", "seven")
 
 
 def write(sink: ModelBaseSink, *keys: Any) -> None:
-    sink.write_and_clean_up(sink.read(Selection(keys=keys)), utc(2026, 1, 1))
+    write_and_clean_up(sink, sink.read(Selection(keys=keys)), utc(2026, 1, 1))
 
 
 def test_lineage_of_the_deepest_tag(clickhouse: ClickHouse) -> None:
@@ -188,7 +189,7 @@ def test_what_is_deleted_after_the_reading_is_taken_back(
     batch = sink.read(Selection(keys=[kept.pk, gone.pk]))
     kept_pk = kept.pk
     gone.delete()
-    sink.write_and_clean_up(batch, utc(2026, 1, 1))
+    write_and_clean_up(sink, batch, utc(2026, 1, 1))
     assert [row["id"] for row in rows(clickhouse, sink.name)] == [kept_pk]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.sinks import ExternalIdSink, Selection, UserProfileSink, user_profile_sink
 from platform_plugin_aspects.sinks.user_profile_sink import all_without_session, without_session
 from platform_plugin_aspects.tests.conftest import rows
@@ -93,7 +94,7 @@ def test_text_that_is_no_json_but_names_a_session_key_is_dropped(before: str, af
         (f'{{"x": "{{\\"{NAME}\\": \\"{KEY}\\"}}"}}', ""),
         (f'{{"{NAME}": null, "a": "é"}}', '{"a": "\\u00e9"}'),
         (f'{{"{NAME}": "{KEY}", "{NAME}": "{KEY}"}}', "{}"),
-        # Of two values of one key a dictionary keeps the last: the first goes with its session key, or stays whole.
+        # A dictionary keeps the last of two values of one key: the first goes with its session key, or stays whole.
         (f'{{"a": {{"{NAME}": "{KEY}"}}, "a": 1}}', '{"a": 1}'),
         (f'{{"{NAME}": "{KEY}", "n": NaN}}', ""),
         (f'{{"{NAME}": "{KEY}", "n": 1e999}}', ""),
@@ -150,7 +151,7 @@ def test_a_retirement_that_begins_after_the_reading_takes_its_rows_back(
     batch = sink.read(Selection())
     request_retirement(leaving)
     stamp = UserRetirementStatus.objects.get(user=leaving).created
-    written = sink.write_and_clean_up(batch, stamp)
+    written = write_and_clean_up(sink, batch, stamp)
     assert written.rows == {sink.name: 2}
     assert [row["user_id"] for row in rows(clickhouse, sink.name)] == [staying.pk]
 
@@ -160,7 +161,7 @@ def test_retirements_of_others_cost_no_delete(clickhouse_http: ClickHouseEndpoin
     user, leaving = make_user(), make_user()
     request_retirement(leaving)
     sink = UserProfileSink()
-    sink.write_and_clean_up(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
+    write_and_clean_up(sink, sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
     assert not [request for request in clickhouse_http.requests if "DELETE" in request.statement]
 
 
@@ -180,5 +181,5 @@ def test_everyone_is_written_where_profiles_are_not_named_as_personal_data(
     retire(user)
     settings.EVENT_SINK_CLICKHOUSE_PII_MODELS = ["external_id"]
     sink = UserProfileSink()
-    sink.write_and_clean_up(sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
+    write_and_clean_up(sink, sink.read(Selection(keys=[user.profile.pk])), utc(2026, 1, 1))
     assert len(rows(clickhouse, "user_profile")) == 1

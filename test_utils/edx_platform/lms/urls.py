@@ -16,7 +16,7 @@ urlpatterns = [
     re_path(rf"^courses/{COURSE}/instructor$", instructor_dashboard_2, name="instructor_dashboard"),
     re_path(rf"^courses/{COURSE}/masquerade$", MasqueradeView.as_view(), name="masquerade_update"),
     re_path(rf"^api/instructor/v2/courses/{COURSE}$", CourseMetadataView.as_view(), name="course_metadata"),
-    # The workbench brings the admin too, which is there already.
+    # The workbench's URLs include the admin's, which are listed above.
     path("workbench/", include([found for found in workbench_urlpatterns if str(found.pattern) != "^admin/"])),
     *get_plugin_url_patterns(ProjectType.LMS),
 ]

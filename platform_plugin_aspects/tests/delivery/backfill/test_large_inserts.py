@@ -9,8 +9,8 @@ from common.djangoapps.student.models import UserProfile
 from django.db import connection
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.sinks import BaseSink, Batch, ExternalIdSink, UserProfileSink
@@ -54,7 +54,7 @@ def written_by(sink: BaseSink, watcher: Watcher | None = None, **walk: Any) -> S
 
 
 def sizes(endpoint: ClickHouseEndpoint, clickhouse: ClickHouse, table: str) -> list[int]:
-    """How many rows each INSERT has brought, in their order; rows of one have the same dump_id."""
+    """The number of rows of each INSERT, in their order; rows of one INSERT have the same dump_id."""
     database = clickhouse.qualified(table)
     found = clickhouse.select(f"SELECT count() FROM {database} GROUP BY time_last_dumped, dump_id ORDER BY min(id)")
     counts = [count for (count,) in found]
@@ -72,7 +72,7 @@ def sizes(endpoint: ClickHouseEndpoint, clickhouse: ClickHouse, table: str) -> l
         ({"batch_size": 100}, [8]),
         ({"limit": 6}, [2, 2, 2]),
         ({"limit": 1}, [1]),
-        # Who wants it slow wants it even.
+        # A throttled backfill must be even: small inserts.
         ({"max_rate": 1000}, [1] * 8),
         ({"sleep_secs": 0.001}, [1] * 8),
     ],

@@ -1,4 +1,4 @@
-"""What a person may ask of a backfill: dry runs, dates, rates, replicas, a bar; and ClickHouse away meanwhile."""
+"""Options of a backfill: dry runs, dates, rates, replicas, a bar. And ClickHouse unavailable meanwhile."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from xmodule.modulestore.django import modulestore
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
 from platform_plugin_aspects.delivery.backfill.insert import REPLICA_LAG
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.backfill.watcher import BEAT_SECS
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.management.progress import LINE_SECS, Progress, expected
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
-from platform_plugin_aspects.tests.commands import profiles, run
+from platform_plugin_aspects.tests.commands import dump, profiles
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage
 from platform_plugin_aspects.tests.watchers import Recorder
@@ -47,7 +47,7 @@ from test_utils.retirement import retire
 
 pytestmark = pytest.mark.django_db
 
-#: What factories.make_course makes: the course with its detached blocks, and one block of each level.
+#: The rows of factories.make_course: the course with its detached blocks, and one block of each level.
 COURSE_ROWS = "1 rows in course_overviews, 8 rows in course_blocks"
 
 
@@ -62,7 +62,7 @@ def inserts(endpoint: ClickHouseEndpoint) -> int:
 def test_a_dry_run_sends_nothing(name: str, clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(4)
     key = factories.make_course()
-    said = run("--object", name, "--dry-run", "--batch_size", 3, verbosity=2)
+    said = dump("--object", name, "--dry-run", "--batch_size", 3, verbosity=2)
     assert inserts(clickhouse_http) == 0
     assert not [r for r in clickhouse_http.requests if "ALTER" in r.statement]
     assert not SinkState.objects.exists()
@@ -71,10 +71,11 @@ def test_a_dry_run_sends_nothing(name: str, clickhouse_http: ClickHouseEndpoint,
         assert said[-1].startswith("user_profile: 4 objects would be written (4 rows in user_profile), 0 up to date, ")
         assert len([line for line in said if line.endswith(" would be written")]) == 4
     elif name == "course_overviews":
-        assert said[0] == f"{key} would be written"
+        assert said[0] == f"course_overviews {key} would be written"
         assert said[1].startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 0 up to date, ")
     else:
-        assert [line.split()[:2] for line in said if line.startswith(("user_profile ", "all "))] == [
+        table = [line for line in said if not line.endswith(" would be written")]
+        assert [line.split()[:2] for line in table if line.startswith(("user_profile ", "all "))] == [
             ["user_profile", "4"],
             ["all", "6"],
         ]
@@ -83,9 +84,9 @@ def test_a_dry_run_sends_nothing(name: str, clickhouse_http: ClickHouseEndpoint,
 
 def test_a_dry_run_counts_what_is_due(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     keys = [factories.make_course() for _ in range(3)]
-    run("--object", "course_overviews")
+    dump("--object", "course_overviews")
     CourseOverview.objects.filter(pk=keys[1]).update(modified=timezone.now() + timedelta(days=1))
-    (said,) = run("--object", "course_overviews", "--dry-run")
+    (said,) = dump("--object", "course_overviews", "--dry-run")
     assert said.startswith(f"course_overviews: 1 objects would be written ({COURSE_ROWS}), 2 up to date, ")
 
 
@@ -120,7 +121,7 @@ def test_a_dry_run_names_what_cannot_be_written(
         said.append(out.getvalue().splitlines())
         assert not options or inserts(clickhouse_http) == 0
     (would, summary, rejected), (*_, really) = said
-    assert would == f"{good[0]} would be written"
+    assert would == f"{name} {good[0]} would be written"
     assert summary.startswith(f"{name}: 1 objects would be written (1 rows in {name}")
     assert ", 0 up to date, 1 not writable, " in summary
     assert rejected == really
@@ -131,7 +132,7 @@ def test_a_dry_run_names_what_cannot_be_written(
 def test_a_dry_run_of_learners_needs_no_clickhouse(settings: Any, all_on: None) -> None:
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://127.0.0.1:9", "timeout_secs": 1}
     profiles(1)
-    assert run("--object", "user_profile", "--dry-run")[-1].startswith("user_profile: 1 objects would be written (1 ")
+    assert dump("--object", "user_profile", "--dry-run")[-1].startswith("user_profile: 1 objects would be written (1 ")
 
 
 # Since
@@ -151,7 +152,7 @@ def test_a_dry_run_of_learners_needs_no_clickhouse(settings: Any, all_on: None) 
 def test_since(since: str, expected_days: list[int], clickhouse: ClickHouse, all_on: None) -> None:
     for day in (1, 2, 3):
         factories.make_enrollment(created=factories.utc(2026, 3, day))
-    run("--object", "course_enrollment", "--since", since)
+    dump("--object", "course_enrollment", "--since", since)
     found = sorted(row["created"] for row in rows(clickhouse, "course_enrollment"))
     assert found == [f"2026-03-0{day}T00:00:00Z" for day in expected_days]
 
@@ -160,7 +161,7 @@ def test_since_for_courses_is_their_modification(clickhouse: ClickHouse, all_on:
     keys = [factories.make_course() for _ in range(3)]
     for key, day in zip(keys, (1, 5, 9), strict=True):
         CourseOverview.objects.filter(pk=key).update(modified=factories.utc(2026, 3, day))
-    run("--object", "course_overviews", "--since", "2026-03-04")
+    dump("--object", "course_overviews", "--since", "2026-03-04")
     assert {row["course_key"] for row in rows(clickhouse, "course_overviews")} == {str(key) for key in keys[1:]}
 
 
@@ -196,7 +197,7 @@ def test_nonsense_is_refused_before_anything_is_asked(
 ) -> None:
     profiles(1)
     with pytest.raises(CommandError, match=re.escape(words)):
-        run("--object", "user_profile", *args)
+        dump("--object", "user_profile", *args)
     assert clickhouse_http.requests == []
     assert not BackfillRange.objects.exists()
 
@@ -204,7 +205,7 @@ def test_nonsense_is_refused_before_anything_is_asked(
 def test_all_since_takes_objects_without_dates_whole(clickhouse: ClickHouse, all_on: None) -> None:
     factories.make_enrollment(created=factories.utc(2026, 3, 1))
     factories.make_enrollment(created=factories.utc(2026, 3, 2))
-    said = run("--object", "all", "--since", "2026-03-02")
+    said = dump("--object", "all", "--since", "2026-03-02")
     told = [line.split(" ")[0] for line in said if line.endswith(" has no date for --since: all of it")]
     assert told == ["taxonomy", "tag", "object_tag", "user_profile"]
     assert len(rows(clickhouse, "course_enrollment")) == 1
@@ -244,7 +245,7 @@ def test_a_rate_that_was_not_reached_is_not_made_up_for(clickhouse: ClickHouse, 
 def test_what_is_up_to_date_costs_no_time(clickhouse: ClickHouse, all_on: None) -> None:
     for _ in range(4):
         factories.make_course()
-    run("--object", "course_overviews")
+    dump("--object", "course_overviews")
     clock = Recorder()
     backfill(sinks()["course_overviews"](), Walk(batch_size=1, max_rate=0.1), Summary(), clock)
     assert clock.waits == []
@@ -330,7 +331,7 @@ def test_the_command_waits_too(clickhouse_http: ClickHouseEndpoint, all_on: None
     profiles(4)
     clickhouse_http.fail("slow", match="INSERT", seconds=0)
     clickhouse_http.fail("too_many_parts", match="INSERT")
-    said = run("--object", "user_profile", "--batch_size", 2)
+    said = dump("--object", "user_profile", "--batch_size", 2)
     assert re.search(r"code 252 TOO_MANY_PARTS; trying again in [12] s$", said[0])
     assert said[1].startswith("user_profile: 4 objects written (4 rows in user_profile)")
 
@@ -341,12 +342,11 @@ def test_the_command_waits_too(clickhouse_http: ClickHouseEndpoint, all_on: None
 def test_enrollments_that_change_while_a_backfill_runs_end_equal(
     clickhouse_http: ClickHouseEndpoint, all_on: None
 ) -> None:
-    users = factories.make_many_users(40)
+    users = factories.make_many_users(20)
     courses = [factories.make_course_key() for _ in range(10)]
     CourseEnrollment.objects.bulk_create(
         [CourseEnrollment(user=user, course_id=course, mode="audit") for user in users for course in courses]
     )
-    run("--object", "user_profile")
     at_random = random.Random(20_260)
 
     def change_some(summary: Summary) -> None:
@@ -506,8 +506,8 @@ def test_how_many_there_will_be(rows_: list[dict[str, Any]], bounds: Any, total:
 def test_no_progress(clickhouse: ClickHouse, all_on: None, monkeypatch: pytest.MonkeyPatch) -> None:
     profiles(2)
     monkeypatch.setattr("platform_plugin_aspects.management.progress.LINE_SECS", 0)
-    assert len(run("--object", "user_profile", "--batch_size", 1)) == 3
-    assert len(run("--object", "user_profile", "--batch_size", 1, "--no-progress")) == 1
+    assert len(dump("--object", "user_profile", "--batch_size", 1)) == 3
+    assert len(dump("--object", "user_profile", "--batch_size", 1, "--no-progress")) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -526,7 +526,7 @@ def test_a_bar_on_a_terminal(args: list[str], clickhouse_http: ClickHouseEndpoin
         try:
             part = os.read(terminal, 4096)
         except OSError:
-            # What Linux says when the other side is closed.
+            # Linux raises it when the other side is closed.
             break
         if not part:
             break

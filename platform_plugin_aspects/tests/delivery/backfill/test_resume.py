@@ -1,4 +1,4 @@
-"""Backfills that end early, in whatever way, and go on where they ended."""
+"""Backfills that end early, in whatever way, and are resumed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.delivery.backfill import ranges
-from platform_plugin_aspects.delivery.backfill.ranges import Status
+from platform_plugin_aspects.delivery.backfill.ranges import Status, Walk
 from platform_plugin_aspects.delivery.backfill.runs import LeaseLost, walk_range
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.delivery.compare import compare
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import UserProfileSink
 from platform_plugin_aspects.sinks.registry import sinks
-from platform_plugin_aspects.tests.commands import fails, profiles, run
+from platform_plugin_aspects.tests.commands import dump, dump_fails, profiles
 from platform_plugin_aspects.tests.conftest import latest, rows
 from platform_plugin_aspects.tests.processes import manage, until
 from platform_plugin_aspects.tests.watchers import Recorder
@@ -34,6 +34,7 @@ from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 pytestmark = pytest.mark.django_db
+FINISHED = r"\w+: the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC: there is nothing to resume"
 
 PROFILES = ["dump_data_to_clickhouse", "--object", "user_profile"]
 TOO_LARGE = 2**31 + 5
@@ -151,13 +152,13 @@ def test_a_second_ctrl_c_ends_at_once(clickhouse_http: ClickHouseEndpoint, tmp_p
 def test_a_failure_on_the_way_says_how_to_go_on(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     keys = profiles(9)
     break_insert(clickhouse_http, 2)
-    message, said = fails("--object", "user_profile", "--batch_size", 2, "--password", "password")
+    message, said = dump_fails("--object", "user_profile", "--batch_size", 2, "--password", "password")
     assert message.startswith("ClickHouse refused inserting into ")
     how = "resume with: python manage.py cms dump_data_to_clickhouse --object user_profile --resume --password '***'"
     assert message.endswith(how)
     assert said[-1].startswith("user_profile: 4 objects written")
     clickhouse_http.clear()
-    assert run("--object", "user_profile", "--resume")[-1].startswith("user_profile: 9 objects written (9 rows in ")
+    assert dump("--object", "user_profile", "--resume")[-1].startswith("user_profile: 9 objects written (9 rows in ")
     # In batches of the same size.
     assert inserts(clickhouse_http) == 3
     assert [row["id"] for row in rows(sinks()["user_profile"]().clickhouse, "user_profile", order="id")] == keys
@@ -179,7 +180,7 @@ def test_what_is_not_kept_goes_on_by_start_pk(
         arg if isinstance(arg, str) or (args[0] == "--limit" and i == 1) else keys[arg] for i, arg in enumerate(args)
     ]
     break_insert(clickhouse_http, 2)
-    message, _said = fails("--object", "user_profile", "--batch_size", 2, *given)
+    message, _said = dump_fails("--object", "user_profile", "--batch_size", 2, *given)
     how = shlex.split(message.partition("resume with: python manage.py cms dump_data_to_clickhouse ")[2])
     written = in_clickhouse()
     assert len(written) == 4
@@ -190,14 +191,14 @@ def test_what_is_not_kept_goes_on_by_start_pk(
         *("--batch_size", "2", "--start_pk", str(written[-1])),
         *(others if "--limit" in others else []),
     ]
-    run(*how)
+    dump(*how)
     assert in_clickhouse() == [keys[i] for i in expected]
 
 
 def test_nothing_done_is_nothing_to_go_on_with(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(1)
     break_insert(clickhouse_http, 0)
-    message, _said = fails("--object", "user_profile")
+    message, _said = dump_fails("--object", "user_profile")
     assert "resume with" not in message
     assert "wrong user or password" in message
 
@@ -212,15 +213,13 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
     }
     clickhouse_http.fail("slow", match="INSERT INTO .*user_profile", seconds=0)
     clickhouse_http.fail("exception", match="INSERT INTO .*user_profile", code=516)
-    message, said = fails("--object", "all", "--batch_size", 2)
+    message, said = dump_fails("--object", "all", "--batch_size", 2)
     assert message.endswith("resume with: python manage.py cms dump_data_to_clickhouse --object all --resume")
-    # What was not begun is not in the table.
+    # The table has only objects that the backfill has begun.
     assert [line.split()[0] for line in said][-3:] == ["course_overviews", "user_profile", "all"]
     clickhouse_http.clear()
-    said = run("--object", "all", "--resume")
-    finished = [
-        line for line in said if re.search(r": the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$", line)
-    ]
+    said = dump("--object", "all", "--resume")
+    finished = [line for line in said if re.fullmatch(FINISHED, line)]
     assert [line.split(":")[0] for line in finished] == ["taxonomy", "tag", "object_tag", "course_overviews"]
     assert not any(r.statement.startswith("INSERT") and "taxonomy" in r.statement for r in clickhouse_http.requests)
     client = sinks()["user_profile"]().clickhouse
@@ -231,19 +230,41 @@ def test_all_goes_on_in_the_object_where_it_ended(clickhouse_http: ClickHouseEnd
 # What is kept
 
 
+@pytest.mark.parametrize("name", ["user_profile", "all"])
+def test_a_backfill_that_never_began_leaves_nothing_behind(name: str, clickhouse: ClickHouse, all_on: None) -> None:
+    profiles(2)
+    message, said = dump_fails("--object", name, "--database", "nope")
+    assert "nope" in message
+    assert "resume" not in message
+    assert said == []
+    assert not BackfillRange.objects.exists()
+
+
+def test_a_backfill_that_is_resumed_in_vain_is_kept(
+    clickhouse_http: ClickHouseEndpoint, clickhouse: ClickHouse, all_on: None
+) -> None:
+    profiles(2)
+    sink = sinks()["user_profile"]()
+    ranges.save_ranges(sink, ranges.plan(sink, Walk(batch_size=1)))
+    clickhouse_http.fail("exception", match="INSERT", code=516)
+    dump_fails("--object", "user_profile", "--resume")
+    assert BackfillRange.objects.get().options == {"batch_size": 1}
+    dump("--object", "user_profile", "--resume")
+    assert BackfillRange.objects.get().objects_written == 2
+
+
 def test_a_finished_backfill_says_so(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(3)
-    run("--object", "user_profile")
+    dump("--object", "user_profile")
     clickhouse_http.clear()
-    finished, summary = run("--object", "user_profile", "--resume")
-    assert re.fullmatch(r"user_profile: the last backfill finished at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", finished)
-    assert summary.startswith("user_profile: 3 objects written")
+    (said,) = dump("--object", "user_profile", "--resume")
+    assert re.fullmatch(FINISHED, said)
     assert inserts(clickhouse_http) == 0
 
 
 def test_with_nothing_to_go_on_with_it_begins(clickhouse: ClickHouse, all_on: None) -> None:
     keys = profiles(3)
-    said = run("--object", "user_profile", "--resume")
+    said = dump("--object", "user_profile", "--resume")
     assert said[0] == "user_profile: there is no backfill to resume: a new one begins"
     assert in_clickhouse() == keys
 
@@ -253,28 +274,28 @@ def test_it_goes_on_as_it_was_begun(clickhouse_http: ClickHouseEndpoint, all_on:
     keys = [enrollment.pk for enrollment in made]
     break_insert(clickhouse_http, 1)
     chosen = ["--since", "2026-01-03", "--ids_to_skip", keys[4], "--start_pk", keys[0], "--batch_size", 1]
-    fails("--object", "course_enrollment", *chosen)
-    run("--object", "course_enrollment", "--resume")
+    dump_fails("--object", "course_enrollment", *chosen)
+    dump("--object", "course_enrollment", "--resume")
     assert in_clickhouse("course_enrollment") == [keys[2], keys[3], keys[5], keys[6]]
 
 
 def test_courses_are_brought_by_force_after_resuming_too(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     for _ in range(4):
         factories.make_course()
-    run("--object", "course_overviews")
+    dump("--object", "course_overviews")
     clickhouse_http.fail("slow", match="INSERT INTO .*course_overviews", seconds=0)
     clickhouse_http.fail("exception", match="INSERT INTO .*course_overviews", code=516)
-    fails("--object", "course_overviews", "--force", "--batch_size", 1)
-    assert run("--object", "course_overviews", "--resume")[-1].startswith("course_overviews: 4 objects written")
+    dump_fails("--object", "course_overviews", "--force", "--batch_size", 1)
+    assert dump("--object", "course_overviews", "--resume")[-1].startswith("course_overviews: 4 objects written")
     assert len(rows(sinks()["user_profile"]().clickhouse, "course_overviews")) == 2 * CourseOverview.objects.count()
 
 
 def test_another_pace_when_it_goes_on(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(9)
     break_insert(clickhouse_http, 1)
-    fails("--object", "user_profile", "--batch_size", 1)
+    dump_fails("--object", "user_profile", "--batch_size", 1)
     clickhouse_http.clear()
-    run("--object", "user_profile", "--resume", "--batch_size", 4)
+    dump("--object", "user_profile", "--resume", "--batch_size", 4)
     assert inserts(clickhouse_http) == 2
 
 
@@ -289,23 +310,23 @@ def test_what_could_not_be_written_before_is_named_in_the_end(
     factories.make_enrollment()
     break_insert(clickhouse_http, 1)
     factories.make_enrollment()
-    fails("--object", "course_enrollment", "--batch_size", 1)
-    message, said = fails("--object", "course_enrollment", "--resume")
+    dump_fails("--object", "course_enrollment", "--batch_size", 1)
+    message, said = dump_fails("--object", "course_enrollment", "--resume")
     assert message == "1 objects could not be written; they are named above"
     assert said[0].startswith("course_enrollment: 2 objects written")
     assert said[1].startswith(f"course_enrollment {-TOO_LARGE} cannot be written: A value cannot be encoded")
-    # And again, for it is not done.
-    assert fails("--object", "course_enrollment", "--resume")[1][1:] == said
+    # And again, because it is not done.
+    assert dump_fails("--object", "course_enrollment", "--resume")[1][1:] == said
 
 
 def test_a_new_backfill_says_that_it_gives_another_up(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     keys = profiles(4)
     break_insert(clickhouse_http, 1)
-    fails("--object", "user_profile", "--batch_size", 2)
-    said = run("--object", "user_profile")
+    dump_fails("--object", "user_profile", "--batch_size", 2)
+    said = dump("--object", "user_profile")
     assert said[0] == f"user_profile: an earlier backfill, which ended at {keys[1]}, is given up"
     assert said[1].startswith("user_profile: 4 objects written")
-    assert run("--object", "user_profile")[0].startswith("user_profile: 4 objects written")
+    assert dump("--object", "user_profile")[0].startswith("user_profile: 4 objects written")
 
 
 @pytest.mark.parametrize("args", [["--ids", 0], ["--limit", 1], ["--dry-run"]])
@@ -314,10 +335,10 @@ def test_a_small_one_in_between_does_not_disturb(
 ) -> None:
     keys = profiles(6)
     break_insert(clickhouse_http, 1)
-    fails("--object", "user_profile", "--batch_size", 2)
-    run("--object", "user_profile", *(keys[0] if arg == 0 else arg for arg in args))
+    dump_fails("--object", "user_profile", "--batch_size", 2)
+    dump("--object", "user_profile", *(keys[0] if arg == 0 else arg for arg in args))
     clickhouse_http.clear()
-    run("--object", "user_profile", "--resume")
+    dump("--object", "user_profile", "--resume")
     assert inserts(clickhouse_http) == 2
     assert in_clickhouse() == keys
 
@@ -325,10 +346,10 @@ def test_a_small_one_in_between_does_not_disturb(
 def test_dry_run_of_what_is_left(clickhouse_http: ClickHouseEndpoint, all_on: None) -> None:
     profiles(6)
     break_insert(clickhouse_http, 1)
-    fails("--object", "user_profile", "--batch_size", 2)
+    dump_fails("--object", "user_profile", "--batch_size", 2)
     before = list(BackfillRange.objects.values())
     clickhouse_http.clear()
-    assert run("--object", "user_profile", "--resume", "--dry-run")[-1].startswith(
+    assert dump("--object", "user_profile", "--resume", "--dry-run")[-1].startswith(
         "user_profile: 6 objects would be written"
     )
     assert inserts(clickhouse_http) == 0
@@ -341,7 +362,7 @@ def test_dry_run_of_what_is_left(clickhouse_http: ClickHouseEndpoint, all_on: No
     ids=lambda args: args[0],
 )
 def test_other_objects_cannot_be_chosen_when_it_goes_on(args: list[Any], all_on: None) -> None:
-    message, _said = fails("--object", "user_profile", "--resume", *args)
+    message, _said = dump_fails("--object", "user_profile", "--resume", *args)
     assert message == f"{args[0]} cannot be used with --resume: a resumed backfill keeps its original selection"
 
 
@@ -351,7 +372,7 @@ def test_other_objects_cannot_be_chosen_when_it_goes_on(args: list[Any], all_on:
 def test_who_takes_a_range_over_goes_on_and_the_former_owner_ends(clickhouse: ClickHouse, all_on: None) -> None:
     keys = profiles(10)
     sink = sinks()["user_profile"]()
-    (row,) = ranges.plan(sink, {"batch_size": 2})
+    (row,) = ranges.plan(sink, Walk(batch_size=2))
     ranges.save_ranges(sink, [row])
 
     def walk_again(summary: Any) -> None:
@@ -371,11 +392,11 @@ def test_who_takes_a_range_over_goes_on_and_the_former_owner_ends(clickhouse: Cl
 def test_a_backfill_that_is_begun_anew_ends_the_former(clickhouse: ClickHouse, all_on: None) -> None:
     profiles(6)
     sink = sinks()["user_profile"]()
-    (row,) = ranges.plan(sink, {"batch_size": 2})
+    (row,) = ranges.plan(sink, Walk(batch_size=2))
     ranges.save_ranges(sink, [row])
 
     def begin_anew(summary: Any) -> None:
-        ranges.save_ranges(sink, ranges.plan(sink, {}))
+        ranges.save_ranges(sink, ranges.plan(sink, Walk()))
 
     with pytest.raises(LeaseLost):
         walk_range(row, Connection.from_settings(), Recorder(on_progress=begin_anew))
@@ -388,7 +409,7 @@ def test_a_database_that_fails_ends_it_with_one_message(
 ) -> None:
     profiles(2)
     monkeypatch.setattr(UserProfile._meta, "db_table", "nowhere")
-    message, _said = fails("--object", "user_profile", "--no-progress")
+    message, _said = dump_fails("--object", "user_profile", "--no-progress")
     assert re.match(r"The platform's database failed \(OperationalError\): no such table: nowhere", message)
 
 
@@ -398,17 +419,17 @@ def test_when_the_database_fails_the_hint_counts_what_landed(
     keys = profiles(8)
 
     def fail_later(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if 'ORDER BY "auth_userprofile"."id"' in sql and keys[3] in (params or ()):
+        if 'ORDER BY "auth_userprofile"."id" ASC LIMIT' in sql and keys[3] in (params or ()):
             raise OperationalError("gone away")
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(fail_later):
-        message, _said = fails("--object", "user_profile", "--limit", 7, "--batch_size", 2, "--no-progress")
+        message, _said = dump_fails("--object", "user_profile", "--limit", 7, "--batch_size", 2, "--no-progress")
     how = f"--object user_profile --batch_size 2 --start_pk {keys[3]} --limit 3"
     assert message == (
         "The platform's database failed (OperationalError): gone away; "
         f"resume with: python manage.py cms dump_data_to_clickhouse {how}"
     )
     assert sorted(latest(clickhouse, "user_profile")) == keys[:4]
-    assert run(*how.split())[-1].startswith("user_profile: 3 objects written")
+    assert dump(*how.split())[-1].startswith("user_profile: 3 objects written")
     assert sorted(latest(clickhouse, "user_profile")) == keys[:7]

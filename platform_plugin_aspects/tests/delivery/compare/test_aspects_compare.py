@@ -1,4 +1,4 @@
-"""Comparing source and ClickHouse: fingerprints alike on both sides, each kind of difference named and mended."""
+"""Comparing source and ClickHouse: fingerprints alike on both sides, each kind of difference named and repaired."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
-from platform_plugin_aspects.delivery.backfill.summary import Summary
-from platform_plugin_aspects.delivery.backfill.walk import Walk, backfill
+from platform_plugin_aspects.delivery.backfill.ranges import Summary, Walk
+from platform_plugin_aspects.delivery.backfill.walk import backfill
 from platform_plugin_aspects.delivery.compare import Comparison, compare, repair
 from platform_plugin_aspects.delivery.compare.fingerprint import ESCAPE, SEPARATOR, expression, fingerprints, total
+from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import (
@@ -36,6 +35,7 @@ from platform_plugin_aspects.sinks import (
     XBlockSink,
 )
 from platform_plugin_aspects.sinks.column import Column, Uuid
+from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.conftest import rows
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -101,7 +101,7 @@ def test_what_was_just_written_is_equal(sink_class: type[ModelBaseSink], clickho
 
 
 @every_sink
-def test_rows_deleted_altered_and_added_by_hand_are_named_and_mended(
+def test_rows_deleted_altered_and_added_by_hand_are_named_and_repaired(
     sink_class: type[ModelBaseSink], clickhouse: ClickHouse
 ) -> None:
     sink = _fill(sink_class)
@@ -161,7 +161,7 @@ def test_pruning_a_deleted_course_takes_its_blocks(all_on: None, clickhouse: Cli
     gone, *others = sorted(_courses_in(clickhouse, "course_overviews"))
     modulestore().delete_course(sink.parse_key(gone), user_id=1)
     assert compare(sink).extra == [gone]
-    code, output = run(object="course_overviews", repair=True, prune=True)
+    code, output = compare_by_hand(object="course_overviews", repair=True, prune=True)
     assert "course_overviews: 0 written, 1 deleted" in output
     assert (code, output.splitlines()[-1]) == (0, "equal")
     assert _courses_in(clickhouse, "course_overviews") == set(others)
@@ -175,10 +175,10 @@ def test_blocks_without_a_course_are_extra(in_range: bool, all_on: None, clickho
     modulestore().delete_course(sink.parse_key(gone), user_id=1)
     clickhouse.delete("course_overviews", "course_key", "String", [gone])
     bounds = {"range": ["course-v1:A+A+A", others[2]]} if in_range else {}
-    code, output = run(object="course_overviews", **bounds)
+    code, output = compare_by_hand(object="course_overviews", **bounds)
     assert code == 1
     assert f"course_overviews extra: {gone}" in output
-    assert run(object="course_overviews", repair=True, prune=True, **bounds)[0] == 0
+    assert compare_by_hand(object="course_overviews", repair=True, prune=True, **bounds)[0] == 0
     assert _courses_in(clickhouse, "course_blocks") == set(others)
 
 
@@ -220,7 +220,7 @@ def test_what_is_written_while_comparing_is_no_difference(changed_again: bool, c
             if Meanwhile.reads == 1:
                 profile.update(name="Renamed")
                 now = sink.read(Selection(keys=[profile.get().pk]))
-                sink.write_and_clean_up(now, take_stamp(sink.name) if changed_again else begun_before)
+                write_and_clean_up(sink, now, take_stamp(sink.name) if changed_again else begun_before)
                 if changed_again:
                     profile.update(name="Renamed again")
             return batch
@@ -259,10 +259,13 @@ def test_a_range_of_keys(clickhouse: ClickHouse) -> None:
     assert list(compare(sink, after=keys[1], upto=keys[4]).missing) == keys[2:5]
 
 
-def test_a_sample_looks_at_some_ranges(clickhouse: ClickHouse) -> None:
+def test_a_sample_looks_at_some_ranges_and_at_one_at_least(clickhouse: ClickHouse) -> None:
     sink = _fill(UserProfileSink)
     found = compare(sink, sample=1e-12, batch_size=2)
-    assert (found.ranges, found.compared, found.objects, found.equal) == (5, 0, 0, True)
+    assert (found.ranges, found.compared, found.objects, found.equal) == (5, 1, 2, True)
+    clickhouse.delete("user_profile", "id", "Int32", list(sink.manager.values_list("pk", flat=True)))
+    found = compare(sink, sample=1e-12, batch_size=2)
+    assert len(found.missing) == 2
 
 
 def test_no_content_leaves_clickhouse_when_all_is_equal(
@@ -328,40 +331,34 @@ def test_rows_that_differ_have_other_fingerprints(one: tuple[str, str], other: t
 # The command
 
 
-def run(**options: Any) -> tuple[int, str]:
-    """Exit code and output of aspects_compare."""
-    out = StringIO()
-    try:
-        call_command("aspects_compare", stdout=out, stderr=StringIO(), **options)
-    except SystemExit as end:
-        return int(end.code or 0), out.getvalue()
-    except CommandError as error:
-        return error.returncode, str(error)
-    return 0, out.getvalue()
+def compare_by_hand(**options: Any) -> tuple[int, str]:
+    """The exit code of aspects_compare, and its output or else its message."""
+    code, out, err = ended("aspects_compare", **options)
+    return code, out or err
 
 
-def test_the_command_says_equal_then_different_then_mends(all_on: None, clickhouse: ClickHouse) -> None:
+def test_the_command_says_equal_then_different_then_repairs(all_on: None, clickhouse: ClickHouse) -> None:
     sink = _fill(TaxonomySink)
-    assert run(object="taxonomy")[0] == 0
+    assert compare_by_hand(object="taxonomy")[0] == 0
     gone = rows(clickhouse, "taxonomy")[-1]["id"]
     clickhouse.delete("taxonomy", "id", "Int32", [gone])
-    code, output = run(object="taxonomy")
+    code, output = compare_by_hand(object="taxonomy")
     assert code == 1
     assert f"taxonomy missing: {gone}" in output
-    code, output = run(object="taxonomy", json=True)
+    code, output = compare_by_hand(object="taxonomy", json=True)
     assert code == 1
     (data,) = json.loads(output)
     assert data["missing"] == [str(gone)]
     assert data["equal"] is False
-    code, output = run(object="taxonomy", repair=True)
+    code, output = compare_by_hand(object="taxonomy", repair=True)
     assert code == 0
     assert "taxonomy: 1 written, 0 deleted" in output
     assert compare(sink).equal
 
 
 def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: ClickHouse) -> None:
-    call_command("dump_data_to_clickhouse", object="all", stdout=StringIO())
-    code, output = run(object="all")
+    run("dump_data_to_clickhouse", object="all")
+    code, output = compare_by_hand(object="all")
     assert code == 0
     for sink in SOURCES:
         assert sink.name in output
@@ -375,7 +372,7 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
         ({"object": "tag", "sample": 0.0}, "--sample 0.0"),
         ({"object": "tag", "batch_size": 0}, "--batch_size 0"),
         ({"object": "all", "range": ["1", "2"]}, "--range names keys"),
-        ({"object": "tag", "range": ["a", "2"]}, "'a' is no key of tag"),
+        ({"object": "tag", "range": ["a", "2"]}, "'a' is not a key of tag"),
         ({"object": "tag", "range": ["100", "50"]}, "--range 100 50: AFTER must be less than UPTO"),
         ({"object": "tag", "range": ["50", "50"]}, "--range 50 50: AFTER must be less than UPTO"),
         (
@@ -392,7 +389,7 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
 def test_what_cannot_be_compared_ends_with_exit_code_2(
     options: dict[str, Any], words: str, all_on: None, clickhouse: ClickHouse
 ) -> None:
-    code, output = run(**options)
+    code, output = compare_by_hand(**options)
     assert code == 2
     assert words in output
 
@@ -400,33 +397,35 @@ def test_what_cannot_be_compared_ends_with_exit_code_2(
 def test_the_last_line_says_what_was_compared(all_on: None, clickhouse: ClickHouse) -> None:
     sink = _fill(TaxonomySink)
     keys = sorted(row["id"] for row in rows(clickhouse, "taxonomy"))
-    assert run(object="taxonomy")[1].splitlines()[-1] == "equal"
-    assert run(object="taxonomy", range=["0", "9"])[1].splitlines()[-1] == "equal in this range"
-    code, output = run(object="taxonomy", sample=1e-12, batch_size=3)
-    assert code == 2
-    assert output == "Nothing was compared: --sample 1e-12 chose none of 4 ranges. Try again, or give a larger share"
+    assert compare_by_hand(object="taxonomy")[1].splitlines()[-1] == "equal"
+    assert compare_by_hand(object="taxonomy", range=["0", "9"])[1].splitlines()[-1] == "equal in this range"
+    code, output = compare_by_hand(object="taxonomy", sample=1e-12, batch_size=3)
+    assert code == 0
+    assert output.splitlines()[-1] == "equal in the 1 of 4 ranges that were compared"
     random.seed(2)
-    code, output = run(object="taxonomy", sample=0.5, batch_size=3)
+    code, output = compare_by_hand(object="taxonomy", sample=0.5, batch_size=3)
     assert code == 0
     assert output.splitlines()[1].split()[:5] == ["taxonomy", "3", "2", "of", "4"]
     assert output.splitlines()[-1] == "equal in the 2 of 4 ranges that were compared"
 
     clickhouse.delete("taxonomy", "id", "Int32", [keys[0]])
-    mend = "different: write what is missing or stale with --repair"
-    assert run(object="taxonomy")[1].splitlines()[-1] == mend
+    advice = "different: write what is missing or stale with --repair"
+    assert compare_by_hand(object="taxonomy")[1].splitlines()[-1] == advice
     _replace(sink, keys[1], "id", "toInt32(5000)", "2026")
-    assert run(object="taxonomy")[1].splitlines()[-1] == f"{mend}, and delete what is extra with --repair --prune"
+    both = f"{advice}, and delete what is extra with --repair --prune"
+    assert compare_by_hand(object="taxonomy")[1].splitlines()[-1] == both
     extra = "different: delete what is extra with --repair --prune"
-    assert run(object="taxonomy", repair=True)[1].splitlines()[-1] == extra
-    assert run(object="taxonomy", repair=True, prune=True)[1].splitlines()[-1] == "equal"
+    assert compare_by_hand(object="taxonomy", repair=True)[1].splitlines()[-1] == extra
+    assert compare_by_hand(object="taxonomy", repair=True, prune=True)[1].splitlines()[-1] == "equal"
 
 
 def test_what_cannot_be_repaired_is_not_sent_to_repair(all_on: None, clickhouse: ClickHouse) -> None:
     _fill(TaxonomySink)
     factories.make_taxonomy(id=2**31 + 5)
     Change.objects.all().delete()
-    code, output = run(object="taxonomy", repair=True)
+    code, output = compare_by_hand(object="taxonomy", repair=True)
     assert code == 1
+    assert f"\ntaxonomy {2**31 + 5} cannot be written: " in output
     assert output.splitlines()[-1] == "different: what is still missing or stale could not be written, or changed again"
 
 

@@ -1,4 +1,4 @@
-"""What the stand-in's settings read from the environment (README.rst lists the variables)."""
+"""Reads the stand-in's settings from the environment (README.rst lists the variables)."""
 
 import importlib.util
 import os

@@ -18,7 +18,7 @@ class ModuleStoreEnum:
         all = "rev-opt-all"
 
     class Branch:
-        """What a service reads when it asks for no revision (setting MODULESTORE_BRANCH)."""
+        """The branch that a service reads when it names no revision (setting MODULESTORE_BRANCH)."""
 
         draft_preferred = "draft-preferred"
         published_only = "published-only"

@@ -165,17 +165,17 @@ class VideoBlock(Block):
 
     @property
     def start_time(self) -> timedelta:
-        """Where it begins to play."""
+        """The position at which it begins to play."""
         return self._data.fields.get("start_time", timedelta())
 
     @property
     def end_time(self) -> timedelta:
-        """Where it ends to play; zero: at its end."""
+        """The position at which it stops; zero means the end."""
         return self._data.fields.get("end_time", timedelta())
 
 
 class ErrorBlock(Block):
-    """What stands for a block whose class cannot be built: of another type, with an id made of its content."""
+    """Replaces a block whose class cannot be built: of another type, with an id made from its content."""
 
     def __init__(self, structure: Structure, course_key: CourseKey, data: BlockData) -> None:
         name = sha1(f"{data.block_type} {data.block_id}".encode(), usedforsecurity=False).hexdigest()

@@ -1,7 +1,7 @@
-"""Where the published version of a course is looked up, as a split store does it.
+"""Looks up the published version of a course, as a split store does it.
 
-The versions stand in the platform's database, so that what is published in a transaction is published when the
-transaction is committed. A request, or a task, looks up a course once and remembers the answer to its end.
+The versions are rows of the platform's database: a publish within a transaction takes effect when the transaction
+is committed. A request, or a task, looks up a course once and remembers the answer to its end.
 """
 
 from common.djangoapps.split_modulestore_django.models import SplitModulestoreCourseIndex

@@ -26,14 +26,14 @@ DRAFT = ModuleStoreEnum.BranchName.draft
 PUBLISHED = ModuleStoreEnum.BranchName.published
 # Left out of a block's description: its blocks get the time of the edit.
 NOW = object()
-# Where the default request cache holds structures, by version.
+# The default request cache holds structures under this key, by version.
 COURSE_CACHE = "course_cache"
 # A place where no block is.
 FAILS_TO_LOAD: Ref = ("html", "fails_to_load")
 
 
 class _BulkOperation:
-    """What one thread has open on one course."""
+    """The open bulk operation of one thread on one course."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -102,7 +102,7 @@ class InMemoryModuleStore:
             and qualifiers.get("name") in (None, data.block_id)
             and all(data.fields.get(name) == value for name, value in (settings or {}).items())
         ]
-        # The platform promises no order, so this is none that a reader could rely on.
+        # The platform promises no order, so this order is not one that a reader could rely on.
         found.sort(key=lambda data: crc32(data.block_id.encode()))
         return [read_block(structure, versioned, data) for data in found]
 
@@ -221,7 +221,7 @@ class InMemoryModuleStore:
                 raise ItemNotFoundError(f"no course {course_id}")
             structure = Structure(PUBLISHED, dict(draft.blocks))
             self._structures()[structure.version] = structure
-        # Not under the lock, for it may wait for another thread's transaction.
+        # Not under the lock, because it may wait for another thread's transaction.
         course_index.set_published_version(course_id, structure.version)
         self._draft_bases[course_id] = structure.version
         operation = self._operations().get(course_id)

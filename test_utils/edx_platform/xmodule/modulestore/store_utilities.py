@@ -1,4 +1,4 @@
-"""What stores have in common."""
+"""Common to all stores."""
 
 # Block types whose blocks hang in no course tree.
 DETACHED_XBLOCK_TYPES = {"about", "course_info", "static_tab"}

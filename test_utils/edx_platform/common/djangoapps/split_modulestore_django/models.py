@@ -5,7 +5,7 @@ from opaque_keys.edx.django.models import LearningContextKeyField
 
 
 class SplitModulestoreCourseIndex(models.Model):
-    """A course's place in the modulestore. Of its versions, the published one only."""
+    """A course's place in the modulestore. Only the published version is kept here."""
 
     course_id = LearningContextKeyField(max_length=255, db_index=True, unique=True, null=False)
     published_version = models.CharField(max_length=24, null=False, blank=True)

@@ -1,4 +1,4 @@
-"""Who may do what in Studio."""
+"""Rights in Studio."""
 
 from typing import Any
 

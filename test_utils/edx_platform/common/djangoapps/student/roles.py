@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
-# A role that brings another one with it.
+# A role includes the rights of these roles.
 ACCESS_ROLES_INHERITANCE = {"limited_staff": ("staff",)}
 
 

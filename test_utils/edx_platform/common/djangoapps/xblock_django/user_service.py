@@ -28,7 +28,7 @@ class DjangoXBlockUserService(UserService):
         return found
 
 
-#: Of the workbench's blocks.
+#: The course of the workbench's blocks.
 WORKBENCH_COURSE = CourseKey.from_string("course-v1:edX+Demo+2020")
 
 

@@ -61,7 +61,7 @@ def is_masquerading_as_student(user: Any, course_key: CourseKey) -> bool:
 
 
 class MasqueradeView(View):
-    """Where the toolbar "View this course as" posts to."""
+    """The endpoint of the toolbar "View this course as"."""
 
     def post(self, request: HttpRequest, course_id: str) -> JsonResponse:
         """Remember as whom the course is viewed, for this session."""

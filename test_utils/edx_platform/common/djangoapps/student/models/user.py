@@ -1,4 +1,4 @@
-"""What the platform knows of a user beyond Django's auth_user."""
+"""The platform's models of a user beyond Django's auth_user."""
 
 import json
 import uuid
@@ -59,7 +59,7 @@ class UserProfile(models.Model):
         return f"profile of user {self.user_id}"
 
     def get_meta(self) -> dict[str, Any]:
-        """Return ``meta`` as a dict ({} when empty); raise ValueError when it is no JSON."""
+        """Return ``meta`` as a dict ({} when empty); raise ValueError when it is invalid JSON."""
         return json.loads(self.meta) if self.meta else {}
 
     def set_meta(self, meta: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def enforce_single_login(sender: Any, request: Any, user: User | None, signal: A
 
 
 class Registration(models.Model):
-    """What a new user confirms the email address with."""
+    """The key with which a new user confirms the email address."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE)
     activation_key = models.CharField(max_length=32, unique=True, db_index=True)

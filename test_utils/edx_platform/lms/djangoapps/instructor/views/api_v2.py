@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 
 class CourseMetadataView(APIView):
-    """What the micro-frontend asks for first; here, its tabs only."""
+    """The micro-frontend's first request; here, its tabs only."""
 
     authentication_classes = (SessionAuthentication,)
     permission_classes = (IsAuthenticated,)

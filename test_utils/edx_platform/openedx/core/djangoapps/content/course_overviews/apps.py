@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class CourseOverviewsConfig(AppConfig):
-    """What the platform keeps of a course in the database."""
+    """The platform's copies of course data in the database."""
 
     name = "openedx.core.djangoapps.content.course_overviews"
     label = "course_overviews"

@@ -14,7 +14,7 @@ NAME_LENGTHS = {"min_length": 1, "max_length": 255}
 
 
 class AccountCreationForm(forms.Form):
-    """What a new account must have. A username that is taken is found out later, by the database."""
+    """Requirements for a new account. The database finds out later whether a username is taken."""
 
     username = forms.CharField(validators=[RegexValidator(slug_re)], **USERNAME_LENGTHS)
     email = forms.EmailField(**EMAIL_LENGTHS)

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def walk(
+def read_in_batches(
     read: Callable[[Selection], Batch], selection: Selection, sizes: Iterable[int]
 ) -> Iterator[tuple[Batch, bool]]:
     """The selected objects in batches of these sizes, in the order of their keys, each with whether it is the last.
