@@ -51,19 +51,24 @@ def canonical(event: Mapping[str, Any]) -> dict[str, Any]:
     same. Events of special exams have their data a second time, as ``event``; those of videos on phones have an ``id``.
     Raises ValueError for an event without a name or a moment.
     """
-    plain: dict[str, Any] = json.loads(json.dumps(event, default=_plain, skipkeys=True))
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(event, default=_plain, skipkeys=True))
+    except RecursionError:
+        raise ValueError("the event is nested too deeply") from None
     if "event_type" in plain and "data" not in plain:
         plain = _from_log(plain)
     context = plain.get("context")
     context = context if isinstance(context, dict) else {}
-    # The tracking log has the moment of the context, which mobile apps send, where there is one.
-    moment = context.pop("timestamp", None) or plain.get("timestamp")
     if not plain.get("name") or not isinstance(plain["name"], str):
         raise ValueError("the event has no name")
+    # The tracking log has the moment of the context, which mobile apps send, where there is one.
+    moment = _utc(context.pop("timestamp", None)) or _utc(plain.get("timestamp"))
+    if not moment:
+        raise ValueError("the event has no timestamp in ISO 8601")
     data = plain.get("data")
     if plain["name"].startswith(VIDEOS) and isinstance(data, dict):
         data = _with_block_id(data)
-    event = {"name": plain["name"], "timestamp": _utc(moment), "data": data, "context": context}
+    event = {"name": plain["name"], "timestamp": moment, "data": data, "context": context}
     if plain["name"].startswith(EXAMS):
         # ERB's transformers read these events as the tracking log has them, and fail for live ones.
         event["event"] = event["data"]
@@ -134,10 +139,8 @@ def _text(moment: datetime) -> str:
 
 
 def _utc(moment: Any) -> str:
-    """ISO text of a moment in UTC; ValueError when this is not one."""
-    if not isinstance(moment, str):
-        raise ValueError("the event has no timestamp")
+    """ISO text of a moment in UTC; empty when this is not one."""
     try:
-        return _text(datetime.fromisoformat(moment))
+        return _text(datetime.fromisoformat(moment)) if isinstance(moment, str) else ""
     except (ValueError, OverflowError):
-        raise ValueError("the event's timestamp is not a moment in ISO 8601") from None
+        return ""

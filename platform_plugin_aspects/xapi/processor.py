@@ -62,7 +62,6 @@ def why_not_usable() -> str:
 @cache
 def helpers() -> Any:
     """ERB's module of functions that look things up."""
-    _silence()
     return import_module(f"{PACKAGE}.helpers")
 
 
@@ -162,7 +161,7 @@ def _current() -> Lookups | None:
 
 @contextmanager
 def serving(lookups: Lookups) -> Iterator[None]:
-    """In this thread, ERB's transformers look up learners and courses in ``lookups``, and ERB logs nothing."""
+    """In this thread, ERB's transformers look up learners and courses in ``lookups``."""
     _replaced.begin()
     _of_thread.lookups = lookups
     try:
@@ -172,11 +171,22 @@ def serving(lookups: Lookups) -> Iterator[None]:
         _replaced.end()
 
 
-def _silence() -> None:
-    """Have ERB log nothing in threads that transform a batch: statements and errors are dealt with here."""
+@contextmanager
+def silent() -> Iterator[None]:
+    """In this thread, ERB logs nothing: statements and errors are dealt with here."""
+    _filter_loggers()
+    _of_thread.is_silent = True
+    try:
+        yield
+    finally:
+        _of_thread.is_silent = False
+
+
+@cache
+def _filter_loggers() -> None:
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_is_of_others)
 
 
 def _is_of_others(_record: logging.LogRecord) -> bool:
-    return _current() is None
+    return not getattr(_of_thread, "is_silent", False)

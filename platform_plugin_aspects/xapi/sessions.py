@@ -1,6 +1,6 @@
 """Sessions in statements: a keyed hash in place of the session's key, with which one could take the session over.
 
-See docs/decisions/0011.
+See docs/decisions/0012.
 """
 
 from __future__ import annotations

@@ -18,14 +18,13 @@ from platform_plugin_aspects.xapi.processor import (
     learner_of,
     processor,
     serving,
+    silent,
     why_not_usable,
 )
 from platform_plugin_aspects.xapi.sessions import hide_session
 
 __all__ = ["NewLearners", "NotUsable", "Statement", "Transformed", "transform"]
 
-#: The names of events of special exams begin so.
-EXAMS = "edx.special_exam."
 #: The moments that ClickHouse's DateTime64(6) can hold.
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 
@@ -63,15 +62,10 @@ def transform(events: Sequence[Mapping[str, Any]], *, register: bool = True) -> 
     reason = why_not_usable()
     if reason:
         raise NotUsable(reason)
-    keys = [learner_of(event) for event in events]
-    lookups = Lookups(
-        Learners(helpers(), keys, register=register),
-        Courses(helpers().get_course_from_id, map(_course_id, events)),
-    )
     statements: list[list[Statement]] = []
     rejected: dict[int, str] = {}
-    with serving(lookups):
-        for position, event in enumerate(map(_as_erb_reads, events)):
+    with silent(), serving(_lookups(events, register)):
+        for position, event in enumerate(events):
             try:
                 made = [_statement(each) for each in processor()([event])]
             except PLATFORM_FAULTS:
@@ -90,12 +84,12 @@ def transform(events: Sequence[Mapping[str, Any]], *, register: bool = True) -> 
     return Transformed(statements, rejected)
 
 
-def _as_erb_reads(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """ERB reads the data of special exams where the tracking log has them, and finds none in events of the tracker."""
-    name = event.get("name")
-    if isinstance(name, str) and name.startswith(EXAMS):
-        return {**event, "event": event.get("data")}
-    return event
+def _lookups(events: Sequence[Mapping[str, Any]], register: bool) -> Lookups:
+    keys = [learner_of(event) for event in events]
+    return Lookups(
+        Learners(helpers(), keys, register=register),
+        Courses(helpers().get_course_from_id, map(_course_id, events)),
+    )
 
 
 def _course_id(event: Mapping[str, Any]) -> Any:

@@ -49,7 +49,7 @@ def retire_in_clickhouse(*users: User) -> None:
 
 
 def actors(clickhouse: ClickHouse) -> list[str]:
-    """Who the statements are about."""
+    """The actors of the statements."""
     client = get_client(StatementSink.place(clickhouse.connection))
     found = client.select(f"SELECT event FROM {client.qualified('xapi_events_all')} ORDER BY event")
     all_actors = [json.loads(text)["actor"] for (text,) in found]

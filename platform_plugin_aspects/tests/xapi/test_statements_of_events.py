@@ -51,9 +51,6 @@ def platform() -> None:
 
 def of_erb(event: dict[str, Any]) -> list[dict[str, Any]]:
     """The statements that ERB makes by itself, with the hash in place of the session."""
-    if event["name"].startswith("edx.special_exam."):
-        # ERB reads the data of these where the tracking log has them.
-        event = {**event, "event": event["data"]}
     statements: list[dict[str, Any]] = XApiProcessor()([event])
     for statement in statements:
         assert statement["context"]["extensions"].pop(SESSION_ID) == SESSION
