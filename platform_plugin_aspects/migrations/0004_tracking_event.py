@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(auto_now_add=True)),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='How often writing this object failed.')),
                 ('error', models.TextField(blank=True, default='', help_text='Why it failed the last time.')),
-                ('retry_at', models.DateTimeField(blank=True, help_text='After a failure: not before this moment again.', null=True)),
+                ('retry_at', models.DateTimeField(blank=True, help_text='After a failure: no retry before this moment.', null=True)),
                 ('name', models.CharField(help_text='Name of the event.', max_length=255)),
                 ('payload', models.BinaryField(help_text='The event as the platform emitted it, compressed.')),
             ],
