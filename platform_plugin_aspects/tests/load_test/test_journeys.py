@@ -35,6 +35,7 @@ from test_utils.properties import examples
 
 COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 END = datetime(2026, 3, 31, tzinfo=UTC)
+PERSON = Person(7, "mira")
 
 
 def key(kind: str, name: str) -> Any:
@@ -114,7 +115,7 @@ def test_the_answers_of_a_script() -> None:
 
 @pytest.mark.django_db
 def test_the_events_of_a_script() -> None:
-    events = list(events_of(SCRIPT, STRUCTURE, Person(7, "mira")))
+    events = list(events_of(SCRIPT, STRUCTURE, PERSON))
 
     assert [(event["timestamp"][5:19], event["name"].removeprefix("edx.")) for event in events] == [
         ("03-01T05:00:00", "course.enrollment.activated"),
@@ -180,10 +181,12 @@ def test_any_script_keeps_to_its_days_and_to_its_kind(units: list[Unit], number:
     script = plan(structure, number, seed, END, days)
     assert script == plan(structure, number, seed, END, days)
 
-    moments = [datetime.fromisoformat(event["timestamp"]) for event in events_of(script, structure, Person(7, "mira"))]
+    moments = [datetime.fromisoformat(event["timestamp"]) for event in events_of(script, structure, PERSON)]
     assert all(earlier < later for earlier, later in pairwise(moments))
     assert END - timedelta(days=days) <= moments[0]
     assert moments[-1] < END
+    # At night there are enrollments and upgrades, and no visit lasts into it.
+    assert sum(moment.hour < 6 for moment in moments) == 1 + (script.upgraded_at is not None)
     starts = [visit.start for visit in script.visits]
     assert len({start.date() for start in starts}) == len(starts)
     facts = answers_of(script, structure)
@@ -193,6 +196,19 @@ def test_any_script_keeps_to_its_days_and_to_its_kind(units: list[Unit], number:
         assert not facts["passed"]
     elif facts["units"] == len(units) and structure.points:
         assert facts["passed"]
+
+
+def test_visits_of_long_units_end_on_their_day() -> None:
+    long = [
+        Unit("Week", key("sequential", f"s{number}"), 1, 1, [Video(key("video", f"v{number}"), 600)] * 4, [], [])
+        for number in range(60)
+    ]
+    structure = Structure(COURSE, long)
+    for seed in range(20):
+        script = plan(structure, 3, seed, END, 10)
+        hours = [datetime.fromisoformat(event["timestamp"]).hour for event in events_of(script, structure, PERSON)]
+        assert len(script.visits) > 5
+        assert sum(hour < 6 for hour in hours) == 1
 
 
 def left_on(script: Script) -> set[Any]:

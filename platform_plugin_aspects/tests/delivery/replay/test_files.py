@@ -146,6 +146,14 @@ def test_from_the_position_after_any_line_the_rest_is_read(lines: list[bytes], k
     assert lines_of(log) == lines[number:]
 
 
+def test_from_the_position_after_a_line_that_was_too_long_the_rest_is_read() -> None:
+    text = b"x" * LONGEST_LINE + b"\none\n"
+    [chunk] = opened(text).chunks()
+    log = opened(text + b"two\n")
+    assert log.go_to(chunk.end)
+    assert lines_of(log) == [b"two\n"]
+
+
 def test_a_log_with_other_bytes_before_a_position_is_another_log() -> None:
     [chunk] = opened(b"one\ntwo\n").chunks()
     assert not opened(b"one\nTwo\nthree\n").go_to(chunk.end)
