@@ -26,7 +26,7 @@ from platform_plugin_aspects.delivery.outbox import request_delivery
 from platform_plugin_aspects.errors import where_raised
 from platform_plugin_aspects.models import EVENT_NAME_LENGTH, TrackingEvent
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
-from platform_plugin_aspects.xapi.events import canonical, is_allowed, pack
+from platform_plugin_aspects.xapi.events import is_allowed, pack
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def store_event(event: Mapping[str, Any]) -> None:
     """
     alias = router.db_for_write(TrackingEvent)
     connection = connections[alias]
-    values = (event["name"][:EVENT_NAME_LENGTH], pack(canonical(event)), timezone.now(), 0, "", None)
+    values = (event["name"][:EVENT_NAME_LENGTH], pack(event), timezone.now(), 0, "", None)
     # Only where an error spoils the whole transaction, because a savepoint takes two more round trips.
     savepoint = None
     try:
@@ -130,6 +130,8 @@ def store_event(event: Mapping[str, Any]) -> None:
 
 
 def _request() -> None:
+    if requester.is_woken:
+        return
     if current_app.conf.task_always_eager:
         request_delivery(StatementSink.name)
     else:
@@ -196,10 +198,14 @@ class _Requester:
         self._begun = threading.Lock()
         self._process = 0
 
+    @property
+    def is_woken(self) -> bool:
+        """Whether a request is still to be made. It will concern everything that is committed until now."""
+        return self._wished.is_set()
+
     def wake(self) -> None:
         """Have delivery requested, soon. Waits for nothing."""
-        if not self._wished.is_set():
-            self._wished.set()
+        self._wished.set()
         if self._process != os.getpid():
             self._begin()
 

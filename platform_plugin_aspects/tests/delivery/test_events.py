@@ -176,8 +176,24 @@ def test_bytes_that_are_not_an_event_are_kept_with_the_reason(learner: User, cli
     TrackingEvent.objects.create(name="edx.course.enrollment.activated", payload=b"torn")
     emit(learner.pk)
     deliver_changes("xapi")
-    assert TrackingEvent.objects.get().error == "the stored event is damaged (error)"
+    assert TrackingEvent.objects.get().error == "the stored event is damaged"
     assert stored(clickhouse) == [BEGIN]
+
+
+@pytest.mark.parametrize(
+    ("moment", "reason"),
+    [
+        (None, "the event has no timestamp"),
+        ("yesterday", "the event's timestamp is not a moment in ISO 8601"),
+    ],
+)
+def test_an_event_without_a_moment_is_kept_with_the_reason(
+    learner: User, clickhouse: ClickHouse, moment: Any, reason: str
+) -> None:
+    emit(learner.pk, timestamp=moment)
+    deliver_changes("xapi")
+    assert TrackingEvent.objects.get().error == reason
+    assert stored(clickhouse) == []
 
 
 def test_an_event_without_a_statement_is_done(clickhouse: ClickHouse) -> None:
