@@ -32,6 +32,8 @@ def _nothing_remembered() -> None:
     session.sessions.clear()
     registry._checked.cache_clear()
     tracking.switch.forget()
+    # A thread would request a delivery that an earlier test wished for.
+    tracking.requester._wished.clear()
 
 
 @pytest.fixture
