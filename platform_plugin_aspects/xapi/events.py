@@ -88,7 +88,7 @@ def unpack(payload: bytes) -> dict[str, Any]:
 
 def _json(event: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(event, default=_plain, skipkeys=True, separators=(",", ":"))
+        return _ENCODER.encode(event)
     except RecursionError:
         raise ValueError("the event is nested too deeply") from None
 
@@ -133,6 +133,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     return str(value)
+
+
+#: Made once, because json.dumps makes one for each call.
+_ENCODER = json.JSONEncoder(default=_plain, skipkeys=True, separators=(",", ":"))
 
 
 def _text(moment: datetime) -> str:
