@@ -180,19 +180,11 @@ def test_bytes_that_are_not_an_event_are_kept_with_the_reason(learner: User, cli
     assert stored(clickhouse) == [BEGIN]
 
 
-@pytest.mark.parametrize(
-    ("moment", "reason"),
-    [
-        (None, "the event has no timestamp"),
-        ("yesterday", "the event's timestamp is not a moment in ISO 8601"),
-    ],
-)
-def test_an_event_without_a_moment_is_kept_with_the_reason(
-    learner: User, clickhouse: ClickHouse, moment: Any, reason: str
-) -> None:
+@pytest.mark.parametrize("moment", [None, "yesterday"])
+def test_an_event_without_a_moment_is_kept_with_the_reason(learner: User, clickhouse: ClickHouse, moment: Any) -> None:
     emit(learner.pk, timestamp=moment)
     deliver_changes("xapi")
-    assert TrackingEvent.objects.get().error == reason
+    assert TrackingEvent.objects.get().error == "the event has no timestamp in ISO 8601"
     assert stored(clickhouse) == []
 
 
