@@ -349,7 +349,8 @@ class Day:
         lines = []
         for name, sink in sinks().items():
             changes, objects = pending.get(name, (0, 0))
-            for table in sink.tables:
+            # Learning events are in another database, and a table without time_last_dumped.
+            for table in sink.tables if sink.has_objects else ():
                 rows, inserts = self.written(table.name, since)
                 if changes or rows:
                     lines.append((table.name, changes, objects, rows, inserts))
