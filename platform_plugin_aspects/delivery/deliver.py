@@ -35,7 +35,7 @@ PASSED_ON: tuple[type[Exception], ...] = (NeedsCommit, *PLATFORM_FAULTS)
 class Status(StrEnum):
     """How a delivery ended."""
 
-    #: What was ready is delivered.
+    #: All rows that were ready are delivered.
     DELIVERED = "delivered"
     #: Other workers, as many as may, are delivering the sink.
     BUSY = "busy"

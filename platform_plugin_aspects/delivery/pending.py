@@ -95,7 +95,7 @@ class Changes(Kind):
         return Pending(changes, ready, more=len(ready) == CHANGES_AT_ONCE or len(chosen) < len(objects))
 
     def postpone(self, sink: str, rejected: Mapping[str, str], read: Sequence[Change]) -> None:
-        """See Kind. Of the changes of an object, the oldest is kept."""
+        """See Kind. The oldest change of each object is kept."""
         by_object: dict[str, list[Change]] = {object_id: [] for object_id in rejected}
         for change in read:
             if change.object_id in by_object:

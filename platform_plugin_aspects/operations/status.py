@@ -69,7 +69,7 @@ class SinkStatus:
 
     @property
     def rows(self) -> str:
-        """What its pending rows are called."""
+        """The name of its pending rows, for people."""
         return "events" if self.sink == StatementSink.name else "changes"
 
     @property
