@@ -61,6 +61,10 @@ e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Supers
 benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
 	@$(RUN) benchmarks/backfill.py $(ARGS)
 
+.PHONY: benchmark-events
+benchmark-events: $(VENV)/.test ## Measure learning events (ARGS=--peer: beside today's chain; needs what `make services` installs)
+	@$(RUN) -m benchmarks.events $(ARGS)
+
 .PHONY: benchmark-tokens
 benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (ARGS=--help)
 	@$(RUN) benchmarks/guest_token.py $(ARGS)
