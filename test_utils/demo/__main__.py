@@ -29,6 +29,7 @@ def main() -> int:
         site.wipe(folder)
         # At once: whoever uses it while the day goes on reads that a demo is running.
         script = command.write(folder)
+        site.save_settings(folder)
         site.start(folder)
         from test_utils.demo.day import Day
 

@@ -26,11 +26,12 @@ from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.models import Change, SinkState
+from platform_plugin_aspects.models import Change, SinkState, TrackingEvent
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.registry import sinks
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.comparison import compare, key_column
+from test_utils.demo.learning import Learning
 from test_utils.demo.paper import Paper, shown
 from test_utils.demo.site import DemoFailed, Log, Worker, env_tokens
 from test_utils.demo_data import Demo, load_demo
@@ -80,6 +81,7 @@ class Day:
         self.log = Log()
         self.started = time.monotonic()
         self.worker = Worker(APP)
+        self.learning = Learning(self)
         self.demo: Demo
         self.coalesced: list[tuple[Any, ...]] = []
         self.changes = self.inserts = 0
@@ -96,7 +98,9 @@ class Day:
             self.act("The author tags a block, renames a tag and deletes one", "tags", self.tag)
             self.away()
             self.retire()
-            self.account()
+            with self.learning.switched_on():
+                self.learning.live()
+                self.account()
             self.look_around()
         finally:
             close_clients()
@@ -384,6 +388,7 @@ class Day:
             newest_first = f"ORDER BY time_last_dumped DESC, {key} LIMIT 1 BY {key} LIMIT {EXCERPT_ROWS}"
             sql = f"SELECT {columns} FROM {client.qualified(table)} WHERE {where} {newest_first}"
             self.paper.table(names, client.select(sql))
+        self.learning.account()
         self.paper.heading("Many changes, few inserts")
         self.paper.table(("act", "table", "changes", "objects", "rows", "inserts"), self.coalesced)
         self.paper.heading("Source and ClickHouse")
@@ -396,6 +401,7 @@ class Day:
     def look_around(self) -> None:
         """The figure to remember, and commands to paste."""
         self.paper.line()
+        self.paper.headline(self.learning.headline())
         self.paper.headline(f"{self.changes} changes became {self.inserts} inserts. Source and ClickHouse: equal.")
         self.paper.line()
         self.paper.say("Look around, in any shell:")
@@ -416,6 +422,8 @@ class Day:
         """Nothing is left to deliver and ClickHouse equals the source. Raises DemoFailed."""
         left = list(Change.objects.values_list("sink", "object_id", "error")[:5])
         self.expect(not left, f"changes are left after delivery: {left}")
+        events = list(TrackingEvent.objects.values_list("name", "error")[:5])
+        self.expect(not events, f"tracking events are left after delivery: {events}")
         failing = list(SinkState.objects.filter(failures__gt=0).values_list("sink", "last_error"))
         self.expect(not failing, f"deliveries failed: {failing}")
         self.compare()

@@ -1,4 +1,4 @@
-"""The site that the demo lives on: a folder, the stand-in CMS with its settings in that folder, and a worker."""
+"""The site that the demo lives on: a folder, a service of the stand-in with its settings there, and a worker."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from platform_plugin_aspects.clickhouse.embedded import EngineInUse, holder
 ROOT = Path(__file__).resolve().parents[2]
 #: Only a folder that holds this file, or nothing, is wiped.
 MARK = "made-by-the-demo"
+TRACKING_LOG = "tracking.log"
 WINDOW_SECS = 0.5
 #: A day that needs more has gone wrong.
 MOST_TASKS = 500
@@ -66,8 +67,8 @@ def wipe(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def env_tokens(folder: Path) -> dict[str, Any]:
-    """The settings of the demo's operator, in the forms that Tutor writes."""
+def env_tokens(folder: Path, **more: Any) -> dict[str, Any]:
+    """The settings of the demo's operator, in the forms that Tutor writes, and ``more``."""
     on = ("course_overviews", "user_profile", "external_id", "course_enrollment", "tag", "taxonomy", "object_tag")
     return {
         "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {"url": f"chdb://{folder}/clickhouse", "database": "event_sink"},
@@ -80,7 +81,13 @@ def env_tokens(folder: Path) -> dict[str, Any]:
             },
         },
         **{f"EVENT_SINK_CLICKHOUSE_{name.upper()}_ENABLED": True for name in (*on, "auth_user")},
+        **more,
     }
+
+
+def save_settings(folder: Path, **more: Any) -> None:
+    """Write the operator's settings for processes that start from now on."""
+    (folder / "env.json").write_text(json.dumps(env_tokens(folder, **more), indent=2) + "\n")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -92,12 +99,13 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def start(folder: Path) -> None:
-    """Set up Django as the CMS whose state is in ``folder``."""
-    (folder / "env.json").write_text(json.dumps(env_tokens(folder), indent=2) + "\n")
+def start(folder: Path, service: str = "cms") -> None:
+    """Set up Django as a service of the site in ``folder``. The LMS logs tracking events there, in TRACKING_LOG."""
     for name in [name for name in os.environ if name.startswith("STANDIN_")]:
         del os.environ[name]
-    os.environ.update(environment(folder), DJANGO_SETTINGS_MODULE="cms.envs.standin")
+    os.environ.update(environment(folder), DJANGO_SETTINGS_MODULE=f"{service}.envs.standin")
+    if service == "lms":
+        os.environ["STANDIN_TRACKING_LOG"] = str(folder / TRACKING_LOG)
     sys.path[:0] = [str(ROOT), str(ROOT / "test_utils" / "edx_platform")]
     import django
 

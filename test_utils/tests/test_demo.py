@@ -68,6 +68,12 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert ["(before)", "1", "2", "1"] in words
     assert ["complete", "0", "0", "0"] in words
     assert "Nothing is pending, nothing failed, and every latest row equals the source." in lines
+    learning = lines[lines.index("Learners learn") :]
+    assert ["253", "252", "0", "1"] in [line.split() for line in learning]
+    assert "  tracking.log: 253 lines, 253 events, 253 statements written, " in "\n".join(learning)
+    assert "That changes nothing: the same statements under the same ids, byte for byte." in learning
+    assert ["evaluated", "27", "20"] in words
+    assert "   9  evaluated    Check yourself: Weekly rhythm  No: wrong" in learning
     readme = (ROOT / "README.rst").read_text(encoding="utf-8").partition("$ make demo\n")[2].partition("\n\n")[0]
     promised = [line.strip() for line in readme.splitlines() if line.strip() != "..."]
     assert len(promised) >= 6
@@ -75,7 +81,11 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert [line for line in promised if line not in told] == []
     (headline,) = [line for line in lines if line.endswith(" inserts. Source and ClickHouse: equal.")]
     assert re.fullmatch(r"[1-9]\d\d changes became [1-9]\d inserts\. Source and ClickHouse: equal\.", headline)
-    assert lines[-6:-4] == [headline, ""]
+    assert lines[-7:-4] == [
+        "253 learning events, one worker killed: 253 statements, none twice.",
+        headline,
+        "",
+    ]
     assert "\x1b" not in done.stdout
     assert json.loads((folder / "env.json").read_text())["EVENT_SINK_CLICKHOUSE_TAG_ENABLED"] is True
     # The suggested commands work in a new shell.
