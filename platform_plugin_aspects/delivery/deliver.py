@@ -16,7 +16,7 @@ from django.utils import timezone
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
-from platform_plugin_aspects.delivery.outbox import enqueue, record, request_flag
+from platform_plugin_aspects.delivery.outbox import enqueue, record, request_delivery, request_flag
 from platform_plugin_aspects.delivery.pending import Kind, Pending, delete, is_claimable, kind_of
 from platform_plugin_aspects.delivery.sink_lock import busy_secs, lock, next_stamp, wait_after
 from platform_plugin_aspects.delivery.slots import make_slots, take_slot, workers_at_once
@@ -109,8 +109,9 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
         if workers and batch.status is Status.DELIVERED:
             if batch.more and done == 0 and workers > 1:
                 enqueue(name, 0)
-            # Now that the slot is free: whoever found none since has ended.
-            batch.more = batch.more or is_claimable(kind_of(name), sink_class)
+            # Now that the slot is free: whoever found none since has ended. What came meanwhile waits for a window.
+            if not batch.more and is_claimable(kind_of(name), sink_class):
+                request_delivery(name)
         delivery.add(batch)
         done += 1
     return delivery

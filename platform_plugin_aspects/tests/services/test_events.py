@@ -150,6 +150,25 @@ def test_no_more_workers_deliver_at_once_than_there_are_slots(site: Site, settin
     DeliverySlot.objects.all().delete()
 
 
+def test_events_that_come_while_others_are_delivered_are_gathered_for_a_window(site: Site) -> None:
+    emit(learner(), 2)
+    site.clickhouse.fail("slow", seconds=PATIENCE_SECS)
+
+    def deliver() -> int:
+        try:
+            return deliver_changes("xapi").objects
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        delivered = pool.submit(deliver)
+        until(lambda: not site.clickhouse.pending_faults(), PATIENCE_SECS, "the insert is under way")
+        emit(learner(), 3)
+        site.clickhouse.heal()
+        assert delivered.result() == 2
+    assert TrackingEvent.objects.count() == 3
+
+
 def test_two_workers_that_fail_at_once_count_as_one_failure(site: Site) -> None:
     emit(learner(), 4)
     SinkState.objects.filter(sink="xapi").delete()
