@@ -77,24 +77,16 @@ class Moment(Text):
 class Flag(Value):
     """A boolean, read as the database's whole number."""
 
+    cast = NUMBER
     wire_type = "UInt8"
-
-    @property
-    def cast(self) -> Field[Any, Any]:
-        """See Value."""
-        return NUMBER
 
 
 @dataclass(frozen=True)
 class Uuid(Value):
     """A UUID, read and inserted as text."""
 
+    cast = TEXT
     wire_type = "String"
-
-    @property
-    def cast(self) -> Field[Any, Any]:
-        """See Value."""
-        return TEXT
 
     def values(self, *fields: Sequence[Any], as_text: bool) -> Sequence[Any]:
         """See Value."""
