@@ -150,13 +150,12 @@ class KeyListComparator(Comparator):
         return extra
 
 
-class CourseComparator(Comparator):
+class _CourseComparator(Comparator):
     """Courses: an entry is a course with all its blocks, as of its latest dump."""
 
     sink: CourseOverviewSink
 
     def source(self, batch: Batch) -> Source:
-        """See Comparator."""
         courses, blocks, _warnings = self.sink.with_content(batch)
         of_course: dict[str, list[int]] = {}
         if len(blocks):
@@ -172,17 +171,15 @@ class CourseComparator(Comparator):
         return replace(source, fingerprints=prints)
 
     def totals(self, condition: Condition) -> tuple[int, int]:
-        """See Comparator. Courses of which there are only blocks count, too."""
+        """Courses of which there are only blocks count, too."""
         count, sum_ = super().totals(condition)
         return count + len(self._without_row(condition)), sum_
 
     def rows(self, condition: Condition) -> dict[Any, tuple[int | None, str]]:
-        """See Comparator."""
         without_row = self._without_row(condition)
         return {**super().rows(condition), **{key: (None, time) for key, time in without_row.items()}}
 
     def latest(self, where: str) -> str:
-        """See Comparator."""
         return (
             f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
             f"FROM ({super().latest(where)}) AS c LEFT JOIN ("
@@ -210,7 +207,7 @@ class CourseComparator(Comparator):
 def comparator_of(sink: ModelBaseSink) -> Comparator:
     """The comparator that suits a sink's keys."""
     if isinstance(sink, CourseOverviewSink):
-        return CourseComparator(sink)
+        return _CourseComparator(sink)
     meta = sink.manager.model._meta
     key_source = sink.key().sources[0]
     return Comparator(sink) if key_source in ("pk", meta.pk.name) else KeyListComparator(sink)
