@@ -53,10 +53,6 @@ def _enrollments(user_id: int, course_key: Any) -> list[Any]:
     return list(enrollments.values_list("pk", flat=True))
 
 
-def _enrollment_of_signal(user: Any, course_id: Any, **_kwargs: Any) -> list[Any]:
-    return _enrollments(user.pk, course_id)
-
-
 def _enrollment_of_event(enrollment: Any, **_kwargs: Any) -> list[Any]:
     return _enrollments(enrollment.user.id, enrollment.course.course_key)
 
@@ -154,7 +150,7 @@ TRIGGERS = (
     ),
     Trigger(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
     Trigger(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
-    Trigger(ENROLL_STATUS_CHANGE, "course_enrollment", _enrollment_of_signal),
+    Trigger(ENROLL_STATUS_CHANGE, "course_enrollment", lambda user, course_id, **_: _enrollments(user.pk, course_id)),
     Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
     Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
     Trigger(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),

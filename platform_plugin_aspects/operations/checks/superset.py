@@ -24,12 +24,7 @@ from platform_plugin_aspects.operations.checks.check import check, refusals, val
 @check("W021", "Correct the template.")
 def check_extra_filters() -> Iterator[str]:
     """Clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
-    yield from refusals(_validate_formats)
-
-
-def _validate_formats() -> None:
-    for template in formats():
-        validate_format(template)
+    yield from refusals(lambda: list(map(validate_format, formats())))
 
 
 @check("W022", "Correct SUPERSET_CONFIG.")
