@@ -10,6 +10,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import Backend, BackendError
+from platform_plugin_aspects.sinks.formats import iso_utc
 from platform_plugin_aspects.stopping import Stoppable
 
 #: Seconds between two looks for a run that starts.
@@ -165,7 +166,7 @@ def arrived(client: ClickHouse) -> dict[str, Any]:
         ) from None
     return {
         "total_rows": total,
-        "most_recent_event": _iso(newest) if total else None,
+        "most_recent_event": iso_utc(datetime.fromtimestamp(newest / MICROSECONDS, UTC)) if total else None,
         "lag_seconds": (now - newest) / MICROSECONDS if total else None,
     }
 
@@ -177,7 +178,3 @@ def line(at: datetime, stats: Mapping[str, Any]) -> str:
         shown = [f"{figure} {value}" for figure, value in figures.items() if not isinstance(value, list)]
         parts.append(f"{name}: {', '.join(shown)}")
     return "  ".join(parts)
-
-
-def _iso(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")

@@ -17,7 +17,7 @@ from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access.operator_filters import formats, validate_format
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
-from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig, is_configured
 from platform_plugin_aspects.operations.checks.check import check, refusals, valid
 
 
@@ -40,7 +40,7 @@ def check_superset_config() -> Iterator[str]:
 def check_guest_token_secret() -> Iterator[str]:
     """The guest_token_secret in SUPERSET_CONFIG is long enough."""
     config = valid(SupersetConfig.from_settings)
-    if config and config.has_short_secret:
+    if config and 0 < len(config.guest_token_secret.encode()) < ALGORITHMS[config.guest_token_algorithm]:
         yield f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}."
 
 
