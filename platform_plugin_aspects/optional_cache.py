@@ -7,12 +7,13 @@ django-redis with ``DJANGO_REDIS_IGNORE_EXCEPTIONS`` answer False or None to ``a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from django.core.cache import cache
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def add(key: str, secs: float) -> bool:
@@ -21,20 +22,13 @@ def add(key: str, secs: float) -> bool:
     Returns True while the cache is down, because doing something twice is better than never. The action that the flag
     protects may thus happen more than once.
     """
-    try:
-        # A refusal means that the flag was set only if it can be read.
-        return bool(cache.add(key, True, secs)) or cache.get(key) is None
-    except Exception as error:
-        _warn(error)
-        return True
+    # A refusal means that the flag was set only if it can be read.
+    return _answer(lambda: bool(cache.add(key, True, secs)) or cache.get(key) is None, True)
 
 
 def delete(key: str) -> None:
     """Remove a flag or a value."""
-    try:
-        cache.delete(key)
-    except Exception as error:
-        _warn(error)
+    _answer(lambda: cache.delete(key), None)
 
 
 def get(key: str) -> Any:
@@ -44,20 +38,17 @@ def get(key: str) -> Any:
 
 def get_many(keys: Iterable[str]) -> dict[str, Any]:
     """The values that were remembered under the keys, as far as there are some."""
-    try:
-        return cache.get_many(keys) or {}
-    except Exception as error:
-        _warn(error)
-        return {}
+    return _answer(lambda: cache.get_many(keys) or {}, {})
 
 
 def set_many(values: Mapping[str, Any], secs: float) -> None:
     """Keep values by key, for ``secs``, if there is a cache."""
+    _answer(lambda: cache.set_many(dict(values), secs), None)
+
+
+def _answer(ask: Callable[[], T], otherwise: T) -> T:
     try:
-        cache.set_many(dict(values), secs)
+        return ask()
     except Exception as error:
-        _warn(error)
-
-
-def _warn(error: Exception) -> None:
-    log.warning("The cache does not answer (%s: %s); work goes on without it", type(error).__name__, error)
+        log.warning("The cache does not answer (%s: %s); work goes on without it", type(error).__name__, error)
+        return otherwise

@@ -19,8 +19,6 @@ from platform_plugin_aspects.redaction import raises_without_frames, without_cre
 
 #: The method that compresses requests to a server.
 COMPRESSION = "lz4"
-
-
 SETTING = "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"
 #: The beginning of the embedded engine's URLs; its folder follows.
 EMBEDDED = "chdb://"

@@ -23,27 +23,16 @@ PRE_SAVE = "django.db.models.signals.pre_save"
 POST_SAVE = "django.db.models.signals.post_save"
 POST_DELETE = "django.db.models.signals.post_delete"
 PRE_DELETE = "django.db.models.signals.pre_delete"
+ENROLL_STATUS_CHANGE = "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE"
+USER_RETIRE_LMS_MISC = "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC"
 ENROLLMENT_EVENTS = "openedx_events.learning.signals."
 #: Fields that a login saves. No row holds them, and a login changes nothing else.
 SAVED_BY_LOGINS = frozenset({"last_login", "password"})
 CONTENT_EVENTS = "openedx_events.content_authoring.signals."
 
 
-def _course(course_key: Any, **_kwargs: Any) -> list[Any]:
-    return [course_key]
-
-
 def _instance(instance: Any, **_kwargs: Any) -> list[Any]:
     return [instance.pk]
-
-
-def _user(user: Any, **_kwargs: Any) -> list[Any]:
-    return [user.pk]
-
-
-def _external_user_id(instance: Any, **_kwargs: Any) -> list[Any]:
-    # Rows do not hold the primary key.
-    return [instance.external_user_id]
 
 
 def _of_account(
@@ -62,10 +51,6 @@ def _enrollments(user_id: int, course_key: Any) -> list[Any]:
     model: Any = edx_platform.get_model("course_enrollment")
     enrollments = edx_platform.primary(model).filter(user_id=user_id, course_id=course_key)
     return list(enrollments.values_list("pk", flat=True))
-
-
-def _enrollment_of_signal(user: Any, course_id: Any, **_kwargs: Any) -> list[Any]:
-    return _enrollments(user.pk, course_id)
 
 
 def _enrollment_of_event(enrollment: Any, **_kwargs: Any) -> list[Any]:
@@ -98,16 +83,8 @@ def _tags_on_content(instance: Any, field: str) -> list[tuple[int, str]]:
     return list(edx_platform.primary(model).filter(**{field: instance.pk}).values_list("pk", "object_id"))
 
 
-def _object_tags_of_tag(instance: Any, **_kwargs: Any) -> list[Any]:
-    return [pk for pk, _object_id in _tags_on_content(instance, "tag_id")]
-
-
-def _object_tags_of_taxonomy(instance: Any, **_kwargs: Any) -> list[Any]:
-    return [pk for pk, _object_id in _tags_on_content(instance, "taxonomy_id")]
-
-
-def _course_of_object_tag(instance: Any, **_kwargs: Any) -> list[Any]:
-    return _courses([instance.object_id])
+def _object_tags(field: str, instance: Any, **_kwargs: Any) -> list[Any]:
+    return [pk for pk, _object_id in _tags_on_content(instance, field)]
 
 
 def _courses_of_moved_tag(instance: Any, using: str, **_kwargs: Any) -> list[Any]:
@@ -162,20 +139,18 @@ class Trigger:
 
 
 TRIGGERS = (
-    Trigger("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", _course),
+    Trigger("xmodule.modulestore.django.COURSE_PUBLISHED", "course_overviews", lambda course_key, **_: [course_key]),
     Trigger(CONTENT_EVENTS + "CONTENT_OBJECT_ASSOCIATIONS_CHANGED", "course_overviews", _course_of_content),
     # Before Sumac only this one is sent; deprecated since.
     Trigger(CONTENT_EVENTS + "CONTENT_OBJECT_TAGS_CHANGED", "course_overviews", _course_of_content, optional=True),
     # Importing tags, and clearing those of an object, sends neither.
-    Trigger(POST_SAVE, "course_overviews", _course_of_object_tag, sender="object_tag"),
-    Trigger(POST_DELETE, "course_overviews", _course_of_object_tag, sender="object_tag"),
+    *(
+        Trigger(signal, "course_overviews", lambda instance, **_: _courses([instance.object_id]), sender="object_tag")
+        for signal in (POST_SAVE, POST_DELETE)
+    ),
     Trigger(PRE_SAVE, "course_overviews", _courses_of_moved_tag, sender="tag"),
     Trigger(PRE_DELETE, "course_overviews", _courses_of_tag, sender="tag"),
-    Trigger(
-        "common.djangoapps.student.signals.signals.ENROLL_STATUS_CHANGE",
-        "course_enrollment",
-        _enrollment_of_signal,
-    ),
+    Trigger(ENROLL_STATUS_CHANGE, "course_enrollment", lambda user, course_id, **_: _enrollments(user.pk, course_id)),
     Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CREATED", "course_enrollment", _enrollment_of_event),
     Trigger(ENROLLMENT_EVENTS + "COURSE_ENROLLMENT_CHANGED", "course_enrollment", _enrollment_of_event),
     Trigger(ENROLLMENT_EVENTS + "COURSE_UNENROLLMENT_COMPLETED", "course_enrollment", _enrollment_of_event),
@@ -186,15 +161,16 @@ TRIGGERS = (
         for signal in (POST_SAVE, POST_DELETE)
     ),
     Trigger(POST_SAVE, "external_id", _instance, sender="external_id"),
-    Trigger(POST_DELETE, "external_id", _external_user_id, sender="external_id"),
+    # Rows do not hold the primary key.
+    Trigger(POST_DELETE, "external_id", lambda instance, **_: [instance.external_user_id], sender="external_id"),
     # The username and the e-mail stand in all these.
     *(
         Trigger(POST_SAVE, name, partial(_of_account, name), sender="auth_user")
         for name in ("user_profile", "external_id", "course_enrollment")
     ),
-    Trigger(PRE_DELETE, "object_tag", _object_tags_of_tag, sender="tag"),
-    Trigger(PRE_DELETE, "object_tag", _object_tags_of_taxonomy, sender="taxonomy"),
-    Trigger("openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_MISC", "auth_user", _user),
+    Trigger(PRE_DELETE, "object_tag", partial(_object_tags, "tag_id"), sender="tag"),
+    Trigger(PRE_DELETE, "object_tag", partial(_object_tags, "taxonomy_id"), sender="taxonomy"),
+    Trigger(USER_RETIRE_LMS_MISC, "auth_user", lambda user, **_: [user.pk]),
     Trigger(POST_DELETE, "auth_user", _instance, sender="auth_user"),
 )
 

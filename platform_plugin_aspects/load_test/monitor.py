@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import Backend, BackendError
+from platform_plugin_aspects.sinks.formats import iso_utc
+from platform_plugin_aspects.stopping import Stoppable
 
 #: Seconds between two looks for a run that starts.
 LOOK_SECS = 1
@@ -21,22 +23,6 @@ MICROSECONDS = 1_000_000
 MISSING = (60, 81)
 
 
-class Watcher(Protocol):
-    """The clock and the output of a monitor, which may stop it."""
-
-    def now(self) -> float:
-        """Seconds on a clock that never goes back."""
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass; may return early when the monitor is to stop."""
-
-    def wants_to_stop(self) -> bool:
-        """Whether to end after the current sample."""
-
-    def tell(self, line: str) -> None:
-        """Print a line: a sample, or why it is missing."""
-
-
 class TooLate(Exception):
     """There is nothing to watch: the run has ended before the monitor began."""
 
@@ -44,14 +30,23 @@ class TooLate(Exception):
 class Monitor:
     """Watches one load test. Making it asks every source once, and raises Failure or BackendError.
 
+    ``tell`` gets lines for a person: samples, and why some are missing.
     ``stored``: how many samples are in ClickHouse; ``unstored``: those that are not yet, each with its moment.
     """
 
-    def __init__(self, client: ClickHouse, backend: Backend, interval_secs: float, watcher: Watcher):
+    def __init__(
+        self,
+        client: ClickHouse,
+        backend: Backend,
+        interval_secs: float,
+        stop: Stoppable,
+        tell: Callable[[str], object],
+    ):
         self.client = client
         self.backend = backend
         self.interval_secs = interval_secs
-        self.watcher = watcher
+        self.stop = stop
+        self.tell = tell
         self.stored = 0
         self.unstored: list[tuple[datetime, Mapping[str, Any]]] = []
         self.problems: set[str] = set()
@@ -62,8 +57,8 @@ class Monitor:
         }
         #: The state before any run that has not started yet.
         self.before = {name: measure() for name, measure in self.sources.items()}
-        #: ClickHouse's clock when the watcher's showed 0.
-        self.clock_zero = runs.clock(client) - timedelta(seconds=watcher.now())
+        #: ClickHouse's clock when this host's showed 0.
+        self.clock_zero = runs.clock(client) - timedelta(seconds=stop.now())
 
     def wait_for_run(self) -> runs.Run | None:
         """The run that was started in the last minute, or that starts now; None when the monitor is to stop.
@@ -72,11 +67,11 @@ class Monitor:
         """
         run = runs.latest_start(self.client)
         if run is None:
-            self.watcher.tell("waiting for a load test to start")
+            self.tell("waiting for a load test to start")
         elif run.ended_at is not None:
             raise TooLate(f"Run {run.run_id} has ended already: start the monitor, and then the load test")
         before: Mapping[str, Any] = {} if run is not None else self.before
-        while run is None and not self.watcher.wants_to_stop():
+        while run is None and not self.stop.wants_to_stop():
             # Measure first: if no run has started afterwards, the figures are from before the run.
             now = self._measure()
             try:
@@ -85,7 +80,7 @@ class Monitor:
                 self._tell_problem(str(failure))
             if run is None:
                 before = now
-                self.watcher.wait(LOOK_SECS)
+                self.stop.wait(LOOK_SECS)
         if run is not None and before:
             self.unstored.append((run.started_at, before))
         return run
@@ -95,14 +90,14 @@ class Monitor:
 
         Returns whether it came to that end.
         """
-        began = self.watcher.now()
+        began = self.stop.now()
         ended = False
         quiet = 0
         total = None
-        while not self.watcher.wants_to_stop():
-            at = self.clock_zero + timedelta(seconds=self.watcher.now())
+        while not self.stop.wants_to_stop():
+            at = self.clock_zero + timedelta(seconds=self.stop.now())
             stats = self._measure()
-            self.watcher.tell(line(at, stats))
+            self.tell(line(at, stats))
             self.unstored.append((at, stats))
             try:
                 if runs.CLICKHOUSE in stats:
@@ -115,9 +110,9 @@ class Monitor:
             quiet = (quiet + 1 if total == before else 1) if drained else 0
             if quiet >= QUIET_SAMPLES and not self.unstored:
                 return True
-            passed = self.watcher.now() - began
+            passed = self.stop.now() - began
             # Wait for the next moment of the schedule. A slow sample skips some.
-            self.watcher.wait((passed // self.interval_secs + 1) * self.interval_secs - passed)
+            self.stop.wait((passed // self.interval_secs + 1) * self.interval_secs - passed)
         return False
 
     def _measure(self) -> dict[str, Any]:
@@ -136,7 +131,7 @@ class Monitor:
         """Print a problem once, until all sources answer again."""
         if problem not in self.problems:
             self.problems.add(problem)
-            self.watcher.tell(problem)
+            self.tell(problem)
 
     def _store(self, run: runs.Run) -> None:
         """Write the samples to ClickHouse, the oldest first. Raises Failure."""
@@ -171,7 +166,7 @@ def arrived(client: ClickHouse) -> dict[str, Any]:
         ) from None
     return {
         "total_rows": total,
-        "most_recent_event": _iso(newest) if total else None,
+        "most_recent_event": iso_utc(datetime.fromtimestamp(newest / MICROSECONDS, UTC)) if total else None,
         "lag_seconds": (now - newest) / MICROSECONDS if total else None,
     }
 
@@ -183,7 +178,3 @@ def line(at: datetime, stats: Mapping[str, Any]) -> str:
         shown = [f"{figure} {value}" for figure, value in figures.items() if not isinstance(value, list)]
         parts.append(f"{name}: {', '.join(shown)}")
     return "  ".join(parts)
-
-
-def _iso(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")

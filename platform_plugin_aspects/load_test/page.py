@@ -85,25 +85,6 @@ LAG = Subject(
 QUEUE = Subject("Queue", "waiting", "queue", "The backend's queue, in its own unit: events, messages or tasks.")
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """The content of an <svg> of that width and height, in CSS pixels."""
-
-    size: str
-    width: int
-    height: int
-    content: SafeString
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A subject, described in words and drawn in each size; not drawn when no run has a value."""
-
-    subject: Subject
-    description: str
-    drawings: Sequence[Drawing]
-
-
 def page(reports: Sequence[Report]) -> str:
     """The page of these runs, side by side."""
     _run_ids, *rows = table(reports)
@@ -112,7 +93,7 @@ def page(reports: Sequence[Report]) -> str:
         "runs": runs,
         "incomplete": [(look, note) for look, report in runs for note in report.missing],
         "rows": [(heading, cells) for heading, *cells in rows],
-        "charts": charts(reports),
+        "charts": charts(runs),
         "made_at": f"{timezone.now():%Y-%m-%d %H:%M} UTC",
     }
     return render_to_string("platform_plugin_aspects/load_test_report.html", context)
@@ -123,13 +104,16 @@ def looks(number: int) -> list[Look]:
     return list(islice(map(Look, ascii_uppercase, cycle(RUN_COLOURS), cycle(MARKERS)), number))
 
 
-def charts(reports: Sequence[Report]) -> Iterator[Chart]:
-    """A chart for each subject. All have the same axis: seconds since each run's start."""
-    runs = list(zip(looks(len(reports)), reports, strict=True))
+def charts(runs: Sequence[tuple[Look, Report]]) -> Iterator[dict[str, Any]]:
+    """For the template: each subject, described in words and drawn in each size; not drawn when no run has a value.
+
+    All have the same axis: seconds since each run's start.
+    """
     for subject in (THROUGHPUT, LAG, QUEUE):
-        known = any(_known(report, subject) for report in reports)
+        known = any(_known(report, subject) for _look, report in runs)
         drawings = [_drawing(runs, subject, size) for size in SIZES] if known else []
-        yield Chart(subject, " ".join(_description(look, report, subject) for look, report in runs), drawings)
+        description = " ".join(_description(look, report, subject) for look, report in runs)
+        yield {"subject": subject, "description": description, "drawings": drawings}
 
 
 def _known(report: Report, subject: Subject) -> list[tuple[float, float]]:
@@ -146,7 +130,8 @@ def _description(look: Look, report: Report, subject: Subject) -> str:
     return f"{look.letter}: greatest {greatest:,.1f}, after {seconds:,.0f} s; last {known[-1][0]:,.1f}."
 
 
-def _drawing(runs: Sequence[tuple[Look, Report]], subject: Subject, size: str) -> Drawing:
+def _drawing(runs: Sequence[tuple[Look, Report]], subject: Subject, size: str) -> dict[str, Any]:
+    """The content of an <svg> of that width and height, in CSS pixels."""
     # The salt makes the ids differ from those of the other drawings on the page.
     with rc_context({**STYLE, "svg.hashsalt": f"{subject.title} {size}"}):
         figure = Figure(figsize=SIZES[size], layout="constrained")
@@ -163,7 +148,7 @@ def _drawing(runs: Sequence[tuple[Look, Report]], subject: Subject, size: str) -
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True)
     width, height = (round(72 * inches) for inches in SIZES[size])
-    return Drawing(size, width, height, _for_page(file.getvalue()))
+    return {"size": size, "width": width, "height": height, "content": _for_page(file.getvalue())}
 
 
 def _draw(axes: Axes, look: Look, report: Report, subject: Subject) -> None:

@@ -14,17 +14,14 @@ from platform_plugin_aspects.delivery.replay.chunks import Counts
 from platform_plugin_aspects.delivery.replay.files import Log
 from platform_plugin_aspects.delivery.replay.load import LoadWatcher
 from platform_plugin_aspects.management.progress import LINE_SECS, logs_beside_the_bar
-from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.operations import text
 
 
-class LoadProgress(Stoppable, LoadWatcher):
+class LoadProgress(LoadWatcher):
     """Watches the loading of one log after another: with a bar on a terminal, with lines elsewhere, or silently."""
 
-    current = "the current chunk of lines"
-
     def __init__(self, stdout: OutputWrapper, *, bar: bool, lines: bool):
-        super().__init__()
+        super().__init__("the current chunk of lines")
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines

@@ -131,14 +131,9 @@ def chosen(
     CommandError for a sink that is off and for a wrong name.
     """
     known = objects()
-    if ALL in names:
+    if ALL in names and not even_if_off:
         on = [sink for sink in known.values() if is_on(sink)]
         off = [sink for sink in known.values() if sink not in on]
-        if even_if_off:
-            there = [sink for sink in known.values() if edx_platform.get_model(sink.model) is not None]
-            for sink in there:
-                _tell_if_off(sink, tell)
-            return there
         if not on:
             raise CommandError(
                 "No sink is on: turn one on by its setting EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or its waffle flag "
@@ -148,9 +143,11 @@ def chosen(
             tell(f"off, so left out: {', '.join(sink.name for sink in off)}")
         return on
     for name in names:
-        if name not in known:
+        if name not in (*known, ALL):
             raise CommandError(f"There is no object {name!r}: choose one of {', '.join(known)}, or {ALL}")
     wanted = [sink for name, sink in known.items() if name in names]
+    if ALL in names:
+        wanted = [sink for sink in known.values() if edx_platform.get_model(sink.model) is not None]
     for sink in wanted:
         if edx_platform.get_model(sink.model) is None:
             raise CommandError(
@@ -160,13 +157,9 @@ def chosen(
         if writes and not even_if_off and not is_on(sink):
             raise CommandError(f"{why_off(sink)}. {HOW_TO_WRITE_IF_OFF}")
     for sink in wanted:
-        _tell_if_off(sink, tell)
+        if not is_on(sink):
+            tell(f"{sink.name} is off: later changes will not reach ClickHouse")
     return wanted
-
-
-def _tell_if_off(sink: type[BaseSink], tell: Callable[[str], Any]) -> None:
-    if not is_on(sink):
-        tell(f"{sink.name} is off: later changes will not reach ClickHouse")
 
 
 def parse_keys(sink: BaseSink, given: str | list[str] | None) -> Any:

@@ -15,7 +15,6 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.delivery.backfill.ranges import Summary, key_range
 from platform_plugin_aspects.delivery.backfill.watcher import Watcher
 from platform_plugin_aspects.management.command import console_handlers
-from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
 
@@ -23,7 +22,7 @@ from platform_plugin_aspects.sinks import BaseSink
 LINE_SECS = 5
 
 
-class Progress(Stoppable, Watcher):
+class Progress(Watcher):
     """Watches the backfill of one sink after another. As a context, it lets Ctrl-C and SIGTERM stop the backfill.
 
     ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.

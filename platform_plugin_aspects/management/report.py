@@ -16,9 +16,10 @@ def line(name: str, summary: Summary, dry_run: bool = False) -> str:
     """One backfill in one line."""
     rows = ", ".join(f"{count} rows in {table}" for table, count in summary.rows.items() if count) or "no rows"
     rejected = f", {summary.rejected} not writable" if summary.rejected else ""
+    last = "none" if summary.last_key in (None, "") else summary.last_key
     return (
         f"{name}: {summary.objects} objects {'would be ' if dry_run else ''}written ({rows}), "
-        f"{summary.skipped} up to date{rejected}, {summary.seconds:.1f} s, last id {_last(summary)}"
+        f"{summary.skipped} up to date{rejected}, {summary.seconds:.1f} s, last id {last}"
     )
 
 
@@ -66,7 +67,3 @@ def _numbers(summaries: Sequence[Summary]) -> tuple[str, ...]:
         f"{objects / seconds:,.0f}" if seconds else "",
         f"{sum(sum(summary.rows.values()) for summary in summaries):,}",
     )
-
-
-def _last(summary: Summary) -> str:
-    return "none" if summary.last_key in (None, "") else str(summary.last_key)

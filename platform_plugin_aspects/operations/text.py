@@ -22,8 +22,6 @@ class Verbatim(str):
 
 #: The beginning of a command line, which must stay in one line to be copied.
 COMMAND_LINE = "python manage.py "
-
-
 #: The beginning of a line whose text is in a column of its own: "  problem  No worker answers".
 MARK = re.compile(r" +[a-z]+ {2,}(?=\S)")
 

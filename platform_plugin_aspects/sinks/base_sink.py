@@ -1,7 +1,8 @@
 """BaseSink: the promise that delivery, the backfill and the commands rely on.
 
-A sink knows what a row is. It does not know Celery, the commands or the outbox. The life of a write is ``read``,
-``write``, ``clean_up``. The backfill replaces ``write`` by ``encode`` and ``insert_encoded`` where it can.
+A sink knows what a row is, and whether it is on. It does not know Celery, the commands or the outbox. The life of a
+write is ``read``, ``write``, ``clean_up``. The backfill replaces ``write`` by ``encode`` and ``insert_encoded`` where
+it can.
 """
 
 from __future__ import annotations
@@ -13,22 +14,28 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.utils import timezone
+from waffle import get_waffle_flag_model
 
+from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
-from platform_plugin_aspects.sinks.switch import Switch
 
 
-class BaseSink(Switch, ABC):
+class BaseSink(ABC):
     """A sink must write the three abstract methods. It may write the others: each has a default.
 
-    ``name`` stands in the outbox and after ``--object``. ``model``: see Switch.
+    ``name`` stands in the outbox and after ``--object``. ``model`` is the name in
+    EVENT_SINK_CLICKHOUSE_MODEL_CONFIG, in the setting and in the waffle flag that turn the sink on.
     """
 
     name: ClassVar[str] = ""
+    model: ClassVar[str] = ""
+    #: Whether the sink is off while its model cannot be imported.
+    needs_model: ClassVar[bool] = True
     #: All tables that the sink writes.
     tables: ClassVar[tuple[Table, ...]] = ()
     #: The key of EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG that names the database of the tables.
@@ -60,6 +67,47 @@ class BaseSink(Switch, ABC):
     def tables_at(cls, connection: Connection) -> Sequence[Table]:
         """The tables as ``connection`` calls them."""
         return cls.tables
+
+    @classmethod
+    def is_enabled(cls) -> bool:
+        """Whether operators turned the sink on: by EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED or by its waffle flag.
+
+        The flag counts when it is on for everyone: what is copied does not depend on who clicks. A sink whose model
+        cannot be imported is off.
+        """
+        if not cls.is_set_on() and not _is_on_for_everyone(cls.flag()):
+            return False
+        if cls.needs_model and edx_platform.get_model(cls.model) is None:
+            edx_platform.warn_of_missing_model(cls.model)
+            return False
+        return not cls.why_unusable()
+
+    @classmethod
+    def why_unusable(cls) -> str:
+        """Why the sink stays off though it is turned on, and what to do; empty when it can be used."""
+        return ""
+
+    @classmethod
+    def is_set_on(cls) -> bool:
+        """Whether EVENT_SINK_CLICKHOUSE_<MODEL>_ENABLED is True; needs no database."""
+        return getattr(settings, cls.setting(), False) is True
+
+    @classmethod
+    def setting(cls) -> str:
+        """The name of the setting that turns the sink on."""
+        return f"EVENT_SINK_CLICKHOUSE_{cls.model.upper()}_ENABLED"
+
+    @classmethod
+    def flag(cls) -> str:
+        """The name of the waffle flag that turns the sink on."""
+        # .. toggle_name: event_sink_clickhouse.<model>.enabled
+        # .. toggle_implementation: WaffleFlag
+        # .. toggle_default: False
+        # .. toggle_description: Turns the sink of that model on, at once and without a restart, when it is on for
+        #   everyone. On for some users, groups or a percentage counts as off.
+        # .. toggle_use_cases: opt_in
+        # .. toggle_creation_date: 2026-11-20
+        return f"event_sink_clickhouse.{cls.model}.enabled"
 
     @property
     def clickhouse(self) -> ClickHouse:
@@ -109,7 +157,7 @@ class BaseSink(Switch, ABC):
 
     # A sink may write these, where its rows depend on more than their object.
 
-    def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:
+    def clean_up(self, batch: Batch, stamp: datetime, asked: Selection | None = None) -> None:  # noqa: B027
         """After ``write``: delete rows that must not be in ClickHouse, because the source changed after ``read``.
 
         ``asked``: all objects that were to be read; None: those of the batch. An earlier attempt may have written rows
@@ -135,3 +183,12 @@ class BaseSink(Switch, ABC):
     def skip_reasons(self, batch: Batch) -> list[str | None]:
         """Per object, why a backfill without ``--force`` skips it; None: the backfill writes it."""
         return [None] * len(batch)
+
+
+def _is_on_for_everyone(flag: str) -> bool:
+    model = get_waffle_flag_model()
+    try:
+        return model.get(flag).everyone is True
+    except Exception:
+        # Waffle asks the cache first. A cache that is gone must not turn sinks off.
+        return model.objects.filter(name=flag, everyone=True).exists()

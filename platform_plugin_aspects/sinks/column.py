@@ -39,7 +39,7 @@ class Value:
         return None
 
     def values(self, *fields: Sequence[Any], as_text: bool) -> Sequence[Any]:
-        """The column's values, from one sequence per field; ``as_text``: the column is a String."""
+        """The column's values, from one sequence per field; ``as_text``: they travel as text."""
         if self.convert is None:
             return texts(fields[0]) if as_text else fields[0]
         if len(fields) == 1:
@@ -77,28 +77,16 @@ class Moment(Text):
 class Flag(Value):
     """A boolean, read as the database's whole number."""
 
+    cast = NUMBER
     wire_type = "UInt8"
-
-    @property
-    def cast(self) -> Field[Any, Any]:
-        """See Value."""
-        return NUMBER
 
 
 @dataclass(frozen=True)
 class Uuid(Value):
     """A UUID, read and inserted as text."""
 
+    cast = TEXT
     wire_type = "String"
-
-    @property
-    def cast(self) -> Field[Any, Any]:
-        """See Value."""
-        return TEXT
-
-    def values(self, *fields: Sequence[Any], as_text: bool) -> Sequence[Any]:
-        """See Value."""
-        return super().values(*fields, as_text=True)
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,7 @@ class Column(schema.Column):
 
     def values(self, *fields: Sequence[Any]) -> Sequence[Any]:
         """The column's values, from one sequence per path of ``sources``; ClickHouse can hold every text among them."""
-        values = self.source.values(*fields, as_text=self.type == "String")
+        values = self.source.values(*fields, as_text=self.wire_type == "String")
         return all_whole(values) if "String" in self.type else values
 
 

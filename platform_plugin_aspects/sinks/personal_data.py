@@ -47,8 +47,15 @@ def is_personal(table: str, clickhouse: Callable[[], ClickHouse]) -> bool:
 
 
 def unknown_among(names: Iterable[str], existing: Collection[str]) -> list[str]:
-    """The names that are neither one of the plugin's nor that of an existing table."""
-    return sorted(set(names).difference(known_names(), existing))
+    """The names that are neither one of the plugin's nor that of an existing table.
+
+    The plugin's are those of its tables, whether or not they exist, and of its models: Tutor lists "auth_user".
+    """
+    # Sinks ask this module, which is imported before all of them are there.
+    from platform_plugin_aspects.sinks.registry import tables
+
+    models = common.defaults()["EVENT_SINK_CLICKHOUSE_MODEL_CONFIG"]
+    return sorted(set(names).difference(models, (table.name for table in tables()), existing))
 
 
 def not_tables(unknown: Iterable[str], database: str) -> Misconfigured:
@@ -60,11 +67,3 @@ def not_tables(unknown: Iterable[str], database: str) -> Misconfigured:
         f"does, without the database, or remove the name. Tables of the plugin with learners: "
         f"{', '.join(learner_tables())}"
     )
-
-
-def known_names() -> set[str]:
-    """The tables and models of the plugin, whether or not the tables exist; "auth_user", which Tutor lists, is one."""
-    # Sinks ask this module, which is imported before all of them are there.
-    from platform_plugin_aspects.sinks.registry import tables
-
-    return {*common.defaults()["EVENT_SINK_CLICKHOUSE_MODEL_CONFIG"], *(table.name for table in tables())}

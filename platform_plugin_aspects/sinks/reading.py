@@ -60,7 +60,8 @@ def _read(
 ) -> list[Sequence[Any]]:
     """See ``read_columns``. ``decodes``: text is decoded here and not by the driver."""
     connection = connections[queryset.db]
-    if not _has_utc_texts(connection):
+    # Others have another text for a moment than ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC.
+    if connection.timezone is not UTC or connection.vendor not in ("mysql", "sqlite"):
         casts = {}
     fields = {path: _fields(queryset.model, path) for path in (paths if decodes else casts)}
     asked = {path: _cast(path, fields[path], to) for path, to in casts.items()}
@@ -127,11 +128,6 @@ def _for_null(fields: Sequence[Any], to: Field[Any, Any]) -> str | bytes | None:
     if fields and not any(field.null for field in fields):
         return None
     return b"" if isinstance(to, BinaryField) else "" if isinstance(to, TextField) else None
-
-
-def _has_utc_texts(connection: Any) -> bool:
-    """Whether the database's text of a moment is ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC."""
-    return connection.timezone is UTC and connection.vendor in ("mysql", "sqlite")
 
 
 def _apply(converter: Any, expression: Any, connection: Any, value: Any) -> Any:

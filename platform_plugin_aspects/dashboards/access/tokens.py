@@ -13,7 +13,6 @@ from django.core.exceptions import ImproperlyConfigured
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import optional_cache
-from platform_plugin_aspects.dashboards.access.author_filters import parse_filters
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetTimeout
@@ -38,7 +37,7 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
     config = SupersetConfig.from_settings()
     uuids = sorted(set(dashboard_uuids))
     # Everything that decides the token: a change of any of it makes another. Parsing the filters takes the longest, so
-    # their text stands in the key, and they are parsed for a new token only.
+    # their text stands in the key, and they become clauses for a new token only.
     key = _key(user.pk, user.username, uuids, clauses, list(filters), astuple(config))
     deadline = time.monotonic() + config.timeout_secs
     asking = f"{key}.asking"
@@ -48,7 +47,7 @@ def guest_token(user: Any, course_key: CourseKey, dashboard_uuids: Sequence[str]
             try:
                 # Another request may have got it, and removed its mark, since we looked.
                 token = optional_cache.get(key)
-                return str(token or _new_token(key, user.username, uuids, [*clauses, *parse_filters(filters)]))
+                return str(token or _new_token(key, user.username, uuids, clauses_for(user, course_key, filters)))
             finally:
                 optional_cache.delete(asking)
         if time.monotonic() > deadline:

@@ -60,11 +60,6 @@ class SupersetConfig:
         given = [values[name] for name in URLS if name in values] or ["http://superset:8088/"]
         return cls(**dict.fromkeys(URLS, given[0]) | values)
 
-    @property
-    def has_short_secret(self) -> bool:
-        """Whether guest tokens are signed with a secret that is shorter than its algorithm wants."""
-        return 0 < len(self.guest_token_secret.encode()) < ALGORITHMS[self.guest_token_algorithm]
-
 
 def is_configured() -> bool:
     """Whether the site uses Superset: SUPERSET_CONFIG, with passwords that everybody knows, is not left as it is."""

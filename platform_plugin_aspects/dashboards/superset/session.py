@@ -92,8 +92,9 @@ class ServiceSession:
         http = new_session()
         # Superset's protection against CSRF wants it over https.
         http.headers["Referer"] = self._config.internal_service_url
-        json_header = {"Content-Type": "application/json"}
-        response = self._send(http, "POST", LOGIN, deadline, data=_account(self._config), headers=json_header)
+        account = {"username": self._config.username, "password": Hidden(self._config.password), "provider": "db"}
+        body = HiddenBytes(json.dumps(account).encode())
+        response = self._send(http, "POST", LOGIN, deadline, data=body, headers={"Content-Type": "application/json"})
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             raise SupersetMisconfigured(exchange(response), "correct username and password in SUPERSET_CONFIG")
         http.auth = _bearer(token_of(response, "access_token"))
@@ -110,12 +111,6 @@ class ServiceSession:
         if response.is_redirect or response.status_code == HTTPStatus.NOT_FOUND:
             raise SupersetMisconfigured(exchange(response), "correct internal_service_url in SUPERSET_CONFIG")
         return response
-
-
-def _account(config: SupersetConfig) -> HiddenBytes:
-    """The body of a login."""
-    account = {"username": config.username, "password": config.password, "provider": "db"}
-    return HiddenBytes(json.dumps(account).encode())
 
 
 def send(http: requests.Session, method: str, url: str, deadline: Deadline, **options: Any) -> requests.Response:

@@ -36,7 +36,7 @@ def walk_range(
     with it is taken. Without one, the range is taken from any other process. ``patient``: see ``backfill``. Raises
     LeaseLost, and the errors of ``backfill`` after noting them.
     """
-    lease = LeasedRange(row, watcher, task_token)
+    lease = _LeasedRange(row, watcher, task_token)
     database = row.options.get("read_from")
     try:
         if database is not None and database not in connections:
@@ -60,7 +60,7 @@ def walk_range(
     return summary
 
 
-class LeasedRange(Watcher):
+class _LeasedRange(Watcher):
     """Takes the lease of a range and notes its progress; passes everything on to another watcher."""
 
     def __init__(self, row: BackfillRange, watcher: Watcher, task_token: str):
@@ -90,16 +90,13 @@ class LeasedRange(Watcher):
             raise LeaseLost(f"Another backfill of {self.row.sink} has begun: this one ends")
 
     def tell(self, line: str) -> None:
-        """See Watcher."""
         self.note(message=line)
         self.watcher.tell(line)
 
     def explain(self, line: str) -> None:
-        """See Watcher."""
         self.watcher.explain(line)
 
     def progress(self, summary: Summary) -> None:
-        """See Watcher."""
         self.note(
             last_key=key_text(summary.last_key),
             objects_written=summary.objects,
@@ -113,18 +110,14 @@ class LeasedRange(Watcher):
         self.watcher.progress(summary)
 
     def beat(self) -> None:
-        """See Watcher."""
         self.note()
         self.watcher.beat()
 
     def now(self) -> float:
-        """See Watcher."""
         return self.watcher.now()
 
     def wait(self, seconds: float) -> None:
-        """See Watcher."""
         self.watcher.wait(seconds)
 
     def wants_to_stop(self) -> bool:
-        """See Watcher."""
         return self.lost or self.watcher.wants_to_stop()

@@ -102,7 +102,7 @@ class _Backfill:
                     self.due_at = max(self.due_at, self.watcher.now()) + len(insert) / self.walk.max_rate
                 # ClickHouse has a pause only when no insert is under way.
                 yield None
-                self.throttle()
+                wait_with_beats(self.watcher, max(self.walk.sleep_secs or 0, self.due_at - self.watcher.now()))
 
     def read_next_insert(self, after: Any, room: int | None) -> PendingInsert:
         """Read the objects after a key that are written together, at most ``room`` that are not up to date."""
@@ -161,10 +161,6 @@ class _Backfill:
             if reason is not None:
                 self.watcher.explain(f"{self.sink.name} {key} is up to date: {reason}")
         return batch.only([reason is None for reason in reasons])
-
-    def throttle(self) -> None:
-        """Pause as long as the operator wants."""
-        wait_with_beats(self.watcher, max(self.walk.sleep_secs or 0, self.due_at - self.watcher.now()))
 
     def _stops(self) -> bool:
         self.summary.stopped = self.watcher.wants_to_stop()

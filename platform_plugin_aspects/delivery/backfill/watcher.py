@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.delivery.backfill.ranges import Summary
 from platform_plugin_aspects.delivery.sink_lock import wait_after
+from platform_plugin_aspects.stopping import Stoppable
 
 #: A watcher hears at least this often, in seconds, that the backfill is alive.
 BEAT_SECS = 10
@@ -17,8 +17,8 @@ BEAT_SECS = 10
 T = TypeVar("T")
 
 
-class Watcher:
-    """A silent watcher, which never stops a backfill. All methods are called in the thread that called ``backfill``."""
+class Watcher(Stoppable):
+    """A silent watcher. All its methods are called in the thread that called ``backfill``."""
 
     def tell(self, line: str) -> None:
         """Tell the operator that an object does not exist, or that ClickHouse is unavailable."""
@@ -31,18 +31,6 @@ class Watcher:
 
     def beat(self) -> None:
         """Note that the backfill is alive, even without progress."""
-
-    def now(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass; may return early when the backfill is to stop."""
-        time.sleep(seconds)
-
-    def wants_to_stop(self) -> bool:
-        """Whether to end after the current insert."""
-        return False
 
 
 def retry_while_unavailable(act: Callable[[], T], watcher: Watcher) -> T:

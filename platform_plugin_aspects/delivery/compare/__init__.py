@@ -19,10 +19,10 @@ from platform_plugin_aspects.delivery.compare.buckets import by_buckets
 from platform_plugin_aspects.delivery.compare.comparators import (
     DETAIL_SIZE,
     Comparator,
+    Comparison,
     KeyListComparator,
     comparator_of,
 )
-from platform_plugin_aspects.delivery.compare.comparison import Comparison
 from platform_plugin_aspects.delivery.compare.ranges import by_ranges
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
 from platform_plugin_aspects.delivery.pending import chunks

@@ -15,8 +15,7 @@ from math import ceil
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import quote
-from platform_plugin_aspects.delivery.compare.comparators import Comparator
-from platform_plugin_aspects.delivery.compare.comparison import Comparison
+from platform_plugin_aspects.delivery.compare.comparators import Comparator, Comparison
 from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, fingerprints
 from platform_plugin_aspects.delivery.reading import read_in_batches
 from platform_plugin_aspects.sinks import Batch, Selection

@@ -1,9 +1,9 @@
-"""Reads both sides of a comparison, the source and ClickHouse's latest rows: one comparator per kind of key."""
+"""Both sides of a comparison, the source and ClickHouse's latest rows, one comparator per kind of key; the result."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -44,6 +44,44 @@ class Range:
     source: Source
     low: Any
     high: Any
+
+
+@dataclass
+class Comparison:
+    """The result of a comparison.
+
+    ``missing`` in ClickHouse and ``stale`` there: {ClickHouse's key: the source's primary key}. ``extra``, gone from
+    the source: ClickHouse's keys. ``objects``: of the source, looked at. ``ranges``: of keys, or buckets of
+    fingerprints, there are; ``compared``: those that were looked at; ``inspected``: those in which something differed.
+    ``seconds``: for the caller to note.
+    """
+
+    sink: str
+    objects: int = 0
+    ranges: int = 0
+    compared: int = 0
+    inspected: int = 0
+    missing: dict[Any, Any] = field(default_factory=dict)
+    stale: dict[Any, Any] = field(default_factory=dict)
+    extra: list[Any] = field(default_factory=list)
+    seconds: float = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.stale or self.extra)
+
+    def add(self, here: Mapping[Any, tuple[Any, int]], there: Mapping[Any, int | None]) -> None:
+        """Record how entries differ: ``here`` {key: (primary key, fingerprint)}, ``there`` {key: fingerprint}.
+
+        A fingerprint of None in ``there``: ClickHouse has something of the object, but not its row.
+        """
+        for key, (primary_key, fingerprint) in here.items():
+            if there.get(key) is None:
+                self.missing[key] = primary_key
+            elif there[key] != fingerprint:
+                self.stale[key] = primary_key
+        self.extra += [key for key in there if key not in here]
 
 
 class Comparator:
@@ -150,13 +188,12 @@ class KeyListComparator(Comparator):
         return extra
 
 
-class CourseComparator(Comparator):
+class _CourseComparator(Comparator):
     """Courses: an entry is a course with all its blocks, as of its latest dump."""
 
     sink: CourseOverviewSink
 
     def source(self, batch: Batch) -> Source:
-        """See Comparator."""
         courses, blocks, _warnings = self.sink.with_content(batch)
         of_course: dict[str, list[int]] = {}
         if len(blocks):
@@ -172,17 +209,15 @@ class CourseComparator(Comparator):
         return replace(source, fingerprints=prints)
 
     def totals(self, condition: Condition) -> tuple[int, int]:
-        """See Comparator. Courses of which there are only blocks count, too."""
+        """Courses of which there are only blocks count, too."""
         count, sum_ = super().totals(condition)
         return count + len(self._without_row(condition)), sum_
 
     def rows(self, condition: Condition) -> dict[Any, tuple[int | None, str]]:
-        """See Comparator."""
         without_row = self._without_row(condition)
         return {**super().rows(condition), **{key: (None, time) for key, time in without_row.items()}}
 
     def latest(self, where: str) -> str:
-        """See Comparator."""
         return (
             f"SELECT c.key AS key, c.fingerprint + b.fingerprint AS fingerprint, c.time AS time "
             f"FROM ({super().latest(where)}) AS c LEFT JOIN ("
@@ -210,7 +245,7 @@ class CourseComparator(Comparator):
 def comparator_of(sink: ModelBaseSink) -> Comparator:
     """The comparator that suits a sink's keys."""
     if isinstance(sink, CourseOverviewSink):
-        return CourseComparator(sink)
+        return _CourseComparator(sink)
     meta = sink.manager.model._meta
     key_source = sink.key().sources[0]
     return Comparator(sink) if key_source in ("pk", meta.pk.name) else KeyListComparator(sink)

@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from itertools import count, cycle
 
-from platform_plugin_aspects.delivery.compare.comparators import Comparator, Range, Source
-from platform_plugin_aspects.delivery.compare.comparison import Comparison
+from platform_plugin_aspects.delivery.compare.comparators import Comparator, Comparison, Range, Source
 from platform_plugin_aspects.delivery.compare.fingerprint import total
 from platform_plugin_aspects.delivery.reading import ahead, read_in_batches
 from platform_plugin_aspects.sinks import Selection

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from .base import Backend, BackendError
 from .celery_queues import Celery
-from .kafka_bus import KafkaBus
-from .redis_bus import RedisBus
+from .event_buses import KafkaBus, RedisBus
 from .vector import Vector
 
 #: The choices of --backend of monitor_load_test_tracking.

@@ -17,12 +17,12 @@ from platform_plugin_aspects.delivery.pending import kind_of
 from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
-from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
 from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import sinks
+from platform_plugin_aspects.stopping import INTERRUPTED
 
 #: The longest wait for a worker that is delivering a sink, and the pause between two looks, in seconds.
 PATIENCE_SECS = 60

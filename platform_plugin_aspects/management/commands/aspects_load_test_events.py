@@ -26,20 +26,14 @@ from platform_plugin_aspects.management.options import (
     moment,
     require_at_least,
 )
-from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.operations import text
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, why_off
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.xapi.processor import why_not_usable
 
 #: Ten years.
 MOST_DAYS = 3_650
-
-
-class CurrentLearner(Stoppable):
-    """Ends the command after a learner."""
-
-    current = "the current learner"
 
 
 class Command(AspectsCommand):
@@ -71,7 +65,7 @@ class Command(AspectsCommand):
             _refuse_courses(structures, options)
             request = Request(structures, options["learners"], options["seed"], end, options["days"])
             bar = tqdm(total=request.learners, unit=" learners", disable=not self.stderr.isatty())
-            with CurrentLearner() as stop, bar:
+            with Stoppable("the current learner") as stop, bar:
 
                 def watch(number: int) -> bool:
                     bar.update()

@@ -42,7 +42,7 @@ class Command(AspectsCommand):
         if run_ids:
             self._report([make_report(run) for run in found], options)
         elif options["json"]:
-            self._print_json([about(run) for run in found])
+            self.stdout.write(text.as_json([about(run) for run in found]))
         else:
             self._print(listing(found), right={2, 3})
         if not run_ids:
@@ -54,7 +54,7 @@ class Command(AspectsCommand):
         if options["html"]:
             _write_page(options["html"], reports)
         if options["json"]:
-            self._print_json([report.as_data() for report in reports])
+            self.stdout.write(text.as_json([report.as_data() for report in reports]))
             return
         self._print(table(reports), right=range(1, len(reports) + 1))
         for report in reports:
@@ -66,9 +66,6 @@ class Command(AspectsCommand):
     def _print(self, rows: Sequence[Sequence[str]], right: Collection[int]) -> None:
         for line in text.table(rows, right):
             self.stdout.write(line)
-
-    def _print_json(self, data: object) -> None:
-        self.stdout.write(text.as_json(data))
 
 
 def _loaded(client: ClickHouse, run_id: str) -> runs.Run:

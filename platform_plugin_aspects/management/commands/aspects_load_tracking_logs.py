@@ -28,9 +28,9 @@ from platform_plugin_aspects.management import load_progress
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.load_progress import LoadProgress
 from platform_plugin_aspects.management.options import add_even_if_off_argument, moment, require_at_least
-from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, why_off
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.stopping import INTERRUPTED
 from platform_plugin_aspects.xapi.processor import why_not_usable
 from platform_plugin_aspects.xapi.transform import NotUsable
 

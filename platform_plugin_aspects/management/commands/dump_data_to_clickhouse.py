@@ -30,9 +30,9 @@ from platform_plugin_aspects.management.options import (
 )
 from platform_plugin_aspects.management.progress import Progress
 from platform_plugin_aspects.management.request import DEFAULT_WORKERS, Request
-from platform_plugin_aspects.management.stopping import INTERRUPTED
 from platform_plugin_aspects.models import BackfillRange
 from platform_plugin_aspects.sinks import BaseSink
+from platform_plugin_aspects.stopping import INTERRUPTED
 
 #: Errors that end a backfill early.
 ENDS: tuple[type[Exception], ...] = (*FAILURES, LeaseLost, ValueError)

@@ -17,7 +17,7 @@ from platform_plugin_aspects.load_test import platform, runs
 from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN, SHORT, Course, Traffic, make_course
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import add_connection_arguments, connection_from, require_at_least
-from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
+from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 
 #: The advice about a field of the registration that edx-platform refuses.
 REMEDIES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError, Celery
@@ -13,23 +13,11 @@ from platform_plugin_aspects.load_test.monitor import Monitor, TooLate
 from platform_plugin_aspects.load_test.records import excerpt
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import add_connection_arguments, connection_from, require_at_least
-from platform_plugin_aspects.management.stopping import Stoppable
 from platform_plugin_aspects.operations.text import printable
+from platform_plugin_aspects.stopping import Stoppable
 
 #: Samples are told apart by whole seconds.
 LEAST_SLEEP_SECS = 1
-
-
-class Screen(Stoppable):
-    """Shows what the monitor tells; Ctrl-C and SIGTERM end it."""
-
-    def __init__(self, stdout: OutputWrapper):
-        super().__init__("the current sample")
-        self.stdout = stdout
-
-    def tell(self, line: str) -> None:
-        """See load_test.monitor.Watcher."""
-        self.stdout.write(line)
 
 
 class Command(AspectsCommand):
@@ -102,8 +90,9 @@ class Command(AspectsCommand):
         interval = options["sleep_time"]
         backend = BACKENDS[options["backend"]].from_options(options)
         try:
-            with Screen(self.stdout) as screen:
-                self._monitor(Monitor(get_client(connection_from(options)), backend, interval, screen))
+            with Stoppable("the current sample") as stop:
+                client = get_client(connection_from(options))
+                self._monitor(Monitor(client, backend, interval, stop, self.stdout.write))
         except (BackendError, TooLate) as error:
             raise CommandError(str(error)) from None
 

@@ -17,19 +17,14 @@ from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access.operator_filters import formats, validate_format
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
-from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig, is_configured
 from platform_plugin_aspects.operations.checks.check import check, refusals, valid
 
 
 @check("W021", "Correct the template.")
 def check_extra_filters() -> Iterator[str]:
     """Clauses can be made of each template in SUPERSET_EXTRA_FILTERS_FORMAT."""
-    yield from refusals(_validate_formats)
-
-
-def _validate_formats() -> None:
-    for template in formats():
-        validate_format(template)
+    yield from refusals(lambda: list(map(validate_format, formats())))
 
 
 @check("W022", "Correct SUPERSET_CONFIG.")
@@ -45,7 +40,7 @@ def check_superset_config() -> Iterator[str]:
 def check_guest_token_secret() -> Iterator[str]:
     """The guest_token_secret in SUPERSET_CONFIG is long enough."""
     config = valid(SupersetConfig.from_settings)
-    if config and config.has_short_secret:
+    if config and 0 < len(config.guest_token_secret.encode()) < ALGORITHMS[config.guest_token_algorithm]:
         yield f"guest_token_secret in SUPERSET_CONFIG is too short for {config.guest_token_algorithm}."
 
 

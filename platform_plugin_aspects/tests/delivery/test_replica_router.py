@@ -37,7 +37,11 @@ from platform_plugin_aspects.sinks.tag_sink import tags_in_course
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils import factories, retirement
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("all_on", "replica")]
+#: SQLite keeps counting after the greatest key of earlier tests, some of which is too large for ClickHouse.
+pytestmark = [
+    pytest.mark.django_db(transaction=True, reset_sequences=True),
+    pytest.mark.usefixtures("all_on", "replica"),
+]
 
 COURSE = "course-v1:Org+Course+replica"
 

@@ -13,10 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.load_test.backends import BACKENDS, BackendError
-from platform_plugin_aspects.load_test.backends.base import optional
 from platform_plugin_aspects.load_test.backends.celery_queues import Celery
-from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
-from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
+from platform_plugin_aspects.load_test.backends.event_buses import KafkaBus, RedisBus, optional
 from platform_plugin_aspects.load_test.backends.vector import Vector
 from platform_plugin_aspects.tests.broker import DEAD_BROKER, Broker, celery_app
 from test_utils.properties import examples

@@ -88,7 +88,7 @@ def monitor(client: ClickHouse, vector: VectorEndpoint, clock: Clock) -> Monitor
     """A monitor that takes a sample every ten seconds."""
     # Runs are stored in whole seconds: one that starts in a later second than the monitor would lack its first sample.
     time.sleep(-time.time() % 1 if time.time() % 1 > 0.3 else 0)
-    return Monitor(client, Vector(vector.graphql_url, None, None), 10, clock)
+    return Monitor(client, Vector(vector.graphql_url, None, None), 10, clock, clock.tell)
 
 
 def arrive(client: ClickHouse, number: int, secs_ago: float = 0) -> None:
@@ -286,7 +286,7 @@ def test_what_is_wrong_from_the_beginning_is_said_at_once(
     for statement in ("load_test_runs", "load_test_stats", "xapi_events_all"):
         clickhouse_http.fail("503", match=statement)
         with pytest.raises(Unavailable):
-            Monitor(client, backend, 10, clock)
+            Monitor(client, backend, 10, clock, clock.tell)
     assert clickhouse_http.faults.pending == 0
 
 
@@ -323,7 +323,7 @@ def test_the_run_that_starts_at_the_first_look(client: ClickHouse, vector: Vecto
 
     arrive(client, 7)
     vector.before_answer = short
-    monitor = Monitor(client, Vector(vector.graphql_url, None, None), 10, clock)
+    monitor = Monitor(client, Vector(vector.graphql_url, None, None), 10, clock, clock.tell)
     run = monitor.wait_for_run()
     assert run is not None
     assert [(at, stats["clickhouse"]["total_rows"]) for at, stats in monitor.unstored] == [(run.started_at, 7)]

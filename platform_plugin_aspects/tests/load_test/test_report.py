@@ -286,7 +286,8 @@ def test_a_run_that_has_just_begun_makes_a_page_too() -> None:
 
 
 def test_charts_show_the_end_of_a_run_and_that_of_throughput_what_was_sent() -> None:
-    lines = {chart.subject: chart.drawings[0].content.count("stroke-dasharray") for chart in charts([make_report(RUN)])}
+    drawn = charts([(looks(1)[0], make_report(RUN))])
+    lines = {chart["subject"]: chart["drawings"][0]["content"].count("stroke-dasharray") for chart in drawn}
     assert lines == {THROUGHPUT: 2, LAG: 1, QUEUE: 1}
 
 

@@ -20,8 +20,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import BackendError
 from platform_plugin_aspects.load_test.backends.celery_queues import Celery
-from platform_plugin_aspects.load_test.backends.kafka_bus import KafkaBus
-from platform_plugin_aspects.load_test.backends.redis_bus import RedisBus
+from platform_plugin_aspects.load_test.backends.event_buses import KafkaBus, RedisBus
 from test_utils.processes import Process, until
 from test_utils.services.servers import Servers
 

@@ -25,9 +25,10 @@ class Stoppable:
     ``current``: the piece of work that is still finished, for the message.
     """
 
+    stopping = False
+
     def __init__(self, current: str = "the current work") -> None:
         self.current = current
-        self.stopping = False
         self.former_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
