@@ -25,13 +25,12 @@ PROBES = 8
 
 @dataclass
 class Outcome:
-    """The result of writing objects: rows per table, warnings, and the error of each object that cannot be written.
+    """The result of writing objects: rows per table, and the error of each object that cannot be written.
 
     ``found``: the keys that the source had; filled by ``write_objects`` only.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
-    warnings: list[str] = field(default_factory=list)
     rejected: dict[Any, str] = field(default_factory=dict)
     writes: int = 0
     found: set[Any] = field(default_factory=set)
@@ -39,7 +38,6 @@ class Outcome:
     def add(self, other: Outcome) -> None:
         """Add the outcome of other objects."""
         self.rows.update(other.rows)
-        self.warnings += other.warnings
         self.rejected.update(other.rejected)
         self.writes += other.writes
 
@@ -116,7 +114,6 @@ class _Writing:
                 self.outcome.rejected[key] = str(error) if isinstance(error, Failure) else where_raised(error)
             return False
         self.outcome.rows.update(written.rows)
-        self.outcome.warnings += written.warnings
         self.outcome.rejected.update(written.rejected)
         self.outcome.writes += 1
         return True
