@@ -1,6 +1,6 @@
 """Measure what learning events cost, from a learner's act to a row in ClickHouse: ``make benchmark-events``.
 
-    python -m benchmarks.events [--events N] [--rows N] [--peer [FOLDER]] [--memory N] [--table FILE]
+    python -m benchmarks.events [--events N] [--rows N] [--peer [FOLDER]] [--memory N] [--faults] [--table FILE]
 
 Costs are processor time, user and system, of every process: those of the platform, MariaDB, Redis and ClickHouse, which
 is the embedded engine behind its HTTP endpoint. All of them are started in a temporary folder that is removed at the
@@ -22,6 +22,8 @@ rows
 workers, memory, time
     one process that delivers and two; the memory of one that delivers many events; the seconds from the act to the
     row at 50 events a second.
+
+``--faults`` measures nothing of this. It counts the statements that faults cost: see events_drills.py.
 """
 
 from __future__ import annotations
@@ -35,15 +37,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import events_peer
+from benchmarks.events_drills import Drills
 from benchmarks.events_figures import HEADINGS, Figure
 from benchmarks.events_measures import Measures
 from benchmarks.events_site import BenchmarkError, Site, say
 from benchmarks.report import as_rst, as_text, machine
 
 
-def measure(site: Site, options: argparse.Namespace) -> list[Figure]:
+def measure(site: Site, options: argparse.Namespace, python: Path | None) -> list[Figure]:
     """All measurements, in the order of the table."""
-    python = events_peer.python_of(options.peer) if options.peer else None
     measures = Measures(site, options, python)
     steps: Sequence[Callable[[], None]] = (
         measures.requests,
@@ -60,12 +62,18 @@ def measure(site: Site, options: argparse.Namespace) -> list[Figure]:
     return measures.found
 
 
-def run(options: argparse.Namespace, folder: Path) -> list[Figure]:
-    """Start the site and measure."""
+def run(options: argparse.Namespace, folder: Path) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Start the site and measure, or drill; the table, and what misses its target."""
+    python = events_peer.python_of(options.peer) if options.peer else None
     site = Site(folder)
     with site.running():
         site.run("prepare", site.environment())
-        return measure(site, options)
+        if options.faults:
+            rows = Drills(site, options, python).run()
+            return rows, [f"{fault}: {lost} statements lost" for fault, _all, lost, _today in rows[1:] if lost != "0"]
+        found = measure(site, options, python)
+    missed = [f"{figure.what}: {figure.missed}" for figure in found if figure.missed]
+    return [HEADINGS, *(figure.cells() for figure in found)], missed
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -83,6 +91,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="also today's chain; FOLDER: Ralph's virtual environment, which is made if missing",
     )
+    parser.add_argument("--faults", action="store_true", help="count what faults cost instead; --events: in each drill")
     parser.add_argument("--folder", type=Path, help="where to work (a temporary folder is made there)")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write the table there, as reStructuredText")
     options = parser.parse_args(argv)
@@ -96,7 +105,7 @@ def main() -> None:
     options = parse()
     folder = Path(tempfile.mkdtemp(prefix="aspects-benchmark-", dir=options.folder))
     try:
-        found = run(options, folder)
+        rows, missed = run(options, folder)
     except BenchmarkError as error:
         for log in sorted((folder / "logs").glob("*.log")):
             with suppress(OSError):
@@ -104,8 +113,6 @@ def main() -> None:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    rows = [HEADINGS, *(figure.cells() for figure in found)]
-    missed = [f"{figure.what}: {figure.missed}" for figure in found if figure.missed]
     taken_on = machine("shared by all processes")
     print(taken_on, as_text(rows), *missed, sep="\n")
     if options.table:

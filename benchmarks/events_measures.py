@@ -149,7 +149,7 @@ class Measures:
         """The seconds from the act to the row, at so many events a second: by ClickHouse's clock at the insert."""
         self.site.sql(f"ALTER TABLE xapi.{FULL} ADD COLUMN arrived DateTime64(6) DEFAULT now64(6)")
         begin, number = time.time(), RATE * RATE_SECS
-        given = {"number": number, "users": FEW, "month": month(7)[0], "via": "aspects", "rate": RATE}
+        given = {"number": number, "users": FEW, "month": month(7)[0], "via": "aspects", "rate": RATE, "now": True}
         self.site.clickhouse.clear()
         self.site.run("emit", environment, **given)
         recent = f"FROM xapi.{FULL} WHERE emission_time >= fromUnixTimestamp64Micro({int(begin * 1e6)})"

@@ -19,6 +19,8 @@ REQUIREMENTS = ("ralph-malph[backend-clickhouse,lrs,cli]", "requests")
 NAME, PASSWORD = "erb", "ralph-password"
 #: Between retries of ERB's tasks, of which there are three; its default is 30.
 COUNTDOWN_SECS = 2
+#: After which a batch is sent that is not full, with the next event.
+INTERVAL_SECS = 5
 
 
 def python_of(environment: Path) -> Path:
@@ -72,7 +74,7 @@ def environment(site: Site, *, batched: bool) -> dict[str, str]:
         "CALIPER_EVENTS_ENABLED": False,
         "EVENT_ROUTING_BACKEND_BATCHING_ENABLED": batched,
         "EVENT_ROUTING_BACKEND_BATCH_SIZE": 100,
-        "EVENT_ROUTING_BACKEND_BATCH_INTERVAL": 5,
+        "EVENT_ROUTING_BACKEND_BATCH_INTERVAL": INTERVAL_SECS,
         "EVENT_ROUTING_BACKEND_COUNTDOWN": COUNTDOWN_SECS,
     }
     # ERB's batches take a connection of django-redis.

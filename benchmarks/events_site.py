@@ -14,10 +14,10 @@ from typing import Any
 
 import requests
 
+from benchmarks.events_meter import processor_secs
 from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process
 from test_utils.services.processes import MariaDB, Redis, Worker
 
-TICKS = os.sysconf("SC_CLK_TCK")
 POLL_SECS = 0.5
 #: Nothing of the benchmark takes longer on a machine that does other work, too.
 PATIENCE_SECS = 540
@@ -32,30 +32,6 @@ class BenchmarkError(Exception):
 def say(line: str) -> None:
     """Say how far it is; the table alone is standard output."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
-
-
-def processor_secs(pids: Mapping[str, int]) -> dict[str, float]:
-    """User and system time, by name, of processes and all that descend from them, those that ended included."""
-    spent: dict[int, float] = {}
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The name of the command, in parentheses, may hold spaces.
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(stat.parent.name)
-        parents[pid] = int(fields[1])
-        spent[pid] = sum(map(int, fields[11:15])) / TICKS
-    found = dict.fromkeys(pids, 0.0)
-    names = {pid: name for name, pid in pids.items()}
-    for pid, secs in spent.items():
-        ancestor = pid
-        while ancestor not in names and ancestor in parents:
-            ancestor = parents[ancestor]
-        if ancestor in names:
-            found[names[ancestor]] += secs
-    return found
 
 
 class Step:
