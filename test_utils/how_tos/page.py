@@ -21,7 +21,7 @@ from docutils.parsers.rst import roles
 #: Begins a comment; the rest of the comment is the reason.
 NOT_RUN = "not run:"
 #: Roles of Sphinx in these pages.
-for name in ("doc", "ref"):
+for name in ("confval", "doc", "ref"):
     roles.register_generic_role(name, nodes.literal)
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import load_command_class
 
 import platform_plugin_aspects
-from platform_plugin_aspects.operations.metrics import METRICS
+from platform_plugin_aspects.operations.metrics import METRICS, REASONS
 
 PAGE = Path(platform_plugin_aspects.__file__).parents[1] / "docs" / "how-tos" / "on_call.rst"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -25,8 +25,8 @@ def test_every_command_can_be_typed(line: str) -> None:
 
 def test_every_alert_watches_a_metric() -> None:
     expressions = re.findall(r"expr: (.+)", TEXT)
-    assert len(expressions) == 4
-    names = {name for _kind, name, _text, _value in METRICS}
+    assert len(expressions) == 6
+    names = {REASONS[0], *(name for _kind, name, _text, _value in METRICS)}
     for expression in expressions:
         watched = set(re.findall(r"aspects_\w+", expression))
         assert watched

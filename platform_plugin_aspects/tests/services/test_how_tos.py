@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ PATIENCE_SECS = 60
 # The sections of without_tutor.rst, by when they are followed.
 PREPARE = ("Install", "Settings", "ClickHouse", "Sinks and flags", "Personal data and retirement", "Superset")
 START = ("Start", "Check")
+EVENTS = "Learning events"
 LATER = ("A read replica", "A cluster", "Backup")
 UPGRADE, GO_BACK = ("Before the restart", "After the restart"), "Go back to version 2"
 COURSE = "course-v1:Hesperus+AST101+2026_T1"
@@ -39,6 +41,26 @@ COURSE = "course-v1:Hesperus+AST101+2026_T1"
 CHANGE_MODE = """
 from common.djangoapps.student.models import CourseEnrollment
 CourseEnrollment.objects.get(pk={key}).change_mode({mode!r})
+"""
+# A learner's event in a course, which the platform may not have.
+EVENT = """
+from eventtracking import tracker
+data = {{"current_url": "http://lms.standin.invalid/", "target_url": "https://example.com/"}}
+context = {{"user_id": {user}, "course_id": {course!r}, "org_id": "Hesperus", "event_source": "browser", "session": ""}}
+with tracker.get_tracker().context("edx.request", context):
+    tracker.emit("edx.ui.lms.link_clicked", data)
+"""
+MAKE_OVERVIEW = """
+from test_utils.factories import make_overview
+make_overview({course!r})
+"""
+BROKEN_EVENTS = """
+from platform_plugin_aspects.models import TrackingEvent
+print(TrackingEvent.objects.exclude(error="").count())
+"""
+BROKEN = """
+from platform_plugin_aspects.models import TrackingEvent
+print(TrackingEvent.objects.exclude(error="").values_list("pk", flat=True).get())
 """
 RENAME_COURSE = f"""
 from opaque_keys.edx.keys import CourseKey
@@ -125,9 +147,9 @@ class Host(Operator):
         """ClickHouse's answer to a user; raises PageFailed when it refuses."""
         return self.run(f"clickhouse-client --user {user[0]} --password {user[1]}", given=statement).strip()
 
-    def wait_until(self, table: str, expression: str, where: str, value: Any) -> None:
+    def wait_until(self, table: str, expression: str, where: str, value: Any, database: str = "event_sink") -> None:
         """Poll ClickHouse until the expression has this value."""
-        asked = f"SELECT {expression} FROM event_sink.{table} WHERE {where}"
+        asked = f"SELECT {expression} FROM {database}.{table} WHERE {where}"
         until(
             lambda: self.clickhouse.engine.query(asked) == [(value,)],
             PATIENCE_SECS,
@@ -225,9 +247,9 @@ def refused(host: Host, user: tuple[str, str], statement: str) -> bool:
 def test_without_tutor(host: Host) -> None:
     page = read_page(PAGES / "without_tutor.rst")
     assert [block.section for block in page if block.not_run] == [
-        *("Install", "Backup", "Before the restart", "Go back to version 2")
+        *("Install", EVENTS, "Backup", "Before the restart", "Go back to version 2")
     ]
-    assert {block.section for block in page} == {*PREPARE, *START, *LATER, *UPGRADE, GO_BACK}
+    assert {block.section for block in page} == {*PREPARE, *START, EVENTS, *LATER, *UPGRADE, GO_BACK}
     host.follow(page, *PREPARE)
     host.restart()
     host.follow(page, *START)
@@ -245,6 +267,11 @@ def test_without_tutor(host: Host) -> None:
     host.python(RETIRE.format(key=learner), "lms")
     for table in ("user_profile", "external_id", "course_enrollment"):
         host.wait_until(table, "count()", f"user_id = {learner}", 0)
+
+    host.follow(page, EVENTS)
+    host.restart()
+    host.python(EVENT.format(user=1, course=COURSE), "lms")
+    host.wait_until("xapi_events_all", "count()", "1", 1, database="xapi")
 
     # Nobody can do more than they need to.
     assert refused(host, PLUGIN, "CREATE TABLE event_sink.mine (a Int8) ENGINE = Memory")
@@ -295,3 +322,41 @@ def test_tutor(host: Host) -> None:
     host.follow(page, start)
     host.python(CHANGE_MODE.format(key=3, mode="with-tutor"), "lms")
     host.wait_until("course_enrollment", "argMax(mode, time_last_dumped)", "id = 3", "with-tutor")
+
+
+def test_learning_events(host: Host) -> None:
+    log = host.folder / "tracking.log"
+    host.environment["STANDIN_TRACKING_LOG"] = str(log)
+    host.names["/var/log/tracking/tracking.log"] = str(log)
+    host.follow(read_page(PAGES / "without_tutor.rst"), *PREPARE)
+    page = read_page(PAGES / "learning_events.rst")
+    assert [block.section for block in page if block.not_run] == ["Turn it on"] * 2
+    sections = ("Turn it on", "Check", "Broken events", "Discard an event", "Load tracking logs", "Make test events")
+    assert {block.section for block in page} == {*sections}
+    host.follow(page, "Turn it on")
+    host.restart()
+    host.python(EVENT.format(user=1, course=COURSE), "lms")
+    host.follow(page, "Check")
+    host.wait_until("xapi_events_all FINAL", "count()", "1", 1, database="xapi")
+
+    # An event is broken until its course is there; that of another one stays broken.
+    host.python(EVENT.format(user=1, course=f"{COURSE}-new"), "lms")
+    until(lambda: host.python(BROKEN_EVENTS).strip() == "1", PATIENCE_SECS, "the event is kept with its reason")
+    host.python(MAKE_OVERVIEW.format(course=f"{COURSE}-new"))
+    host.follow(page, "Broken events")
+    host.wait_until("xapi_events_all FINAL", "count()", "1", 2, database="xapi")
+    host.python(EVENT.format(user=1, course=f"{COURSE}-never"), "lms")
+    until(lambda: host.python(BROKEN_EVENTS).strip() == "1", PATIENCE_SECS, "the event is kept with its reason")
+    host.names["xapi 17"] = f"xapi {host.python(BROKEN).strip()}"
+    host.follow(page, "Discard an event")
+    assert host.python(BROKEN_EVENTS).strip() == "0"
+
+    # The log has the event without a course as well.
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if "-never" not in line))
+    (host.folder / "tracking.log.gz").write_bytes(gzip.compress(log.read_bytes()))
+    host.follow(page, "Load tracking logs")
+    host.wait_until("xapi_events_all FINAL", "count()", "1", 2, database="xapi")
+
+    host.follow(page, "Make test events")
+    assert len(json.loads((host.folder / "answers.json").read_text())) > 0
+    host.wait_until("xapi_events_all FINAL", "count() > 1000", "1", True, database="xapi")
