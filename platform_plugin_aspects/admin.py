@@ -58,7 +58,7 @@ def _request(names: set[str]) -> str:
 class PendingRowAdmin(ReadOnlyAdmin):
     """Rows that wait for delivery. Deleting discards them. It is called "forget" here, and must be confirmed."""
 
-    #: What the actions call the rows.
+    #: The name of the rows in the actions.
     rows = ""
     ordering = ("pk",)
     # Shown, though it is not a field of a form.
@@ -119,7 +119,7 @@ class ChangeAdmin(PendingRowAdmin):
 
 @admin.register(TrackingEvent)
 class TrackingEventAdmin(PendingRowAdmin):
-    """Learning events that wait. What they hold is not shown: it is personal data."""
+    """Learning events that wait. Their payload is personal data, and is not shown."""
 
     rows = "events"
     list_display = ("name", "recorded_at", "attempts", "retry_at", "short_error")

@@ -83,7 +83,7 @@ class TrackingEvent(PendingRow):
 
     @property
     def object_id(self) -> str:
-        """What it is called in the outbox: its primary key, as text."""
+        """Its name in the outbox: its primary key, as text."""
         return str(self.pk)
 
 

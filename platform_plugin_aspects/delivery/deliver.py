@@ -109,7 +109,7 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
         if workers and batch.status is Status.DELIVERED:
             if batch.more and done == 0 and workers > 1:
                 enqueue(name, 0)
-            # Now that the slot is free: whoever found none since has ended. What came meanwhile waits for a window.
+            # Now that the slot is free: whoever found none since has ended. Rows that came meanwhile wait for a window.
             if not batch.more and is_claimable(kind_of(name), sink_class):
                 request_delivery(name)
         delivery.add(batch)
