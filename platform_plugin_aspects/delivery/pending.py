@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from django.db import models, transaction
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from platform_plugin_aspects.delivery.sink_lock import wait_after
@@ -31,6 +32,8 @@ LONGEST_OBJECT_WAIT = timedelta(days=1)
 ROWS_AT_ONCE = 1_000
 #: Changes read by one query.
 CHANGES_AT_ONCE = 10_000
+#: Bytes of compressed events that a worker has in memory at once. 1,000 events have about 0.5 MB.
+BYTES_AT_ONCE = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Events(Kind):
         return self.rows(sink).filter(pk=int(object_id)) if is_number(object_id) else self.rows(sink).none()
 
     def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
-        """See Kind. Events that wait for a retry come last."""
+        """See Kind. Events that wait for a retry come last. All payloads together have BYTES_AT_ONCE, or are of one."""
         found: list[TrackingEvent] = []
         # Two queries, because a database would sort, and so lock, all rows for one.
         for rows in (
@@ -141,8 +144,10 @@ class Events(Kind):
         ):
             left = sink.batch_size - len(found)
             if left:
+                rows = rows.annotate(size=Length("payload"))
                 found += (rows.select_for_update(skip_locked=True) if claim else rows)[:left]
-        return Pending(found, found, more=len(found) == sink.batch_size)
+        chosen = _of_few_bytes(found)
+        return Pending(chosen, chosen, more=len(found) == sink.batch_size or len(chosen) < len(found))
 
     def postpone(self, sink: str, rejected: Mapping[str, str], read: Sequence[TrackingEvent]) -> None:
         """See Kind. One UPDATE and one line in the log for all events with the same reason."""
@@ -164,6 +169,16 @@ class Events(Kind):
                 keys[0],
                 reason,
             )
+
+
+def _of_few_bytes(events: Sequence[Any]) -> Sequence[Any]:
+    """The first events, so many that their ``size`` is BYTES_AT_ONCE at most; at least one."""
+    total = 0
+    for number, event in enumerate(events):
+        total += event.size
+        if total > BYTES_AT_ONCE and number:
+            return events[:number]
+    return events
 
 
 CHANGES = Changes()

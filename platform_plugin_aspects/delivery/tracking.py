@@ -26,7 +26,7 @@ from platform_plugin_aspects.delivery.outbox import request_delivery
 from platform_plugin_aspects.errors import where_raised
 from platform_plugin_aspects.models import EVENT_NAME_LENGTH, TrackingEvent
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
-from platform_plugin_aspects.xapi.events import is_allowed, pack
+from platform_plugin_aspects.xapi.events import TooLarge, is_allowed, pack
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class OutboxBackend:
             return
         try:
             store_event(event)
+        except TooLarge as error:
+            log.error("A tracking event %s is not stored: %s", event["name"], error)
         except Exception as error:
             log.error("A tracking event %s could not be stored: %s", event["name"], where_raised(error))
 

@@ -98,7 +98,7 @@ class Written:
 
 
 class NeedsCommit(Exception):
-    """Raised by ``write`` before it has written anything: something must be committed first.
+    """Raised by ``write`` before it has written all: something must be committed first.
 
     Call ``prepare`` outside of the transaction, then write again.
     """

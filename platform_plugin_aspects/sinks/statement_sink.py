@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Any, ClassVar
 
 from platform_plugin_aspects.clickhouse.connection import Connection
@@ -14,12 +15,17 @@ from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.sinks.base_sink import BaseSink
 from platform_plugin_aspects.sinks.batch import Batch, NeedsCommit, Selection, Written
 from platform_plugin_aspects.sinks.column import Column
-from platform_plugin_aspects.xapi.events import unpack
+from platform_plugin_aspects.xapi.events import unpack, unpacked_size
 from platform_plugin_aspects.xapi.processor import why_not_usable
 from platform_plugin_aspects.xapi.transform import NewLearners, NotUsable, Statement, transform
 
 #: Path of the stored bytes in a batch.
 PAYLOAD = "payload"
+#: How much JSON is unpacked at once, in bytes. 1,000 events have about 1 MB.
+PART_BYTES = 16_000_000
+#: The months of one insert. ClickHouse refuses one for more than 100 partitions (max_partitions_per_insert_block), and
+#: a clock of its own may see two in one month. Mobile apps say when their events were, so they may be of any month.
+MOST_MONTHS = 50
 
 
 class StatementSink(BaseSink):
@@ -64,11 +70,18 @@ class StatementSink(BaseSink):
         return Batch([pk for pk, _ in rows], {PAYLOAD: [bytes(payload) for _, payload in rows]})
 
     def write(self, batch: Batch, stamp: datetime) -> Written:
-        """See BaseSink. One insert; events that cannot be transformed are left out of it.
+        """See BaseSink. One insert, unless events are very large; those that cannot be transformed are left out of it.
 
         Raises NeedsCommit when learners get their first external id. In the transaction that deletes the events, it
-        might be rolled back after the insert; the next attempt would give them others, and their statements, too.
+        might be rolled back after the insert; the next attempt would give them others, and their statements, too. Very
+        large events before those are in ClickHouse then; the next attempt gives their statements the same ids.
         """
+        written = Written({self.table.name: 0})
+        for part in _parts(batch):
+            self._write(part, written)
+        return written
+
+    def _write(self, batch: Batch, written: Written) -> None:
         events, rejected = unpacked(batch)
         keys = list(events)
         try:
@@ -80,12 +93,39 @@ class StatementSink(BaseSink):
         rejected.update({keys[position]: reason for position, reason in reasons.items()})
         rows = [statement for made in statements for statement in made]
         self.insert(rows)
-        return Written({self.table.name: len(rows)}, rejected=rejected)
+        written.rows[self.table.name] += len(rows)
+        written.rejected.update(rejected)
 
     def insert(self, statements: Sequence[Statement]) -> None:
-        """Write statements to ClickHouse in one insert. Raises as ``write`` does."""
+        """Write statements to ClickHouse, in one insert unless they are of very many months. Raises as ``write`` does."""
+        for some in _of_few_months(statements):
+            self.clickhouse.insert(self.connection.xapi_table, self.table.types, list(zip(*some, strict=True)))
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    """The batch in parts whose events have PART_BYTES of JSON, or are single ones."""
+    first = total = 0
+    for position, payload in enumerate(batch.columns[PAYLOAD]):
+        size = unpacked_size(payload)
+        if total + size > PART_BYTES and position > first:
+            yield batch[first:position]
+            first, total = position, 0
+        total += size
+    yield batch[first : len(batch)]
+
+
+def _of_few_months(statements: Sequence[Statement]) -> Iterator[Sequence[Statement]]:
+    """The statements in portions of at most MOST_MONTHS."""
+    months: dict[tuple[int, int], list[Statement]] = {}
+    for statement in statements:
+        months.setdefault((statement.emission_time.year, statement.emission_time.month), []).append(statement)
+    if len(months) <= MOST_MONTHS:
         if statements:
-            self.clickhouse.insert(self.connection.xapi_table, self.table.types, list(zip(*statements, strict=True)))
+            yield statements
+        return
+    of_months = list(months.values())
+    for first in range(0, len(of_months), MOST_MONTHS):
+        yield list(chain.from_iterable(of_months[first : first + MOST_MONTHS]))
 
 
 def unpacked(batch: Batch) -> tuple[Mapping[int, Mapping[str, Any]], dict[int, str]]:

@@ -30,6 +30,11 @@ MOVED = (
     "page",
 )
 
+#: The largest event that is kept, in bytes of JSON. The platform's tracking log leaves out those of more than 50,000
+#: (TRACK_MAX_EVENT). MySQL closes the connection, and so ends the request's transaction, when it gets more than
+#: max_allowed_packet, which is 4 MB on old servers.
+LARGEST = 1_000_000
+
 
 def is_allowed(name: Any) -> bool:
     """Whether events of this name become statements: the allow list of edx-event-routing-backends (ERB) has it.
@@ -70,9 +75,27 @@ def canonical(event: Mapping[str, Any], *, parsed: bool = False) -> dict[str, An
     return event
 
 
+class TooLarge(ValueError):
+    """An event is too large, or nested too deeply, to be kept; the text says so, and names no value."""
+
+
 def pack(event: Mapping[str, Any]) -> bytes:
-    """An event as it waits: JSON, compressed by what is quickest, because a request does this. Raises ValueError."""
-    return bytes(lz4.frame.compress(_json(event).encode()))
+    """An event as it waits: JSON, compressed by what is quickest, because a request does this.
+
+    Raises TooLarge, and ValueError for an event that contains itself.
+    """
+    text = _json(event)
+    if len(text) > LARGEST:
+        raise TooLarge(f"it has {len(text):,} bytes as JSON; at most {LARGEST:,} are kept")
+    return bytes(lz4.frame.compress(text.encode()))
+
+
+def unpacked_size(payload: bytes) -> int:
+    """How many bytes of JSON ``pack`` made these bytes of; 0 for others."""
+    try:
+        return int(lz4.frame.get_frame_info(payload)["content_size"])
+    except (RuntimeError, ValueError):
+        return 0
 
 
 def unpack(payload: bytes) -> dict[str, Any]:
@@ -90,7 +113,7 @@ def _json(event: Mapping[str, Any]) -> str:
     try:
         return _ENCODER.encode(event)
     except RecursionError:
-        raise ValueError("the event is nested too deeply") from None
+        raise TooLarge("the event is nested too deeply") from None
 
 
 def _from_log(entry: Mapping[str, Any]) -> dict[str, Any]:

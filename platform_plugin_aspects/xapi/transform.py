@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.xapi.courses import Courses, UnknownCourse
 from platform_plugin_aspects.xapi.learners import Learners, NewLearners, NoLearner, NoSuchIds, UnknownLearner
@@ -116,13 +117,5 @@ def _json(statement: Mapping[str, Any]) -> str:
         text = json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
         raise _Unsuitable("its statement holds a number that JSON does not have, such as NaN") from None
-    # Half a surrogate pair, which UTF-8 does not have, stays as the escape sequence that it came in.
-    return text if text.isascii() or _is_unicode(text) else json.dumps(statement, separators=(",", ":"))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    # Not as an escape sequence either: ClickHouse reads nothing of JSON with half a surrogate pair.
+    return whole(text)

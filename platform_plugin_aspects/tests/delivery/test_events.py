@@ -15,6 +15,7 @@ from platform_plugin_aspects import tasks
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox, pending, tracking
 from platform_plugin_aspects.delivery.deliver import deliver_changes
+from platform_plugin_aspects.delivery.pending import EVENTS
 from platform_plugin_aspects.models import Change, DeliverySlot, SinkState, TrackingEvent
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import sinks
@@ -264,3 +265,17 @@ def test_changes_of_other_sinks_are_left_alone(learner: User, clickhouse: ClickH
     assert Change.objects.count() == 1
     assert not DeliverySlot.objects.exists()
     assert "xapi" in sinks()
+
+
+def test_a_worker_reads_large_events_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        TrackingEvent.objects.create(name="large", payload=b"x" * 400)
+    monkeypatch.setattr(pending, "BYTES_AT_ONCE", 1_000)
+    read = EVENTS.read(StatementSink, timezone.now(), claim=False)
+    assert (len(read.ready), read.more) == (2, True)
+    monkeypatch.setattr(pending, "BYTES_AT_ONCE", 100)
+    read = EVENTS.read(StatementSink, timezone.now(), claim=False)
+    assert (len(read.ready), read.more) == (1, True)
+    monkeypatch.setattr(pending, "BYTES_AT_ONCE", 2_000)
+    read = EVENTS.read(StatementSink, timezone.now(), claim=False)
+    assert (len(read.ready), read.more) == (5, False)

@@ -167,3 +167,16 @@ def test_the_callers_transaction_goes_on_without_the_table(on: None, caplog: pyt
             cursor.execute("ALTER TABLE gone RENAME TO platform_plugin_aspects_trackingevent")
     assert Flag.objects.filter(name="of the request").exists()
     assert "run `manage.py lms migrate platform_plugin_aspects`" in caplog.text
+
+
+@pytest.mark.django_db
+def test_an_event_that_is_too_large_is_refused_before_the_database_may_refuse_it(
+    on: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MySQL closes the connection of the request that sends more than max_allowed_packet."""
+    backend = tracking.OutboxBackend()
+    backend.send({**PLAYED, "data": {"id": "a" * 999_000}})
+    assert TrackingEvent.objects.count() == 1
+    backend.send({**PLAYED, "data": {"id": "a" * 1_000_000}})
+    assert TrackingEvent.objects.count() == 1
+    assert "edx.video.played is not stored: it has 1,000,166 bytes as JSON; at most 1,000,000 are kept" in caplog.text

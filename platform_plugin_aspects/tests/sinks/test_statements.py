@@ -13,6 +13,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.sinks import Selection, StatementSink, Written
+from platform_plugin_aspects.sinks import statement_sink
 from platform_plugin_aspects.sinks.batch import NeedsCommit
 from platform_plugin_aspects.xapi.events import pack
 from test_utils.factories import make_external_id, make_overview, make_user
@@ -116,3 +117,45 @@ def test_no_event_is_lost_while_erb_is_off(clickhouse: ClickHouse, settings: Any
     assert not StatementSink.is_enabled()
     with pytest.raises(Misconfigured, match="No statements can be made: XAPI_EVENTS_ENABLED is off: set it to True"):
         write(stored(enrollment(make_external_id().user_id)))
+
+
+def test_events_of_very_many_months_get_through_together(clickhouse: ClickHouse) -> None:
+    """ClickHouse refuses an insert for more than 100 months; the clocks of mobile apps may show any."""
+    user_id = make_external_id().user_id
+    keys = [
+        stored({**enrollment(user_id), "timestamp": f"{year}-{month:02}-01T10:00:00.123456+00:00"})
+        for year in range(1960, 1970)
+        for month in range(1, 13)
+    ]
+    assert write(*keys) == Written({"xapi_events_all": 120})
+    moments = [moment for _, moment, _ in rows(clickhouse)]
+    assert (moments[0], moments[-1]) == ("1960-01-01 10:00:00.123456", "1969-12-01 10:00:00.123456")
+    assert len(moments) == 120
+
+
+def test_very_large_events_are_written_in_parts(clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id = make_external_id().user_id
+    keys = [stored(enrollment(user_id, second)) for second in range(5)] + [stored(b"?")]
+    monkeypatch.setattr(statement_sink, "PART_BYTES", 500)
+    inserts: list[int] = []
+
+    class Counting(StatementSink):
+        def insert(self, statements: Any) -> None:
+            inserts.append(len(statements))
+            super().insert(statements)
+
+    sink = Counting()
+    written = sink.write(sink.read(Selection(keys=keys)), timezone.now())
+    assert written == Written({"xapi_events_all": 5}, rejected={keys[5]: "the stored event is damaged"})
+    assert inserts == [2, 2, 1]
+    assert len(rows(clickhouse)) == 5
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udc00b", "a\x00b", "💥"])
+def test_clickhouse_can_read_each_statement(clickhouse: ClickHouse, text: str) -> None:
+    event = enrollment(make_external_id().user_id)
+    event["data"]["mode"] = text
+    write(stored(event))
+    client = get_client(StatementSink.place(clickhouse.connection))
+    found = client.select(f"SELECT isValidJSON(event) FROM {client.qualified('xapi_events_all')}")
+    assert [is_valid for (is_valid,) in found] == [1]
