@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -77,28 +77,33 @@ class OutboxBackend:
 
 
 class _Switch:
-    """Whether the sink is on, remembered for SWITCH_SECS, because asking may take a query."""
+    """Whether the sink is on, which ``ask`` says, remembered for SWITCH_SECS, because asking may take a query."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
         self.forget()
 
     def forget(self) -> None:
         """Ask again at the next event."""
-        self._on, self._until = False, 0.0
+        self._on: bool | None = None
+        self._until = 0.0
 
     def is_on(self) -> bool:
         """Whether the sink is on, or was so lately. While that cannot be asked, the last answer holds."""
         now = time.monotonic()
         if now >= self._until:
-            self._until = now + SWITCH_SECS
+            # Other threads keep the last answer meanwhile; the first one they have to ask for, too.
+            if self._on is not None:
+                self._until = now + SWITCH_SECS
             try:
-                self._on = StatementSink.is_enabled()
+                self._on = self._ask()
+                self._until = now + SWITCH_SECS
             except Exception as error:
                 log.warning("Whether tracking events are stored cannot be looked up: %s", where_raised(error))
-        return self._on
+        return bool(self._on)
 
 
-switch = _Switch()
+switch = _Switch(StatementSink.is_enabled)
 
 
 def store_event(event: Mapping[str, Any]) -> None:
@@ -128,7 +133,7 @@ def store_event(event: Mapping[str, Any]) -> None:
             type(error).__name__,
         )
         return
-    transaction.on_commit(_request, using=alias)
+    transaction.on_commit(_request, using=alias, robust=True)
 
 
 def _request() -> None:
@@ -192,39 +197,51 @@ class _Requester:
     """A thread of this process that requests deliveries, at most one per window.
 
     A wish is noted after the commit of the event and withdrawn before the request is made: see ``outbox``. A process
-    that ends in between, or runs without threads, leaves the event to the workers' sweep.
+    that ends in between, or gets no thread, leaves the event to the workers' sweep.
     """
 
     def __init__(self) -> None:
         self._wished = threading.Event()
-        self._begun = threading.Lock()
-        self._process = 0
+        self._beginning = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     @property
     def is_woken(self) -> bool:
         """Whether a request is still to be made. It will concern everything that is committed until now."""
-        return self._wished.is_set()
+        return self._wished.is_set() and self._is_running()
 
     def wake(self) -> None:
-        """Have delivery requested, soon. Waits for nothing."""
+        """Have delivery requested, soon. Waits for nothing, and never raises."""
         self._wished.set()
-        if self._process != os.getpid():
+        if not self._is_running():
             self._begin()
 
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def _begin(self) -> None:
-        with self._begun:
-            if self._process == os.getpid():
+        with self._beginning:
+            if self._is_running():
                 return
-            self._process = os.getpid()
-        threading.Thread(target=self._run, name="aspects-requests", daemon=True).start()
+            thread = threading.Thread(target=self._run, name="aspects-requests", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The process has as many threads as it may have, or is ending.
+                log.warning("Delivery of tracking events is not requested (%s): workers look for them", error)
+            else:
+                self._thread = thread
 
     def _run(self) -> None:
         while True:
             self._wished.wait()
             self._wished.clear()
-            request_delivery(StatementSink.name)
-            # A cache may be in the database.
-            connections.close_all()
+            try:
+                request_delivery(StatementSink.name)
+                # A cache may be in the database.
+                connections.close_all()
+            except Exception as error:
+                log.error("Delivery of tracking events was not requested: %s", where_raised(error))
             time.sleep(max(0, settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS))
 
 

@@ -12,7 +12,7 @@ from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.xapi.addresses import actors_of, has_addresses
-from platform_plugin_aspects.xapi.events import unpack
+from platform_plugin_aspects.xapi.events import stored_event
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +66,12 @@ def _count(sink: StatementSink, condition: str, actors: list[str]) -> int:
 
 
 def _learners(payload: bytes) -> Iterator[Any]:
-    """The user ids and usernames that a stored event has of its learner, and of who acted."""
+    """The user ids and usernames that a stored event has of its learner, and of who acted.
+
+    As it was emitted, because an event that cannot be transformed names its learner, too.
+    """
     try:
-        event = unpack(payload)
+        event = stored_event(payload)
     except ValueError:
         return
     for part in (event.get("context"), event.get("data")):

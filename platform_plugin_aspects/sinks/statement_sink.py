@@ -97,7 +97,7 @@ class StatementSink(BaseSink):
         written.rejected.update(rejected)
 
     def insert(self, statements: Sequence[Statement]) -> None:
-        """Write statements to ClickHouse, in one insert unless they are of very many months. Raises as ``write`` does."""
+        """Write statements to ClickHouse, in one insert unless they are of many months. Raises as ``write`` does."""
         for some in _of_few_months(statements):
             self.clickhouse.insert(self.connection.xapi_table, self.table.types, list(zip(*some, strict=True)))
 

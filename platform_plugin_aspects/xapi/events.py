@@ -100,13 +100,18 @@ def unpacked_size(payload: bytes) -> int:
 
 def unpack(payload: bytes) -> dict[str, Any]:
     """The canonical event of which ``pack`` made these bytes. Raises ValueError for others, and as ``canonical``."""
+    return canonical(stored_event(payload), parsed=True)
+
+
+def stored_event(payload: bytes) -> dict[str, Any]:
+    """The event as it was emitted, of which ``pack`` made these bytes. Raises ValueError for others."""
     try:
         event = json.loads(lz4.frame.decompress(payload))
     except (RuntimeError, ValueError):
         raise ValueError("the stored event is damaged") from None
     if not isinstance(event, dict):
         raise ValueError(f"the stored event is a {type(event).__name__}, expected an object")
-    return canonical(event, parsed=True)
+    return event
 
 
 def _json(event: Mapping[str, Any]) -> str:

@@ -180,3 +180,72 @@ def test_an_event_that_is_too_large_is_refused_before_the_database_may_refuse_it
     backend.send({**PLAYED, "data": {"id": "a" * 1_000_000}})
     assert TrackingEvent.objects.count() == 1
     assert "edx.video.played is not stored: it has 1,000,166 bytes as JSON; at most 1,000,000 are kept" in caplog.text
+
+
+@pytest.fixture
+def no_more_threads() -> Iterator[None]:
+    """The process has as many threads as it may have."""
+    begin = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    tracking.requester.__init__()  # type: ignore[misc]
+    threading.Thread.start = refuse  # type: ignore[method-assign]
+    yield
+    threading.Thread.start = begin  # type: ignore[method-assign]
+    tracking.requester.__init__()  # type: ignore[misc]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_ends_well_where_no_thread_can_be_had(on: None, no_more_threads: None, caplog: Any) -> None:
+    with transaction.atomic():
+        tracking.OutboxBackend().send(PLAYED)
+    assert TrackingEvent.objects.count() == 1
+    assert "Delivery of tracking events is not requested (can't start new thread)" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_has_ended_is_begun_again(on: None, broker: Broker) -> None:
+    requester = tracking.requester
+    requester.__init__()  # type: ignore[misc]
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    requester._thread = ended
+    requester._wished.set()
+    with transaction.atomic():
+        tracking.OutboxBackend().send(PLAYED)
+    assert _wait_for(broker) == [("xapi",)]
+
+
+def test_the_first_question_is_asked_by_each_thread() -> None:
+    """A thread must not take the sink for off while another one asks for the first time."""
+    asking, answered = threading.Event(), threading.Event()
+
+    def ask() -> bool:
+        if not asking.is_set():
+            asking.set()
+            answered.wait(20)
+        return True
+
+    switch = tracking._Switch(ask)
+    first = threading.Thread(target=switch.is_on)
+    first.start()
+    asking.wait(20)
+    assert switch.is_on()
+    answered.set()
+    first.join()
+
+
+def test_a_question_without_an_answer_is_asked_again() -> None:
+    answers: list[bool] = []
+
+    def ask() -> bool:
+        return answers.pop()
+
+    switch = tracking._Switch(ask)
+    assert not switch.is_on()
+    answers.append(True)
+    assert switch.is_on()
+    assert switch.is_on()

@@ -131,3 +131,12 @@ def test_without_the_right_the_retirement_is_kept(
     with pytest.raises(Misconfigured, match="the user lacks a grant"):
         retire_in_clickhouse(user)
     assert actors(clickhouse) == ["mailto:ada@example.com"]
+
+
+@pytest.mark.parametrize("timestamp", ["yesterday", "", None])
+def test_a_waiting_event_without_a_moment_goes_with_its_learner(clickhouse: ClickHouse, timestamp: str | None) -> None:
+    user = make_user()
+    payload = pack({"name": "play_video", "timestamp": timestamp, "data": {}, "context": {"user_id": user.pk}})
+    TrackingEvent.objects.create(name="play_video", payload=payload, error="the event has no timestamp in ISO 8601")
+    retire_in_clickhouse(user)
+    assert not TrackingEvent.objects.exists()

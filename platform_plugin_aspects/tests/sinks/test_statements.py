@@ -12,8 +12,7 @@ from openedx.core.djangoapps.external_user_ids.models import ExternalId
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.models import TrackingEvent
-from platform_plugin_aspects.sinks import Selection, StatementSink, Written
-from platform_plugin_aspects.sinks import statement_sink
+from platform_plugin_aspects.sinks import Selection, StatementSink, Written, statement_sink
 from platform_plugin_aspects.sinks.batch import NeedsCommit
 from platform_plugin_aspects.xapi.events import pack
 from test_utils.factories import make_external_id, make_overview, make_user
