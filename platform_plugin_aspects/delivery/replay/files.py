@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
+
+from platform_plugin_aspects.delivery.replay.zstd_frames import FRAME as ZSTANDARD
+from platform_plugin_aspects.delivery.replay.zstd_frames import Frames
 
 try:
     import zstandard
@@ -17,7 +22,6 @@ except ImportError:
     zstandard = None  # type: ignore[assignment]
 
 GZIP = b"\x1f\x8b"
-ZSTANDARD = b"\x28\xb5\x2f\xfd"
 #: The longest line that is kept, in bytes. The platform logs no event of more than 50,000 characters.
 LONGEST_LINE = 1_000_000
 #: How much is read at once: lines, and bytes.
@@ -152,6 +156,9 @@ def open_log(name: str, stdin: BinaryIO | None = None) -> Iterator[Log]:
 
 def _opened(name: str) -> BinaryIO:
     try:
+        kind = os.stat(name).st_mode
+        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+            raise CannotRead(f"{name} is a device, which may have no end: name a log, or - for standard input")
         return open(name, "rb")
     except (OSError, ValueError) as error:
         raise CannotRead(_why(name, "cannot be opened", error)) from None
@@ -173,9 +180,40 @@ def _uncompressed(name: str, stored: BinaryIO) -> IO[bytes]:
                 f"{name} is compressed with Zstandard: install platform-plugin-aspects[xapi], or "
                 "pipe it through `zstd -dc`"
             )
-        reader: Any = zstandard.ZstdDecompressor().stream_reader(rejoined, read_across_frames=True, closefd=False)
-        return io.BufferedReader(reader, _BLOCK)
+        unpacked: Any = io.BufferedReader(_Unpacked(rejoined), _BLOCK)
+        return unpacked  # type: ignore[no-any-return]
     return rejoined
+
+
+class _Watched:
+    """The compressed bytes, which ``frames`` sees, too."""
+
+    def __init__(self, stored: BinaryIO, frames: Frames):
+        self._stored = stored
+        self._frames = frames
+
+    def read(self, size: int = -1) -> bytes:
+        some = self._stored.read(size)
+        self._frames.feed(some)
+        return some
+
+
+class _Unpacked(io.RawIOBase):
+    """What Zstandard has compressed. EOFError where it is cut off: the decompressor takes that for the end."""
+
+    def __init__(self, stored: BinaryIO):
+        self._frames = Frames()
+        watched: Any = _Watched(stored, self._frames)
+        self._reader: Any = zstandard.ZstdDecompressor().stream_reader(watched, read_across_frames=True, closefd=False)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size: int = self._reader.readinto(buffer)
+        if not size and not self._frames.whole:
+            raise EOFError
+        return size
 
 
 def _rejoined(beginning: bytes, stored: BinaryIO) -> BinaryIO:

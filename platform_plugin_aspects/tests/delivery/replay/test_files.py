@@ -116,6 +116,7 @@ def test_a_damaged_log_is_read_up_to_the_damage(kind: str) -> None:
         ("", " cannot be opened (No such file or directory)"),
         ("/", "/ cannot be opened (Is a directory)"),
         ("a\0b", "a\0b cannot be opened (ValueError)"),
+        ("/dev/zero", "/dev/zero is a device, which may have no end: name a log, or - for standard input"),
     ],
 )
 def test_a_log_that_cannot_be_opened(name: str, message: str) -> None:
