@@ -52,7 +52,7 @@ with tracker.get_tracker().context("edx.request", context):
 """
 MAKE_OVERVIEW = """
 from test_utils.factories import make_overview
-make_overview({course!r})
+make_overview({course!r}, display_name="A new course")
 """
 BROKEN_EVENTS = """
 from platform_plugin_aspects.models import TrackingEvent
