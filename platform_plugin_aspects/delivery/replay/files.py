@@ -199,7 +199,7 @@ class _Watched:
 
 
 class _Unpacked(io.RawIOBase):
-    """What Zstandard has compressed. EOFError where it is cut off: the decompressor takes that for the end."""
+    """The log that Zstandard has compressed. EOFError where it is cut off: the decompressor takes that for the end."""
 
     def __init__(self, stored: BinaryIO):
         self._frames = Frames()

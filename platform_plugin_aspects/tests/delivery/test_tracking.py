@@ -249,3 +249,12 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
     answers.append(True)
     assert switch.is_on()
     assert switch.is_on()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_thread_begins_while_the_sink_is_off(broker: Broker) -> None:
+    tracking.requester.__init__()  # type: ignore[misc]
+    with transaction.atomic():
+        tracking.OutboxBackend().send(PLAYED)
+    assert tracking.requester._thread is None
+    assert broker.take() == []

@@ -1,4 +1,4 @@
-"""Where Zstandard's frames end: a log that is cut off anywhere else is damaged."""
+"""The ends of Zstandard's frames: a log that is cut off anywhere else is damaged."""
 
 from __future__ import annotations
 
