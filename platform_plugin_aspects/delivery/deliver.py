@@ -104,8 +104,11 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
             with transaction.atomic():
                 batch = deliver_batch(sink_class)
         except NeedsCommit as needed:
-            needed.prepare()
-            continue
+            failed = _prepare(name, needed)
+            if failed is None:
+                continue
+            delivery.add(failed)
+            break
         if workers and batch.status is Status.DELIVERED:
             if batch.more and done == 0 and workers > 1:
                 enqueue(name, 0)
@@ -115,6 +118,19 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
         delivery.add(batch)
         done += 1
     return delivery
+
+
+def _prepare(name: str, needed: NeedsCommit) -> Delivery | None:
+    """Commit what must be there before; the result of a delivery that ends here when that fails."""
+    try:
+        needed.prepare()
+    except PLATFORM_FAULTS:
+        raise
+    except Exception as error:
+        # Receivers of others' code, such as those of a new external id, may raise anything.
+        with transaction.atomic():
+            return _note_failure(_locked(name), f"The sink's own code failed: {where_raised(error)}")
+    return None
 
 
 def _deliver_alone(sink_class: type[BaseSink]) -> Delivery:
