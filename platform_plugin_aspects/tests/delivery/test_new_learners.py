@@ -13,7 +13,7 @@ from platform_plugin_aspects.delivery.deliver import Status, deliver_changes
 from platform_plugin_aspects.models import SinkState, TrackingEvent
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.xapi.events import pack
-from test_utils.factories import make_external_id, make_overview, make_user
+from test_utils.factories import make_external_id, make_external_id_type, make_overview, make_user
 
 COURSE = "course-v1:Org+Course+Run"
 
@@ -53,6 +53,7 @@ def test_an_id_that_cannot_be_made_is_a_failure_that_operators_see(
     transactional_db: None, clickhouse: ClickHouse, all_on: None
 ) -> None:
     make_overview(COURSE, display_name="Course")
+    make_external_id_type("xapi")
     store(make_user().pk)
 
     def refuse(**_arguments: Any) -> None:
