@@ -30,6 +30,11 @@ MOVED = (
     "page",
 )
 
+#: Sources whose data a client wrote, so that they must not say who acted.
+OF_CLIENTS = ("browser", "mobile")
+#: ERB takes these for the learner, at any depth of an event's data, before it looks at the context.
+WHO = ("user_id", "username")
+
 #: The largest event that is kept, in bytes of JSON. The platform's tracking log leaves out those of more than 50,000
 #: (TRACK_MAX_EVENT). MySQL closes the connection, and so ends the request's transaction, when it gets more than
 #: max_allowed_packet, which is 4 MB on old servers.
@@ -52,6 +57,7 @@ def canonical(event: Mapping[str, Any], *, parsed: bool = False) -> dict[str, An
     The timestamp is ISO text in UTC that ends in ``+00:00``, because the statement's id depends on its letters. Both
     an event of the platform's tracker and an entry of its tracking log, in which the fields have other names, give the
     same. Events of special exams have their data a second time, as ``event``; those of videos on phones have an ``id``.
+    Data of browsers and apps do not say who acted: the platform's context does.
     Raises ValueError for an event without a name or a moment. ``parsed``: the event was read from JSON.
     """
     plain: Mapping[str, Any] = event if parsed else json.loads(_json(event))
@@ -66,6 +72,8 @@ def canonical(event: Mapping[str, Any], *, parsed: bool = False) -> dict[str, An
     if not moment:
         raise ValueError("the event has no timestamp in ISO 8601")
     data = plain.get("data")
+    if context.get("event_source") in OF_CLIENTS:
+        _forget_who(data)
     if plain["name"].startswith(VIDEOS) and isinstance(data, dict):
         data = _with_block_id(data)
     event = {"name": plain["name"], "timestamp": moment, "data": data, "context": context}
@@ -137,6 +145,17 @@ def _from_log(entry: Mapping[str, Any]) -> dict[str, Any]:
         data = parsed if isinstance(parsed, dict) else data
     name = entry.get("name") or entry.get("event_type")
     return {"name": name, "timestamp": entry.get("time"), "data": data, "context": context}
+
+
+def _forget_who(data: Any) -> None:
+    """Remove what names a learner from data, in place; they were read from JSON, so nobody else has them."""
+    unseen = [data]
+    while unseen:
+        part = unseen.pop()
+        if isinstance(part, dict):
+            for name in WHO:
+                part.pop(name, None)
+            unseen.extend(part.values())
 
 
 def _with_block_id(data: Mapping[str, Any]) -> Mapping[str, Any]:

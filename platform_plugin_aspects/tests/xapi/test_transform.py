@@ -125,6 +125,47 @@ def test_the_learner_is_whom_erb_takes(context: dict[str, Any], data: dict[str, 
     assert actor(statement) == str(external_id.external_user_id)
 
 
+def played_video(actor: Any, source: str, **data: Any) -> dict[str, Any]:
+    """A video plays; ``data`` is what the client adds."""
+    return enrollment(
+        actor,
+        name="play_video",
+        data={"id": "v1", "code": "abc", "duration": 60.0, "currentTime": 1.0, **data},
+        context={"user_id": actor, "course_id": COURSE, "event_source": source},
+    )
+
+
+@pytest.mark.parametrize("source", ["browser", "mobile"])
+@pytest.mark.parametrize("forged", ["user_id", "username", "deep"])
+def test_a_client_cannot_act_in_another_learner_s_name(source: str, forged: str) -> None:
+    mine, other = make_external_id(make_user("ada")), make_external_id(make_user("bob"))
+    names = {"user_id": other.user.pk, "username": "bob"}
+    data = {"x": {"y": names}, "user_id": None} if forged == "deep" else {forged: names[forged]}
+    event = played_video(mine.user.pk, source, **data)
+    entry = {
+        "name": event["name"],
+        "event_type": event["name"],
+        "time": event["timestamp"],
+        "event": json.dumps(event["data"]),
+        "event_source": source,
+        "username": "ada",
+        "context": {"user_id": mine.user.pk, "course_id": COURSE},
+    }
+    for given in (event, entry):
+        [[statement]], rejected = transform([canonical(given)])
+        assert rejected == {}
+        assert json.loads(statement.text)["actor"]["account"]["name"] == str(mine.external_user_id)
+    visitor = played_video("", source, **data)
+    assert transform([canonical(visitor)]) == ([[]], {})
+
+
+def test_a_server_s_event_may_be_about_another_learner() -> None:
+    staff, learner = make_user("staff"), make_external_id(make_user("bob"))
+    event = enrollment(learner.user.pk, context={"user_id": staff.pk, "course_id": COURSE, "event_source": "server"})
+    [[statement]], _ = transform([canonical(event)])
+    assert json.loads(statement.text)["actor"]["account"]["name"] == str(learner.external_user_id)
+
+
 def test_a_former_username_is_found() -> None:
     user = make_user("ada")
     external_id = make_external_id(user)
