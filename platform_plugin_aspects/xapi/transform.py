@@ -49,6 +49,10 @@ class Transformed(NamedTuple):
     rejected: dict[int, str]
 
 
+#: Made once, and without a search for circles, which ERB's statements do not have: half the time of json.dumps.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+
 class _Unsuitable(ValueError):
     """A statement that ClickHouse cannot take; the text says why."""
 
@@ -114,7 +118,7 @@ def _statement(statement: dict[str, Any]) -> Statement:
 def _json(statement: Mapping[str, Any]) -> str:
     """The statement's text. Numbers that JSON does not have, such as NaN, are refused."""
     try:
-        text = json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(statement)
     except ValueError:
         raise _Unsuitable("its statement holds a number that JSON does not have, such as NaN") from None
     # Not as an escape sequence either: ClickHouse reads nothing of JSON with half a surrogate pair.
