@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -103,6 +104,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure, print the table and what misses its target; end with 1 when something does."""
     options = parse()
+    # For the servers to end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("The benchmark was ended"))
     folder = Path(tempfile.mkdtemp(prefix="aspects-benchmark-", dir=options.folder))
     try:
         rows, missed = run(options, folder)

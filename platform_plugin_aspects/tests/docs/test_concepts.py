@@ -80,6 +80,20 @@ def test_the_readme_tells_the_figures_that_were_measured() -> None:
     assert f"a million profiles takes {seconds} s and {peak} MB, `{ratio} times as long as only inserting" in readme
 
 
+def test_the_costs_of_learning_events_are_those_that_were_measured() -> None:
+    measured = (CONCEPTS / "events-benchmark.inc").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in row.split("\n     -")] for row in re.split(r"\n   \* - ", measured)[1:]]
+    by_way = {row[1]: row for row in rows}
+    request, today = by_way["ours, by a bare INSERT"], by_way["ours, by today's publish"]
+    chain, batched = by_way["ours"], by_way["ours, by today batched"]
+    page = " ".join((CONCEPTS / "performance.rst").read_text(encoding="utf-8").split())
+    assert (
+        f"costs its request {request[8]} microseconds of processor time, {request[9]} times a bare INSERT and "
+        f"{today[9]} times publishing to Celery. From the act to the row it costs {chain[8]} microseconds, "
+        f"{batched[9]} times today's chain in batches."
+    ) in page
+
+
 def test_the_badges_are_true() -> None:
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     readme = (ROOT / "README.rst").read_text(encoding="utf-8")
