@@ -150,6 +150,18 @@ def test_no_more_workers_deliver_at_once_than_there_are_slots(site: Site, settin
     DeliverySlot.objects.all().delete()
 
 
+def test_a_worker_deletes_its_events_while_another_holds_as_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MariaDB looks through a whole table for keys that are half of it, and would wait for the rows of the other."""
+    emit(learner(), 400)
+    monkeypatch.setattr(StatementSink, "batch_size", 200)
+    other = Worker(claim)
+    with connection.cursor() as cursor:
+        cursor.execute("SET innodb_lock_wait_timeout = 1")
+    assert deliver_changes("xapi", 1).objects == 200
+    assert len(other.end()) == 200
+    assert TrackingEvent.objects.count() == 200
+
+
 def test_events_that_come_while_others_are_delivered_are_gathered_for_a_window(site: Site) -> None:
     emit(learner(), 2)
     site.clickhouse.fail("slow", seconds=PATIENCE_SECS)
