@@ -217,7 +217,7 @@ def delete(model: type[models.Model], keys: Sequence[int]) -> int:
     quote = connection.ops.quote_name
     meta: Any = model._meta
     table, key = quote(meta.db_table), quote(meta.pk.column)
-    # Where the keys are a good part of the table, IN would look through all of it, and two workers would deadlock.
+    # IN would look through all of a table of which the keys are a good part, and two workers would deadlock.
     sql = "DELETE found FROM JSON_TABLE(%s, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted "
     sql += f"STRAIGHT_JOIN {table} AS found ON found.{key} = wanted.id"
     deleted = 0
