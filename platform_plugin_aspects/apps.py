@@ -34,6 +34,7 @@ class PlatformPluginAspectsConfig(AppConfig):
         """Connect the receivers, and register the backend of event-tracking, the system checks and the Celery hooks."""
         from platform_plugin_aspects import tasks  # noqa: F401
         from platform_plugin_aspects.delivery import tracking, triggers
+        from platform_plugin_aspects.operations import checks  # noqa: F401
 
         triggers.connect()
         tracking.register()

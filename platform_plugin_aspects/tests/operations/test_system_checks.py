@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.operations.checks import TAG
 from platform_plugin_aspects.settings import common
 from platform_plugin_aspects.tests.commands import profiles
+from platform_plugin_aspects.tests.processes import manage
 
 LISTENING = "platform_plugin_aspects.tests.sinks.test_which_sinks_are_on.PreferenceSink"
 SUPERSET = {"service_url": "https://superset.example", "username": "aspects", "password": "s3cret"}
@@ -388,3 +390,13 @@ def test_no_value_of_any_setting_is_too_much_for_the_checks(name: str, settings:
         setattr(settings, name, value)
         for message in run_checks(tags=[TAG]):
             assert (message.id or "").startswith("platform_plugin_aspects."), value
+
+
+@pytest.mark.django_db
+def test_a_process_that_starts_registers_them(tmp_path: Path) -> None:
+    """As an operator runs them, where no test has imported their modules."""
+    tokens = {"EVENT_SINK_CLICKHOUSE_XAPI_ENABLED": True, "XAPI_EVENTS_ENABLED": False}
+    process = manage(tmp_path, "check", tokens=tokens)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "(platform_plugin_aspects.W025) EVENT_SINK_CLICKHOUSE_XAPI_ENABLED is True, but the sink xapi is off" in said
