@@ -248,4 +248,6 @@ def _digest(some: bytes) -> str:
 
 def _why(name: str, what: str, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, EOFError):
+        reason = "its compressed data ends too early"
     return f"{name} {what} ({reason})"

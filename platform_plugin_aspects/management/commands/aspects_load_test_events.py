@@ -97,7 +97,10 @@ def _refuse(options: Mapping[str, Any]) -> datetime:
     require_at_least(options, learners=1, courses=1, days=1)
     if options["days"] > MOST_DAYS:
         raise CommandError(f"--days {options['days']}: it must be at most {MOST_DAYS:,}")
-    until = moment(options, "until") or timezone.now().astimezone(UTC)
+    now = timezone.now().astimezone(UTC)
+    until = moment(options, "until") or now
+    if until > now:
+        raise CommandError(f"--until {options['until']}: it is in the future, and events are not")
     end = until.replace(hour=0, minute=0, second=0, microsecond=0)
     try:
         end - timedelta(days=options["days"])
@@ -132,7 +135,8 @@ def _refuse_courses(structures: list[Any], options: Mapping[str, Any]) -> None:
         if not structure.units:
             raise CommandError(f"{structure.course} has no published unit: publish one, or name another course")
     if len(structures) < options["courses"] and not options["course"]:
-        found = f"only {len(structures)} courses have" if structures else "no course has"
+        number = len(structures)
+        found = f"only {number} course{' has' if number == 1 else 's have'}" if number else "no course has"
         raise CommandError(f"--courses {options['courses']}: {found} published units: publish one, or take fewer")
 
 

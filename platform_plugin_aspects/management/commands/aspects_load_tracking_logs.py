@@ -137,7 +137,9 @@ class Command(AspectsCommand):
         for line in (*load_progress.details(total), *load_progress.problems(counted)):
             self.stdout.write(line)
         if problem is not None or stopped:
-            how = "" if options["dry_run"] else f"; continue with: {_command_to_resume(options)}"
+            # If not even the first log could be opened, the same command would fail again.
+            begun = bool(counted) or problem is None
+            how = f"; continue with: {_command_to_resume(options)}" if begun and not options["dry_run"] else ""
             raise CommandError(
                 f"{problem or 'Stopped'}{how}", returncode=INTERRUPTED if problem is None else 1
             ) from None

@@ -100,10 +100,12 @@ def _database(
     """
     database = client.connection.database
     if not client.select("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}):
+        needed = {right for right, _ in _needed(client.connection, on)}
+        rights = [right for right in PROBES if is_own or right in needed]
         yield Mark.PROBLEM(
             f"There is no database {database}, or none that the user may see",
             f"Run {manage('aspects_create_tables')} with an administrator's --username and --password, "
-            f"and grant the plugin's user {', '.join(PROBES)} on it",
+            f"and grant the plugin's user {', '.join(rights)} on it",
         )
         return
     actual = client.columns()

@@ -402,8 +402,9 @@ def test_what_is_refused(site: CourseKey, settings: Any, tmp_path: Path) -> None
     assert refused("--yes", "--learners", 0) == "--learners 0: it must be at least 1"
     assert refused("--yes", "--days", 3651) == "--days 3651: it must be at most 3,650"
     assert refused("--yes", "--until", "0001-01-05") == "--until 0001-01-05: its year is too small"
+    assert refused("--yes", "--until", "2999-01-01") == "--until 2999-01-01: it is in the future, and events are not"
     assert refused("--yes", "--courses", 2) == (
-        "--courses 2: only 1 courses have published units: publish one, or take fewer"
+        "--courses 2: only 1 course has published units: publish one, or take fewer"
     )
     assert refused("--yes", "--course", "x").startswith("--course x: it must be a course key")
     assert refused("--yes", "--course", "course-v1:No+Such+Course") == (

@@ -76,7 +76,10 @@ def test_the_table_of_statements_is_looked_at(actors: str, switched_on: Any, cli
     client.command(f"ALTER TABLE {client.qualified('xapi_events_all')} MODIFY COLUMN event LowCardinality(String)")
     assert "column event is LowCardinality(String), expected String" in check("clickhouse")
     client.command(f"DROP DATABASE {client.connection.database}")
-    assert f"There is no database {client.connection.database}" in check("clickhouse")
+    said = check("clickhouse")
+    assert f"There is no database {client.connection.database}" in said
+    rights = {"external_id": "INSERT, SELECT", "mbox": "INSERT, SELECT, ALTER DELETE"}[actors]
+    assert f"and grant the plugin's user {rights} on it" in said
 
 
 def test_a_database_that_is_not_needed_may_be_missing(settings: Any, clickhouse: ClickHouse, db: None) -> None:

@@ -226,7 +226,7 @@ def test_a_damaged_log_is_loaded_up_to_the_damage(logged: list[bytes], tmp_path:
 
     message, said = load_fails(log)
 
-    assert re.fullmatch(rf"{log} is damaged after line \d+ \(EOFError\)", message)
+    assert re.fullmatch(rf"{log} is damaged after line \d+ \(its compressed data ends too early\)", message)
     loaded = len(rows())
     assert 30 < loaded <= 53
     assert said[0].endswith(f"{loaded} statements written")
@@ -236,7 +236,6 @@ def test_a_damaged_log_is_loaded_up_to_the_damage(logged: list[bytes], tmp_path:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["missing"], "missing cannot be opened (No such file or directory); continue with: "),
         (["x", "--workers", "0"], "--workers 0: it must be at least 1"),
         (["x", "--max_rate", "0"], "--max_rate 0.0: it must be more than 0"),
         (["x", "--since", "yesterday"], "--since yesterday: it must be an ISO 8601 date"),
@@ -247,6 +246,18 @@ def test_a_damaged_log_is_loaded_up_to_the_damage(logged: list[bytes], tmp_path:
 )
 def test_what_is_refused(args: list[str], message: str) -> None:
     assert load_fails(*args)[0].startswith(message)
+
+
+@pytest.mark.django_db
+def test_a_log_that_is_missing(logged: list[bytes], tmp_path: Path) -> None:
+    """There is nothing to continue, unless another log was loaded before."""
+    log = tmp_path / "tracking.log"
+    log.write_bytes(b"".join(logged))
+    missing = "missing cannot be opened (No such file or directory)"
+    assert load_fails("missing", log)[0] == missing
+    assert load_fails(log, "missing")[0] == (
+        f"{missing}; continue with: python manage.py lms aspects_load_tracking_logs {log} missing --resume"
+    )
 
 
 @pytest.mark.django_db
