@@ -163,8 +163,9 @@ class Events(Kind):
             for some in chunks(keys):
                 TrackingEvent.objects.filter(pk__in=some).update(**values)
             log.error(
-                "%d events of %s cannot be written and are kept (attempt %d), the first is %d: %s",
+                "%d event%s of %s cannot be written (kept, attempt %d), the first is %d: %s",
                 len(keys),
+                "" if len(keys) == 1 else "s",
                 sink,
                 attempts + 1,
                 keys[0],

@@ -69,9 +69,9 @@ def summary(name: str, counts: Counts, seconds: float, dry_run: bool) -> str:
     """A log in one line."""
     rejected = f", {sum(counts.rejected.values()):,} not transformed" if counts.rejected else ""
     return (
-        f"{name}: {counts.lines:,} lines, {sum(counts.events.values()):,} events, "
-        f"{sum(counts.statements.values()):,} statements {'would be ' if dry_run else ''}written{rejected}, "
-        f"{seconds:.1f} s"
+        f"{name}: {text.counted(counts.lines, 'line')}, {text.counted(sum(counts.events.values()), 'event')}, "
+        f"{text.counted(sum(counts.statements.values()), 'statement')} "
+        f"{'would be ' if dry_run else ''}written{rejected}, {seconds:.1f} s"
     )
 
 

@@ -60,6 +60,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: "1 event", "1,200 events"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(time: timedelta) -> str:
     """How long, in whole numbers of the greatest unit of which there are at least two: "90 s", "5 min", "47 h"."""
     seconds = max(0, round(time.total_seconds()))

@@ -19,7 +19,7 @@ from platform_plugin_aspects.management import report
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.operations.status import SHOWN, sink_statuses
-from platform_plugin_aspects.operations.text import printable
+from platform_plugin_aspects.operations.text import counted, printable
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.stopping import INTERRUPTED
@@ -79,7 +79,7 @@ class Command(AspectsCommand):
         stuck = set()
         for name in names:
             result = self._deliver(name, retry)
-            self.stdout.write(f"{name:<{width}}  {_what_happened(result)}")
+            self.stdout.write(f"{name:<{width}}  {_what_happened(result, is_event=name == StatementSink.name)}")
             for key, reason in islice(result.outcome.rejected.items(), SHOWN):
                 self.stdout.write(printable(f"{'':{width}}  {key} cannot be written: {reason}"))
             if result.status not in (Status.DELIVERED, Status.OFF):
@@ -109,10 +109,11 @@ class Command(AspectsCommand):
     def _forget(self, name: str, object_id: str) -> None:
         """Give up what is recorded of an object, and say what that means."""
         sink = sinks().get(name)
+        is_event = name == StatementSink.name
         how = report.command({"object": name, "ids": [object_id]})
         if sink is None:
             meaning = "there is no sink of this name, so nobody would deliver them"
-        elif name == StatementSink.name:
+        elif is_event:
             meaning = "its statements are not written; the platform's tracking log has the event"
         elif sink.has_objects:
             meaning = f"ClickHouse keeps what it has of it, until it changes again or you run: {how}"
@@ -124,13 +125,11 @@ class Command(AspectsCommand):
                     f"There is no sink {name!r}, and nothing is recorded of one: choose among {', '.join(sinks())}"
                 )
             raise CommandError(f"Nothing is recorded of {name} {object_id}; `aspects_status` names objects that fail")
-        self.stdout.write(f"Giving up the changes of {name} {object_id}: {meaning}")
-        self.stdout.write(
-            f"{outbox.discard(name, object_id)} {'events' if name == StatementSink.name else 'changes'} deleted"
-        )
+        self.stdout.write(f"Giving up {'' if is_event else 'the changes of '}{name} {object_id}: {meaning}")
+        self.stdout.write(f"{counted(outbox.discard(name, object_id), 'event' if is_event else 'change')} deleted")
 
 
-def _what_happened(result: Delivery) -> str:
+def _what_happened(result: Delivery, *, is_event: bool) -> str:
     if result.status is Status.FAILED:
         return printable(f"failed, all is kept: {result.error}")
     if result.status is Status.BUSY:
@@ -139,7 +138,7 @@ def _what_happened(result: Delivery) -> str:
         return "another delivery has just failed, and it waits"
     if result.status is Status.OFF:
         return "off; what is recorded is kept"
-    parts = [f"{result.objects:,} objects delivered"]
+    parts = [f"{counted(result.objects, 'event' if is_event else 'object')} delivered"]
     if result.deleted:
         parts.append(f"{result.deleted:,} deleted")
     if result.outcome.rejected:

@@ -86,9 +86,9 @@ class Command(AspectsCommand):
         for line in text.table([("event", "events"), *rows], right=(1,)):
             self.stdout.write(line)
         for course in result.answers:
-            self.stdout.write(f"{course['course_id']}: {len(course['learners']):,} learners")
+            self.stdout.write(f"{course['course_id']}: {text.counted(len(course['learners']), 'learner')}")
         for reason, number in result.rejected.most_common():
-            self.stdout.write(f"{number:,} events: {reason}")
+            self.stdout.write(f"{text.counted(number, 'event')}: {reason}")
         self.stdout.write(f"{sum(result.events.values()):,} events, {result.statements:,} statements written")
 
 

@@ -28,6 +28,7 @@ from platform_plugin_aspects.management import load_progress
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.load_progress import LoadProgress
 from platform_plugin_aspects.management.options import add_even_if_off_argument, moment, require_at_least
+from platform_plugin_aspects.operations import text
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, why_off
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.stopping import INTERRUPTED
@@ -55,9 +56,9 @@ class Command(AspectsCommand):
             help="tracking logs, plain or compressed with gzip or Zstandard; - is standard input",
         )
         which = parser.add_argument_group("Which events")
-        for name, text in (("since", "of this moment or later"), ("until", "before this moment")):
+        for name, meaning in (("since", "of this moment or later"), ("until", "before this moment")):
             which.add_argument(
-                f"--{name}", metavar="DATE", help=f"only events {text}; ISO 8601, UTC unless it says otherwise"
+                f"--{name}", metavar="DATE", help=f"only events {meaning}; ISO 8601, UTC unless it says otherwise"
             )
         which.add_argument(
             "--resume",
@@ -146,7 +147,9 @@ class Command(AspectsCommand):
         problems = list(damaged)
         rejected = sum(total.rejected.values())
         if rejected:
-            problems.append(f"{rejected:,} events could not be transformed; the first ones are named above")
+            problems.append(
+                f"{text.counted(rejected, 'event')} could not be transformed; the first ones are named above"
+            )
         if problems:
             raise CommandError("\n".join(problems))
 

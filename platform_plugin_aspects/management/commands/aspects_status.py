@@ -19,7 +19,7 @@ from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import add_json_argument, require_at_least
 from platform_plugin_aspects.operations.doctor.findings import manage
 from platform_plugin_aspects.operations.status import SHOWN, SinkStatus, sink_statuses
-from platform_plugin_aspects.operations.text import Verbatim, as_json, duration, fit, printable, table
+from platform_plugin_aspects.operations.text import Verbatim, as_json, counted, duration, fit, printable, table
 from platform_plugin_aspects.operations.unfinished import unfinished_backfills
 
 #: Seconds between two looks of --watch, unless it says otherwise.
@@ -143,7 +143,7 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
         if status.failing_objects > len(status.failing):
             yield f"{status.sink}: and {status.failing_objects - len(status.failing):,} more cannot be written"
         for reason, number in status.reasons.items():
-            yield printable(f"{status.sink}: {number:,} events cannot be written: {reason}")
+            yield printable(f"{status.sink}: {counted(number, 'event')} cannot be written: {reason}")
 
 
 def _backfills(now: datetime) -> Iterator[str]:

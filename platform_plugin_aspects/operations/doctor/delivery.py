@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.status import SinkStatus, sink_statuses
-from platform_plugin_aspects.operations.text import duration
+from platform_plugin_aspects.operations.text import counted, duration
 from platform_plugin_aspects.operations.unfinished import unfinished_backfills
 
 #: A change that waits for longer, and for so many windows, is stuck.
@@ -35,10 +35,10 @@ def _deliveries(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
         yield Mark.NOTE(f"{status.sink}: {failures}; nothing is pending")
     if status.failing:
         first = status.failing[0]
-        objects = "events" if status.reasons else "objects"
+        noun = "event" if status.reasons else "object"
         yield stuck(
-            f"{status.sink}: {status.failing_objects:,} {objects} cannot be written{why}, "
-            f"among them {first.object_id} after {first.attempts} attempts: {first.error}",
+            f"{status.sink}: {counted(status.failing_objects, noun)} cannot be written{why}, "
+            f"among them {first.object_id} after {counted(first.attempts, 'attempt')}: {first.error}",
             f"Fix it and run {manage(f'aspects_deliver --object {status.sink} --retry-failed')}, "
             f"or give it up with --forget {status.sink} {first.object_id}",
         )

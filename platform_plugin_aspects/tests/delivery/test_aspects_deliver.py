@@ -66,7 +66,7 @@ def test_what_one_sink_records_for_another_is_delivered_in_the_same_run(all_on: 
     deliver_by_hand()
     tag.value = "renamed"
     tag.save()
-    assert "object_tag         1 objects delivered" in deliver_by_hand()
+    assert "object_tag         1 object delivered" in deliver_by_hand()
     assert not Change.objects.exists()
 
 
@@ -76,8 +76,8 @@ def test_only_the_sinks_that_are_named(all_on: None, clickhouse: ClickHouse) -> 
     factories.make_taxonomy()
     factories.make_tag()
     assert deliver_by_hand("--object", "tag", "user_profile") == [
-        "tag           1 objects delivered",
-        "user_profile  1 objects delivered",
+        "tag           1 object delivered",
+        "user_profile  1 object delivered",
     ]
     assert set(Change.objects.values_list("sink", flat=True)) == {"taxonomy"}
 
@@ -93,7 +93,7 @@ def test_changes_of_a_sink_that_is_off_are_kept(settings: Any, clickhouse: Click
 def test_the_command_delivers_before_the_back_off_is_over(all_on: None, clickhouse: ClickHouse) -> None:
     factories.make_user()
     SinkState.objects.create(sink="user_profile", failures=9, retry_at=datetime.now(UTC) + LATER)
-    assert deliver_by_hand("--object", "user_profile") == ["user_profile  1 objects delivered"]
+    assert deliver_by_hand("--object", "user_profile") == ["user_profile  1 object delivered"]
     state = SinkState.objects.get(sink="user_profile")
     assert (state.failures, state.retry_at) == (0, None)
 
@@ -131,7 +131,7 @@ def test_objects_that_cannot_be_written_are_named_with_the_reason(all_on: None, 
     assert message.startswith("Not all is delivered of taxonomy; ")
     assert "--retry-failed tries them too, --forget gives one up" in message
     assert lines == [
-        "taxonomy  1 objects delivered, 2 cannot be written",
+        "taxonomy  1 object delivered, 2 cannot be written",
         "          x [2J1 cannot be written: 'x\\x1b[2J1' is not a key of taxonomy",
         "          x2 cannot be written: 'x2' is not a key of taxonomy",
     ]
@@ -145,7 +145,7 @@ def test_objects_that_wait_are_left_alone_unless_asked_for(all_on: None, clickho
     assert "user_profile  0 objects delivered" in lines
     assert deliver_by_hand("--object", "user_profile", "tag", "--retry-failed") == [
         "tag           0 objects delivered",
-        "user_profile  1 objects delivered",
+        "user_profile  1 object delivered",
     ]
     assert set(latest(clickhouse, "user_profile")) == {pk}
     assert not Change.objects.exists()

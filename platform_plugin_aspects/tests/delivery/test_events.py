@@ -131,7 +131,7 @@ def test_an_event_that_cannot_be_transformed_is_kept_with_its_reason(
     assert all(row.retry_at >= before + pending.FIRST_OBJECT_WAIT / 2 for row in kept)
     first = kept[0].pk
     assert [record.getMessage() for record in caplog.records] == [
-        f"2 events of xapi cannot be written and are kept (attempt 1), the first is {first}: "
+        f"2 events of xapi cannot be written (kept, attempt 1), the first is {first}: "
         "the platform has no account of its learner"
     ]
     # They wait, and hold up nothing.

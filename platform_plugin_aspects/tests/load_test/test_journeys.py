@@ -430,4 +430,4 @@ def test_accounts_that_the_platform_refuses(site: CourseKey, settings: Any) -> N
 @pytest.mark.django_db
 def test_with_debug_nobody_is_asked(site: CourseKey, settings: Any) -> None:
     settings.DEBUG = True
-    assert make("--learners", 1)[-2] == "course-v1:Org+Sky+2026: 1 learners"
+    assert make("--learners", 1)[-2] == "course-v1:Org+Sky+2026: 1 learner"

@@ -433,7 +433,7 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], str, str, str]] = {
     "an object cannot be written": (
         lambda site: site.wait_for_delivery(attempts=3, error="No integer", retry_at=timezone.now()),
         "Delivery",
-        "tag: 1 objects cannot be written, among them 1 after 3 attempts: No integer",
+        "tag: 1 object cannot be written, among them 1 after 3 attempts: No integer",
         "python manage.py cms aspects_deliver --object tag --retry-failed",
     ),
     "never filled": (

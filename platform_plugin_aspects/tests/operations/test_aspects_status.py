@@ -193,7 +193,7 @@ def test_learning_events_are_counted_by_reason() -> None:
     assert found.failing == failing
     said = aspects_status().splitlines()
     assert "xapi: 2 events cannot be written: no account" in said
-    assert "xapi: 1 events cannot be written: no course" in said
+    assert "xapi: 1 event cannot be written: no course" in said
 
 
 # The command

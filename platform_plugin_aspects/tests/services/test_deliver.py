@@ -52,6 +52,6 @@ def test_what_a_worker_is_delivering_is_waited_for(site: Site) -> None:
         worker.result()
     assert output.getvalue().splitlines() == [
         "user_profile: a worker is delivering it; waiting for that",
-        "user_profile  1 objects delivered",
+        "user_profile  1 object delivered",
     ]
     assert not Change.objects.filter(sink="user_profile").exists()

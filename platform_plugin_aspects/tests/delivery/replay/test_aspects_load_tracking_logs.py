@@ -114,9 +114,9 @@ def test_lines_without_events_are_counted_and_events_that_fail_are_named(logged:
 
     message, said = load_fails(log)
 
-    assert message == "1 events could not be transformed; the first ones are named above"
+    assert message == "1 event could not be transformed; the first ones are named above"
     assert said == [
-        f"{log}: 6 lines, 1 events, 1 statements written, 1 not transformed",
+        f"{log}: 6 lines, 1 event, 1 statement written, 1 not transformed",
         "event                            events  statements",
         "edx.course.enrollment.activated       1           1",
         "left out                                   lines",
@@ -141,7 +141,7 @@ def test_a_dry_run_counts_and_writes_nothing(logged: list[bytes], tmp_path: Path
 
     assert said[0] == f"{log}: 55 lines, 51 events, 53 statements would be written, 1 not transformed"
     assert any(re.fullmatch(r"problem_check +4 +6", line) for line in said)
-    assert message.startswith("1 events could not be transformed")
+    assert message.startswith("1 event could not be transformed")
     assert rows() == []
     assert not factories.ExternalId.objects.exists()
     assert not LoadedLog.objects.exists()
