@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.operations.text import duration, table
+from platform_plugin_aspects.operations.text import counted, duration, table
 
 
 def test_columns_are_as_wide_as_their_widest_cell_and_numbers_end_flush() -> None:
@@ -37,3 +37,7 @@ def test_a_row_is_one_line_that_no_terminal_obeys(rows: list[tuple[str, str]]) -
 )
 def test_durations_are_short_and_not_too_coarse(seconds: float, text: str) -> None:
     assert duration(timedelta(seconds=seconds)) == text
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "event") for number in (0, 1, 1200)] == ["0 events", "1 event", "1,200 events"]
