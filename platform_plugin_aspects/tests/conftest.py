@@ -38,9 +38,10 @@ def _nothing_remembered() -> None:
 
 @pytest.fixture
 def all_on(settings: Any) -> None:
-    """Every sink is on."""
+    """Every sink is on, and tracking events are not stored: a thread requests their delivery, at any moment."""
     for sink in sinks().values():
-        setattr(settings, f"EVENT_SINK_CLICKHOUSE_{sink.model.upper()}_ENABLED", True)
+        setattr(settings, sink.setting(), True)
+    settings.EVENT_TRACKING_BACKENDS_ALLOWED_XAPI_EVENTS = []
 
 
 @pytest.fixture(params=["lms", "cms"])
