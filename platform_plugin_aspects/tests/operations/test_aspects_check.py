@@ -581,7 +581,7 @@ def test_what_waits_for_clickhouse_or_workers_is_a_note(site: Site) -> None:
     Change.objects.create(sink="tag", object_id="2", attempts=1, error="Rejected", retry_at=timezone.now())
     said = check()[1]
     assert "the last with: ClickHouse was away (see ClickHouse)" in texts(said, "note")
-    assert "1 objects cannot be written (see ClickHouse), among them 2" in texts(said, "note")
+    assert "1 object cannot be written (see ClickHouse), among them 2" in texts(said, "note")
     site.endpoint.start()
     no_worker(site)
     assert "tag: 2 changes wait, the oldest for 60 min" in texts(check("--only", "workers", "delivery")[1], "note")
