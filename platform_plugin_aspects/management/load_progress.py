@@ -2,67 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
-from typing import Any
 
 from django.core.management.base import OutputWrapper
-from tqdm import tqdm
 
 from platform_plugin_aspects.delivery.replay.chunks import Counts
 from platform_plugin_aspects.delivery.replay.files import Log
 from platform_plugin_aspects.delivery.replay.load import LoadWatcher
-from platform_plugin_aspects.management.progress import LINE_SECS, logs_beside_the_bar
+from platform_plugin_aspects.management.progress import Display
 from platform_plugin_aspects.operations import text
 
 
-class LoadProgress(LoadWatcher):
-    """Watches the loading of one log after another: with a bar on a terminal, with lines elsewhere, or silently."""
+class LoadProgress(Display, LoadWatcher):
+    """Watches the loading of one log after another."""
 
-    def __init__(self, stdout: OutputWrapper, *, bar: bool, lines: bool):
-        super().__init__("the current chunk of lines")
-        self.stdout = stdout
-        self.with_bar = bar
-        self.with_lines = lines
-        self.bar: tqdm[Any] | None = None
-        self.beside = ExitStack()
-        self.began = self.said = 0.0
-
-    def __exit__(self, *exception: Any) -> None:
-        self.end()
-        super().__exit__(*exception)
+    def __init__(self, stdout: OutputWrapper, **shown: bool):
+        super().__init__("the current chunk of lines", stdout, **shown)
 
     def begin(self, log: Log) -> None:
         """Show the progress of this log from now on."""
-        self.end()
-        self.began = self.said = self.now()
-        if self.with_bar:
-            self.bar = tqdm(desc=log.name, total=log.size, unit="B", unit_scale=True, file=sys.stderr)
-            self.beside = ExitStack()
-            self.beside.enter_context(logs_beside_the_bar())
-
-    def end(self) -> None:
-        """Show no more of this log."""
-        if self.bar is not None:
-            self.beside.close()
-            self.bar.close()
-            self.bar = None
+        self.show(desc=log.name, total=log.size, unit="B", unit_scale=True)
 
     def loaded(self, log: Log, counts: Counts) -> None:
         """See LoadWatcher."""
         if self.bar is not None:
             self.bar.update(log.bytes_read - self.bar.n)
-        elif self.with_lines and self.now() - self.said >= LINE_SECS:
-            self.said = self.now()
+        elif self.is_line_due():
             rate = counts.lines / (self.said - self.began)
             share = f", {log.bytes_read / log.size:.0%}" if log.size else ""
             self.stdout.write(f"{log.name}: {counts.lines:,} lines{share}, {rate:,.0f} lines/s")
-
-    def tell(self, line: str) -> None:
-        """See Watcher."""
-        with nullcontext() if self.bar is None else tqdm.external_write_mode():
-            self.stdout.write(line)
 
 
 def summary(name: str, counts: Counts, seconds: float, dry_run: bool) -> str:

@@ -1,4 +1,4 @@
-"""Progress of a backfill: a bar on a terminal, lines elsewhere. Signals stop the backfill."""
+"""Progress of long work, of a backfill first of all: a bar on a terminal, lines elsewhere. Signals stop the work."""
 
 from __future__ import annotations
 
@@ -22,37 +22,66 @@ from platform_plugin_aspects.sinks import BaseSink
 LINE_SECS = 5
 
 
-class Progress(Watcher):
-    """Watches the backfill of one sink after another. As a context, it lets Ctrl-C and SIGTERM stop the backfill.
+class Display(Watcher):
+    """Shows one piece of work after another: by a bar on a terminal, by lines every few seconds, or not at all.
 
-    ``bar``: on a terminal; ``lines``: every few seconds. ``talkative``: say also why objects are left out.
+    As a context, it lets Ctrl-C and SIGTERM stop the work. ``current``: as of Stoppable.
     """
 
-    def __init__(
-        self,
-        stdout: OutputWrapper,
-        *,
-        bar: bool = False,
-        lines: bool = False,
-        talkative: bool = False,
-    ):
-        # Progress is saved insert by insert.
-        super().__init__("the current batch")
+    def __init__(self, current: str, stdout: OutputWrapper, *, bar: bool = False, lines: bool = False):
+        super().__init__(current)
         self.stdout = stdout
         self.with_bar = bar
         self.with_lines = lines
-        self.talkative = talkative
-        self.name = ""
-        self.ranges: Sequence[BackfillRange] = ()
-        self.bounds: tuple[int, int] | None = None
         self.began = self.said = 0.0
-        self.done_before = 0
         self.bar: tqdm[Any] | None = None
         self.beside = ExitStack()
 
     def __exit__(self, *exception: Any) -> None:
         self.end()
         super().__exit__(*exception)
+
+    def show(self, **bar: Any) -> None:
+        """Show another piece of work from now on; ``bar``: options of its bar."""
+        self.end()
+        self.began = self.said = self.now()
+        if self.with_bar:
+            self.bar = tqdm(file=sys.stderr, **bar)
+            self.beside = ExitStack()
+            self.beside.enter_context(logs_beside_the_bar())
+
+    def end(self) -> None:
+        """Stop showing the current piece of work."""
+        if self.bar is not None:
+            self.beside.close()
+            self.bar.close()
+            self.bar = None
+
+    def is_line_due(self) -> bool:
+        """Whether a line of progress is to be written now."""
+        if not self.with_lines or self.now() - self.said < LINE_SECS:
+            return False
+        self.said = self.now()
+        return True
+
+    def tell(self, line: str) -> None:
+        """See Watcher."""
+        beside: AbstractContextManager[Any] = nullcontext() if self.bar is None else tqdm.external_write_mode()
+        with beside:
+            self.stdout.write(line)
+
+
+class Progress(Display):
+    """Watches the backfill of one sink after another. ``talkative``: say also why objects are left out."""
+
+    def __init__(self, stdout: OutputWrapper, *, talkative: bool = False, **shown: bool):
+        # Progress is saved insert by insert.
+        super().__init__("the current batch", stdout, **shown)
+        self.talkative = talkative
+        self.name = ""
+        self.ranges: Sequence[BackfillRange] = ()
+        self.bounds: tuple[int, int] | None = None
+        self.done_before = 0
 
     def begin(self, sink: BaseSink, ranges: Sequence[BackfillRange]) -> None:
         """Show the progress of these ranges from now on; ``progress`` looks at them."""
@@ -61,28 +90,16 @@ class Progress(Watcher):
         databases.check_before_use()
         # They are needed only to estimate the number of objects.
         self.bounds = key_range(sink) if self.with_bar or self.with_lines else None
-        self.began = self.said = self.now()
         self.done_before = done_in(ranges)
-        if self.with_bar:
-            total = expected(ranges, self.bounds)
-            self.bar = tqdm(desc=sink.name, total=total, initial=self.done_before, unit=" objects", file=sys.stderr)
-            self.beside = ExitStack()
-            self.beside.enter_context(logs_beside_the_bar())
-
-    def end(self) -> None:
-        """Stop showing the progress of these ranges."""
-        if self.bar is not None:
-            self.beside.close()
-            self.bar.close()
-            self.bar = None
+        total = expected(ranges, self.bounds)
+        self.show(desc=sink.name, total=total, initial=self.done_before, unit=" objects")
 
     def progress(self, summary: Summary | None = None) -> None:
         """See Watcher."""
         if self.bar is not None:
             self.bar.total = expected(self.ranges, self.bounds)
             self.bar.update(done_in(self.ranges) - self.bar.n)
-        elif self.with_lines and self.now() - self.said >= LINE_SECS:
-            self.said = self.now()
+        elif self.is_line_due():
             self.stdout.write(self._line(done_in(self.ranges), expected(self.ranges, self.bounds)))
 
     def _line(self, done: int, total: int | None) -> str:
@@ -91,12 +108,6 @@ class Progress(Watcher):
             return f"{self.name}: {done:,} objects, {rate:,.0f}/s"
         left = f", about {tqdm.format_interval((total - done) / rate)} left" if rate else ""
         return f"{self.name}: {done:,} of about {total:,} objects, {rate:,.0f}/s{left}"
-
-    def tell(self, line: str) -> None:
-        """See Watcher."""
-        beside: AbstractContextManager[Any] = nullcontext() if self.bar is None else tqdm.external_write_mode()
-        with beside:
-            self.stdout.write(line)
 
     def explain(self, line: str) -> None:
         """See Watcher."""

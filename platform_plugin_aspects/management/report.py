@@ -42,13 +42,18 @@ def rejected(summaries: Mapping[str, Summary]) -> Iterator[str]:
             yield f"{name}: and {summary.rejected - len(summary.errors)} more"
 
 
-def command(options: Mapping[str, Any]) -> str:
-    """The command line with these options ({name: value}; True stands alone, None and False are left out)."""
-    words = ["python", "manage.py", getattr(settings, "SERVICE_VARIANT", None) or "cms", "dump_data_to_clickhouse"]
-    for name, value in options.items():
+def command(
+    options: Mapping[str, Any], *arguments: str, name: str = "dump_data_to_clickhouse", service: str = "cms"
+) -> str:
+    """The command line with these options ({name: value}; True stands alone, None and False are left out).
+
+    ``service``: where the command is run unless the settings say which service this is.
+    """
+    words = ["python", "manage.py", getattr(settings, "SERVICE_VARIANT", None) or service, name, *arguments]
+    for option, value in options.items():
         if value is None or value is False or value == []:
             continue
-        words.append(f"--{name}")
+        words.append(f"--{option}")
         if isinstance(value, list):
             words += map(str, value)
         elif value is not True:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.clickhouse.errors import Failure
@@ -24,7 +22,7 @@ from platform_plugin_aspects.delivery.replay.load import (
 )
 from platform_plugin_aspects.delivery.replay.positions import open_where_loaded
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
-from platform_plugin_aspects.management import load_progress
+from platform_plugin_aspects.management import load_progress, report
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.load_progress import LoadProgress
 from platform_plugin_aspects.management.options import add_even_if_off_argument, moment, require_at_least
@@ -184,13 +182,6 @@ def _opened(name: str, choice: Choice, options: Mapping[str, Any], progress: Loa
 
 def _command_to_resume(options: Mapping[str, Any]) -> str:
     """The command line that continues; one that read standard input is run again."""
-    words = ["python", "manage.py", getattr(settings, "SERVICE_VARIANT", None) or "lms", "aspects_load_tracking_logs"]
-    words += options["files"]
-    if STDIN not in options["files"]:
-        words.append("--resume")
-    for name in ("since", "until", "max_rate", "workers"):
-        if options[name] is not None:
-            words += [f"--{name}", str(options[name])]
-    if options["even_if_off"]:
-        words.append("--even_if_off")
-    return shlex.join(words)
+    values = {name: options[name] for name in ("since", "until", "max_rate", "workers", "even_if_off")}
+    values = {"resume": STDIN not in options["files"], **values}
+    return report.command(values, *options["files"], name="aspects_load_tracking_logs", service="lms")
