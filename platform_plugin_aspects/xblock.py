@@ -22,7 +22,7 @@ from xblock.fields import Scope, String
 from xblock.utils.studio_editable import StudioEditableXBlockMixin
 from xblock.validation import Validation, ValidationMessage
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, check_size, parse_filter
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
@@ -218,7 +218,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     def _course_key(self) -> CourseKey | None:
         """The course of this block; None in a library. The workbench's ids say nothing, but it names a course."""
         places = (self.scope_ids.usage_id, getattr(self, "course_id", ""))
-        return next(filter(None, (edx_platform.course_of(str(place)) for place in places)), None)
+        return next(filter(None, (content_keys.course_of(str(place)) for place in places)), None)
 
 
 def _uuid(text: str | None) -> str | None:

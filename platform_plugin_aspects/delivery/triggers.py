@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys, edx_platform
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.sinks import ModelBaseSink
 from platform_plugin_aspects.sinks.registry import BUILT_IN, is_on, sinks
@@ -66,7 +66,7 @@ def _course_of_content(content_object: Any, **_kwargs: Any) -> list[Any]:
 
 
 def _courses(object_ids: Iterable[str]) -> list[Any]:
-    found = (edx_platform.course_of(object_id) for object_id in object_ids)
+    found = (content_keys.course_of(object_id) for object_id in object_ids)
     return list(dict.fromkeys(key for key in found if key is not None))
 
 

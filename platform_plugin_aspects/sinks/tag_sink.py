@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys, edx_platform
 from platform_plugin_aspects.sinks.column import Column, Value
 from platform_plugin_aspects.sinks.formats import json_text, or_zero
 from platform_plugin_aspects.sinks.model_sink import ModelBaseSink
@@ -118,7 +118,7 @@ def tags_in_course(course_key: CourseKey) -> dict[str, list[int]]:
     if object_tag is None:
         return {}
     wanted = Q(object_id=str(course_key))
-    prefix = edx_platform.block_key_prefix(course_key)
+    prefix = content_keys.block_key_prefix(course_key)
     if prefix is not None:
         # A range, unlike LIKE BINARY, uses MySQL's index on object_id. "," follows "+".
         wanted |= Q(object_id__gte=prefix, object_id__lt=prefix[:-1] + ",")

@@ -17,7 +17,7 @@ from django.test import override_settings
 from django.urls import Resolver404, resolve
 
 import platform_plugin_aspects
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.clickhouse.grants import Reader
@@ -91,7 +91,7 @@ def grants(text: str) -> None:
 
 
 def key(text: str) -> None:
-    edx_platform.content_key(text)
+    content_keys.content_key(text)
     with suppress(Resolver404):
         resolve(f"/aspects/superset_guest_token/{text}")
 

@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys, edx_platform
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
@@ -62,7 +62,7 @@ class ReportsView(AspectsView):
     def key(self) -> CourseKey | UsageKey:
         """The key in the URL; NotFound when its text is not a key of these kinds."""
         (text,) = self.kwargs.values()
-        key = edx_platform.content_key(text)
+        key = content_keys.content_key(text)
         if key is None or not isinstance(key, self.kind_of_key):
             raise NotFound(_("There is no such course."))
         return key
@@ -70,7 +70,7 @@ class ReportsView(AspectsView):
     @property
     def course_key(self) -> CourseKey:
         """The course that is asked for, or whose block is."""
-        course_key: CourseKey = edx_platform.course_of_key(self.key)
+        course_key: CourseKey = content_keys.course_of_key(self.key)
         return course_key
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

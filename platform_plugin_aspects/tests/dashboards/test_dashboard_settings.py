@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey, UsageKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
@@ -213,8 +213,8 @@ def test_native_filters_carry_any_key(run: str, block_id: str) -> None:
     ],
 )
 def test_keys_of_the_content_of_course_runs(text: str, course: str | None) -> None:
-    key = edx_platform.content_key(text)
-    assert (key and str(edx_platform.course_of_key(key))) == course
+    key = content_keys.content_key(text)
+    assert (key and str(content_keys.course_of_key(key))) == course
     assert isinstance(key, UsageKey) == (course is not None and "block" in text)
     assert "branch@" not in str(key)
     assert "version@" not in str(key)
@@ -222,5 +222,5 @@ def test_keys_of_the_content_of_course_runs(text: str, course: str | None) -> No
 
 @given(st.text() | st.from_regex(r"(course-v1:|ccx-v1:|block-v1:|i4x://|)[\w+@:/]*", fullmatch=True))
 def test_no_text_is_too_odd_to_be_a_key(text: str) -> None:
-    key = edx_platform.content_key(text)
-    assert key is None or CourseKey.from_string(str(edx_platform.course_of_key(key))).run
+    key = content_keys.content_key(text)
+    assert key is None or CourseKey.from_string(str(content_keys.course_of_key(key))).run

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects import content_keys, edx_platform
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery.isolate import write_and_clean_up
 from platform_plugin_aspects.sinks import CourseOverviewSink, ObjectTagSink, Selection, TagSink, TaxonomySink
@@ -104,7 +104,7 @@ def test_tags_of_others_are_not_taken(other: str) -> None:
     ],
 )
 def test_prefix_of_usage_keys(course_key: str, usage_key: str | None, prefix: str | None) -> None:
-    assert edx_platform.block_key_prefix(CourseKey.from_string(course_key)) == prefix
+    assert content_keys.block_key_prefix(CourseKey.from_string(course_key)) == prefix
     tag = make_tag()
     tagged = [object_id for object_id in (course_key, usage_key) if object_id]
     for object_id in tagged:
@@ -128,7 +128,7 @@ def test_prefix_of_usage_keys(course_key: str, usage_key: str | None, prefix: st
     ],
 )
 def test_the_course_of_what_is_tagged(object_id: str, course_key: str | None) -> None:
-    found = edx_platform.course_of(object_id)
+    found = content_keys.course_of(object_id)
     assert (found and str(found)) == course_key
 
 
