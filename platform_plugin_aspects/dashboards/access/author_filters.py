@@ -125,16 +125,23 @@ def _parse(text: str) -> exp.Expr:
                 raise RefusedFilter(_("The filter has a comment: “{part}”."), part=token.comments[0].strip())
             if token.token_type is TokenType.SEMICOLON:
                 raise RefusedFilter(_("The filter has a semicolon."))
-        (tree,) = dialect.parser().parse_into(exp.Condition, tokens, text)
+        trees = dialect.parser().parse_into(exp.Condition, tokens, text)
     except TokenError:
         raise RefusedFilter(_("A quotation mark or a comment in the filter is not closed.")) from None
     except ParseError as error:
         found = error.errors[0]
         part = f"{found['start_context'] or ''}{found['highlight'] or ''}"[-40:]
-        raise RefusedFilter(_("The filter cannot be understood beyond “{part}”."), part=part) from None
-    if tree is None:
+        raise _not_understood(part) from None
+    if len(trees) != 1:
+        # Such as ELSE alone, of which sqlglot makes nothing.
+        raise _not_understood(text[-40:])
+    if trees[0] is None:
         raise RefusedFilter(_("The filter is empty."))
-    return tree
+    return trees[0]
+
+
+def _not_understood(part: str) -> RefusedFilter:
+    return RefusedFilter(_("The filter cannot be understood beyond “{part}”."), part=part)
 
 
 def _condition(node: exp.Expr, depth: int = 0) -> str:

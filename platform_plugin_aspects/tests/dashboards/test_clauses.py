@@ -37,6 +37,7 @@ KEY = CourseKey.from_string(COURSE)
 
 # Text that Superset, its libraries or ClickHouse read in ways of their own; then text that broke pasted clauses.
 AWKWARD = [
+    "ELSE",
     "",
     "'",
     "''",
