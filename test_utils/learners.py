@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from common.djangoapps.track import contexts
 from django.conf import settings
@@ -15,8 +18,28 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.load_test.acts import Act, courses, exams, forum, problems, videos
 
+Line = TypeVar("Line")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) Stand-in/1.0"
 ADDRESS = "198.51.100.7"
+
+
+@contextmanager
+def tracking_log(read: Callable[[str], Line]) -> Iterator[list[Line]]:
+    """The lines of the platform's tracking log, each as ``read`` gives it, as they come within the context."""
+    lines: list[Line] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(read(record.getMessage()))
+
+    handler, logger = Handler(), logging.getLogger("tracking")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.removeHandler(handler)
 
 
 class Learner:

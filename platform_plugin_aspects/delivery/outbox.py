@@ -22,9 +22,10 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from platform_plugin_aspects import optional_cache
-from platform_plugin_aspects.delivery.pending import EVENTS, ROWS_AT_ONCE, chunks, delete, kind_of
+from platform_plugin_aspects.delivery.pending import EVENTS, delete, kind_of
 from platform_plugin_aspects.models import Change, SinkState
 from platform_plugin_aspects.sinks import StatementSink
+from platform_plugin_aspects.sinks.batch import ROWS_AT_ONCE, chunks
 from platform_plugin_aspects.sinks.registry import is_on, sinks
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -23,14 +23,13 @@ from django.utils import timezone
 from platform_plugin_aspects.delivery.sink_lock import wait_after
 from platform_plugin_aspects.models import Change, TrackingEvent
 from platform_plugin_aspects.sinks import BaseSink, StatementSink
+from platform_plugin_aspects.sinks.batch import chunks
 
 log = logging.getLogger(__name__)
 
 #: Back-off between attempts at one object that cannot be written. It may be long, because no other object waits for it.
 FIRST_OBJECT_WAIT = timedelta(minutes=1)
 LONGEST_OBJECT_WAIT = timedelta(days=1)
-#: Rows that one statement inserts, updates or deletes.
-ROWS_AT_ONCE = 1_000
 #: Changes read by one query.
 CHANGES_AT_ONCE = 10_000
 #: Bytes of compressed events that a worker has in memory at once. 1,000 events have about 0.5 MB.
@@ -227,11 +226,6 @@ def delete(model: type[models.Model], keys: Sequence[int]) -> int:
             cursor.execute(sql, [json.dumps(list(some))])
             deleted += cursor.rowcount
     return deleted
-
-
-def chunks(keys: Sequence[Any], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[Any]]:
-    """The keys in order, in chunks for one statement each."""
-    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def is_number(text: str) -> bool:

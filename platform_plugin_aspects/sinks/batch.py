@@ -10,6 +10,9 @@ from typing import Any
 
 from platform_plugin_aspects.sinks.conversion import Encoded
 
+#: Rows that one statement inserts, updates or deletes.
+ROWS_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -111,3 +114,8 @@ class NeedsCommit(Exception):
 def _alike(values: Sequence[Any], selected: Iterable[Any]) -> Sequence[Any]:
     """The selected values, in UTF-8 if ``values`` are."""
     return Encoded(selected) if isinstance(values, Encoded) else list(selected)
+
+
+def chunks(keys: Sequence[Any], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[Any]]:
+    """The keys in order, in chunks for one statement each."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))

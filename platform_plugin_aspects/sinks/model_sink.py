@@ -20,7 +20,7 @@ from platform_plugin_aspects.clickhouse.errors import Rejected
 from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.sinks.base_sink import BaseSink
-from platform_plugin_aspects.sinks.batch import Batch, Columns, Selection, Written
+from platform_plugin_aspects.sinks.batch import Batch, Columns, Selection, Written, chunks
 from platform_plugin_aspects.sinks.column import DUMP_COLUMNS, TEXT, UTF8, Column
 from platform_plugin_aspects.sinks.formats import stamp_text
 from platform_plugin_aspects.sinks.personal_data import is_personal
@@ -243,8 +243,7 @@ class ModelBaseSink(BaseSink):
         """The keys that the source has now: of those asked for or, if a date selected few of many, of the batch."""
         if asked.since is None:
             return self._there(asked)
-        starts = range(0, len(batch), self.batch_size)
-        parts = [self._there(Selection(keys=batch.keys[start : start + self.batch_size])) for start in starts]
+        parts = [self._there(Selection(keys=keys)) for keys in chunks(batch.keys, self.batch_size)]
         return [*chain.from_iterable(parts)]
 
     @cached_property

@@ -10,6 +10,7 @@ from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.client import in_parameters
 from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.models import TrackingEvent
+from platform_plugin_aspects.sinks.batch import chunks
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.xapi.addresses import actors_of, has_addresses
 from platform_plugin_aspects.xapi.events import stored_event
@@ -33,8 +34,8 @@ def forget_events(user_ids: Collection[int]) -> None:
     for pk, payload in TrackingEvent.objects.order_by("pk").values_list("pk", "payload").iterator(chunk_size=CHUNK):
         if any(str(value) in ids or str(value).lower() in names for value in _learners(bytes(payload))):
             found.append(pk)
-    for first in range(0, len(found), CHUNK):
-        TrackingEvent.objects.filter(pk__in=found[first : first + CHUNK]).delete()
+    for some in chunks(found, CHUNK):
+        TrackingEvent.objects.filter(pk__in=some).delete()
 
 
 def forget_statements(user_ids: Collection[int], sink: StatementSink) -> None:

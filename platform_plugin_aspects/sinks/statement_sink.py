@@ -13,7 +13,7 @@ from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.sinks.base_sink import BaseSink
-from platform_plugin_aspects.sinks.batch import Batch, NeedsCommit, Selection, Written
+from platform_plugin_aspects.sinks.batch import Batch, NeedsCommit, Selection, Written, chunks
 from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.xapi.events import unpack, unpacked_size
 from platform_plugin_aspects.xapi.processor import why_not_usable
@@ -123,9 +123,8 @@ def _of_few_months(statements: Sequence[Statement]) -> Iterator[Sequence[Stateme
         if statements:
             yield statements
         return
-    of_months = list(months.values())
-    for first in range(0, len(of_months), MOST_MONTHS):
-        yield list(chain.from_iterable(of_months[first : first + MOST_MONTHS]))
+    for some in chunks(list(months.values()), MOST_MONTHS):
+        yield list(chain.from_iterable(some))
 
 
 def unpacked(batch: Batch) -> tuple[Mapping[int, Mapping[str, Any]], dict[int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.test import Client
 from eventtracking import tracker
 
 from test_utils import factories
+from test_utils.learners import tracking_log
 
 
 class _Backend:
@@ -35,18 +35,8 @@ def emitted() -> Iterator[list[dict[str, Any]]]:
 @pytest.fixture
 def logged() -> Iterator[list[dict[str, Any]]]:
     """The lines of the tracking log."""
-    lines: list[dict[str, Any]] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(json.loads(record.getMessage()))
-
-    handler, logger = Handler(), logging.getLogger("tracking")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield lines
-    logger.setLevel(logging.NOTSET)
-    logger.removeHandler(handler)
+    with tracking_log(json.loads) as lines:
+        yield lines
 
 
 @pytest.mark.django_db

@@ -25,10 +25,10 @@ from platform_plugin_aspects.delivery.compare.comparators import (
 )
 from platform_plugin_aspects.delivery.compare.ranges import by_ranges
 from platform_plugin_aspects.delivery.isolate import Outcome, write_objects
-from platform_plugin_aspects.delivery.pending import chunks
 from platform_plugin_aspects.delivery.sink_lock import take_stamp
 from platform_plugin_aspects.models import Change
 from platform_plugin_aspects.sinks import ModelBaseSink, Selection
+from platform_plugin_aspects.sinks.batch import chunks
 from platform_plugin_aspects.sinks.formats import stamp_text
 
 __all__ = ["Comparison", "compare", "repair"]

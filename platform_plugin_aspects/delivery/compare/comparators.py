@@ -10,8 +10,8 @@ from typing import Any
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.delivery.compare.fingerprint import MODULUS, expression, fingerprints, total, uuid_text
-from platform_plugin_aspects.delivery.pending import chunks
 from platform_plugin_aspects.sinks import Batch, CourseOverviewSink, ModelBaseSink, Selection, XBlockSink
+from platform_plugin_aspects.sinks.batch import chunks
 
 #: Keys of which details are asked, or which are deleted, at once.
 DETAIL_SIZE = 1_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from test_utils import factories
-from test_utils.learners import Learner
+from test_utils.learners import Learner, tracking_log
 
 COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 
@@ -21,18 +20,8 @@ COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 @pytest.fixture
 def lines() -> Iterator[list[bytes]]:
     """The lines of the tracking log, as they come."""
-    found: list[bytes] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage().encode() + b"\n")
-
-    handler, logger = Handler(), logging.getLogger("tracking")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield found
-    logger.setLevel(logging.NOTSET)
-    logger.removeHandler(handler)
+    with tracking_log(lambda line: line.encode() + b"\n") as found:
+        yield found
 
 
 @pytest.fixture
