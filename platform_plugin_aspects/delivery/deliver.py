@@ -104,11 +104,8 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
             with transaction.atomic():
                 batch = deliver_batch(sink_class)
         except NeedsCommit as needed:
-            failed = _prepare(name, needed)
-            if failed is None:
-                continue
-            delivery.add(failed)
-            break
+            delivery.add(_prepare(name, needed))
+            continue
         if workers and batch.status is Status.DELIVERED:
             if batch.more and done == 0 and workers > 1:
                 enqueue(name, 0)
@@ -120,17 +117,21 @@ def deliver_changes(name: str, batches: int | None = None) -> Delivery:
     return delivery
 
 
-def _prepare(name: str, needed: NeedsCommit) -> Delivery | None:
-    """Commit what must be there before; the result of a delivery that ends here when that fails."""
+def _prepare(name: str, needed: NeedsCommit) -> Delivery:
+    """Commit what must be there before, and postpone the objects for which that fails."""
     try:
-        needed.prepare()
+        rejected = dict(needed.prepare())
     except PLATFORM_FAULTS:
         raise
     except Exception as error:
         # Receivers of others' code, such as those of a new external id, may raise anything.
         with transaction.atomic():
             return _note_failure(_locked(name), f"The sink's own code failed: {where_raised(error)}")
-    return None
+    if rejected:
+        kind, reasons = kind_of(name), {str(key): reason for key, reason in rejected.items()}
+        with transaction.atomic():
+            kind.postpone(name, reasons, list(kind.rows_of_objects(name, reasons.keys())))
+    return Delivery(name, outcome=Outcome(rejected=rejected), more=True)
 
 
 def _deliver_alone(sink_class: type[BaseSink]) -> Delivery:

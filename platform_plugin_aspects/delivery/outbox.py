@@ -166,5 +166,5 @@ def retry(rows: models.QuerySet[Any]) -> int:
 
 def discard(sink: str, object_id: str) -> int:
     """Delete all rows of an object, so that it is not delivered; returns how many there were."""
-    rows = kind_of(sink).rows_of_object(sink, object_id)
+    rows = kind_of(sink).rows_of_objects(sink, [object_id])
     return delete(rows.model, list(rows.values_list("pk", flat=True)))

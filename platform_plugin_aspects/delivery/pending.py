@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -56,8 +56,8 @@ class Kind(ABC):
         """All rows of a sink."""
 
     @abstractmethod
-    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[Any]:
-        """The rows of one object of a sink; none when this is not the id of one."""
+    def rows_of_objects(self, sink: str, object_ids: Collection[str]) -> models.QuerySet[Any]:
+        """The rows of some objects of a sink; none of an id that is not the id of one."""
 
     @abstractmethod
     def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
@@ -83,9 +83,9 @@ class Changes(Kind):
         """See Kind."""
         return Change.objects.filter(sink=sink)
 
-    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[Change]:
+    def rows_of_objects(self, sink: str, object_ids: Collection[str]) -> models.QuerySet[Change]:
         """See Kind."""
-        return self.rows(sink).filter(object_id=object_id)
+        return self.rows(sink).filter(object_id__in=object_ids)
 
     def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
         """See Kind. Changes that wait for a retry come last; a newer change may deliver them, too."""
@@ -130,9 +130,9 @@ class Events(Kind):
         """See Kind. Their payloads are read by the sink."""
         return TrackingEvent.objects.defer("payload")
 
-    def rows_of_object(self, sink: str, object_id: str) -> models.QuerySet[TrackingEvent]:
+    def rows_of_objects(self, sink: str, object_ids: Collection[str]) -> models.QuerySet[TrackingEvent]:
         """See Kind."""
-        return self.rows(sink).filter(pk=int(object_id)) if is_number(object_id) else self.rows(sink).none()
+        return self.rows(sink).filter(pk__in=[int(object_id) for object_id in object_ids if is_number(object_id)])
 
     def read(self, sink: type[BaseSink], now: datetime, *, claim: bool) -> Pending:
         """See Kind. Events that wait for a retry come last. All payloads together have BYTES_AT_ONCE, or are of one."""

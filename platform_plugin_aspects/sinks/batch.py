@@ -103,10 +103,11 @@ class Written:
 class NeedsCommit(Exception):
     """Raised by ``write`` before it has written all: something must be committed first.
 
-    Call ``prepare`` outside of the transaction, then write again.
+    Call ``prepare`` outside of the transaction, then write again. It returns, by key, why objects cannot be written:
+    leave those out.
     """
 
-    def __init__(self, prepare: Callable[[], None]):
+    def __init__(self, prepare: Callable[[], Mapping[Any, str]]):
         super().__init__("something must be committed before these objects are written")
         self.prepare = prepare
 

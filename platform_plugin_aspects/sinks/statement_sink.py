@@ -87,7 +87,12 @@ class StatementSink(BaseSink):
         try:
             statements, reasons = transform(list(events.values()), register=False)
         except NewLearners as error:
-            raise NeedsCommit(error.register) from None
+            new = error
+
+            def register() -> dict[int, str]:
+                return {keys[position]: reason for position, reason in new.register().items()}
+
+            raise NeedsCommit(register) from None
         except NotUsable as error:
             raise Misconfigured(f"No statements can be made: {error}") from None
         rejected.update({keys[position]: reason for position, reason in reasons.items()})

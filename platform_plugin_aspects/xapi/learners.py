@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import DataError, IntegrityError
+
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.errors import PLATFORM_FAULTS
+from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 #: The longest username of the platform, and its largest user id.
 USERNAME_LENGTH, LARGEST_ID = 150, 2**31 - 1
+#: Errors by which a database refuses one row; others of PLATFORM_FAULTS concern all rows.
+OF_ONE_ROW: tuple[type[Exception], ...] = (IntegrityError, DataError)
 
 
 class UnknownLearner(ValueError):
@@ -31,18 +35,36 @@ class NoSuchIds(ValueError):
         super().__init__("the platform has no external ids of the type xapi")
 
 
-class NewLearners(Exception):
-    """Learners of a batch have no external id yet. Call ``register`` outside of the transaction that may roll back."""
+class NoExternalId(ValueError):
+    """The external id of a learner cannot be made: ``error`` was raised."""
 
-    def __init__(self, users: Iterable[Any], helpers: Any):
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"the external id of its learner cannot be made: {where_raised(error)}")
+
+
+class NewLearners(Exception):
+    """Learners of a batch have no external id yet. Call ``register`` outside of the transaction that may roll back.
+
+    ``users``: the accounts by the user id or username that events have. ``given``: that of each event.
+    """
+
+    def __init__(self, users: Mapping[Hashable, Any], given: Sequence[Any], helpers: Any):
         super().__init__("learners have no external id yet")
-        self._users = list(users)
+        self._users = users
+        self._given = given
         self._helpers = helpers
 
-    def register(self) -> None:
-        """Make the external ids, as ERB does. Raises PLATFORM_FAULTS."""
-        for user in self._users:
-            external_id_of(user, self._helpers)
+    def register(self) -> dict[int, str]:
+        """Make the external ids, as ERB does; returns the positions of events whose learner can get none, and why.
+
+        Raises PLATFORM_FAULTS.
+        """
+        made = _external_ids(self._users.values(), self._helpers)
+        found = {key: made[user.pk] for key, user in self._users.items()}
+        why = {key: str(result) for key, result in found.items() if isinstance(result, Exception)}
+        return {
+            position: why[key] for position, key in enumerate(self._given) if isinstance(key, Hashable) and key in why
+        }
 
 
 class Learners:
@@ -52,7 +74,7 @@ class Learners:
     now; else NewLearners is raised for them. Raises PLATFORM_FAULTS.
     """
 
-    def __init__(self, helpers: Any, given: Iterable[Any], *, register: bool):
+    def __init__(self, helpers: Any, given: Sequence[Any], *, register: bool):
         self._helpers = helpers
         self._known: dict[Hashable, str | Exception] = {}
         wanted = {key for key in given if isinstance(key, Hashable) and key}
@@ -62,7 +84,7 @@ class Learners:
         else:
             ids = edx_platform.primary(helpers.ExternalId).filter(external_id_type__name=_type_name(helpers))
             self._look_up(wanted, ids, "user__", "external_user_id")
-            self._look_for(wanted - self._known.keys(), register)
+            self._look_for(wanted - self._known.keys(), None if register else given)
 
     def external_id(self, key: Any) -> str:
         """The external id of the learner; UnknownLearner when there is no account, NoLearner for an empty key."""
@@ -70,7 +92,7 @@ class Learners:
             raise NoLearner
         if key not in self._known:
             # An operator's filter or transformer asks for somebody whom the event does not name.
-            self._look_for({key}, register=True)
+            self._look_for({key})
         found = self._known[key]
         if isinstance(found, Exception):
             raise found
@@ -100,8 +122,11 @@ class Learners:
             # MySQL finds usernames in other letters, too: those are looked up one by one.
             self._known.update({name: str(text) for name, text in found if name in by_name})
 
-    def _look_for(self, unknown: Iterable[Any], register: bool) -> None:
-        """Look for learners without an external id one by one, as ERB does."""
+    def _look_for(self, unknown: Iterable[Any], later: Sequence[Any] | None = None) -> None:
+        """Look for learners without an external id one by one, as ERB does.
+
+        ``later``: the user id or username of each event, for NewLearners; None: make missing external ids now.
+        """
         users: dict[Any, Any] = {}
         for key in unknown:
             try:
@@ -124,10 +149,10 @@ class Learners:
         made: dict[Any, str | Exception] = {}
         if missing and not edx_platform.primary(kinds).filter(name=_type_name(self._helpers)).exists():
             made = dict.fromkeys(missing, NoSuchIds())
-        elif missing and not register:
-            raise NewLearners(missing.values(), self._helpers)
+        elif missing and later is not None:
+            raise NewLearners({key: user for key, user in users.items() if user.pk in missing}, later, self._helpers)
         else:
-            made = {pk: external_id_of(user, self._helpers) for pk, user in missing.items()}
+            made = _external_ids(missing.values(), self._helpers)
         for key, user in users.items():
             self._known[key] = str(there[user.pk]) if user.pk in there else made[user.pk]
 
@@ -138,6 +163,22 @@ def external_id_of(user: Any, helpers: Any) -> str:
     if found is None:
         raise NoSuchIds
     return str(found.external_user_id)
+
+
+def _external_ids(users: Iterable[Any], helpers: Any) -> dict[Any, str | Exception]:
+    """The external ids of users for xAPI by primary key, or why they cannot be made. Raises PLATFORM_FAULTS."""
+    made: dict[Any, str | Exception] = {}
+    for user in users:
+        try:
+            made[user.pk] = external_id_of(user, helpers)
+        except NoSuchIds as error:
+            made[user.pk] = error
+        except Exception as error:
+            # Receivers of a new external id are others' code, and may raise anything.
+            if isinstance(error, PLATFORM_FAULTS) and not isinstance(error, OF_ONE_ROW):
+                raise
+            made[user.pk] = NoExternalId(error)
+    return made
 
 
 def _type_name(helpers: Any) -> str:

@@ -11,7 +11,14 @@ from uuid import UUID
 from platform_plugin_aspects.clickhouse.text import whole
 from platform_plugin_aspects.errors import PLATFORM_FAULTS, where_raised
 from platform_plugin_aspects.xapi.courses import Courses, UnknownCourse
-from platform_plugin_aspects.xapi.learners import Learners, NewLearners, NoLearner, NoSuchIds, UnknownLearner
+from platform_plugin_aspects.xapi.learners import (
+    Learners,
+    NewLearners,
+    NoExternalId,
+    NoLearner,
+    NoSuchIds,
+    UnknownLearner,
+)
 from platform_plugin_aspects.xapi.processor import (
     Lookups,
     NotUsable,
@@ -78,7 +85,7 @@ def transform(events: Sequence[Mapping[str, Any]], *, register: bool = True) -> 
             except NoLearner:
                 # A visitor who is not logged in.
                 made = []
-            except (UnknownLearner, NoSuchIds, UnknownCourse, _Unsuitable) as error:
+            except (UnknownLearner, NoSuchIds, NoExternalId, UnknownCourse, _Unsuitable) as error:
                 rejected[position] = str(error)
             except Exception as error:
                 # Data of events may have any shape, and operators' transformers and filters may raise anything.

@@ -119,7 +119,7 @@ class Command(AspectsCommand):
             meaning = f"ClickHouse keeps what it has of it, until it changes again or you run: {how}"
         else:
             meaning = "what they would delete stays in ClickHouse, and no backfill deletes it"
-        if not kind_of(name).rows_of_object(name, object_id).exists():
+        if not kind_of(name).rows_of_objects(name, [object_id]).exists():
             if sink is None and not Change.objects.filter(sink=name).exists():
                 raise CommandError(
                     f"There is no sink {name!r}, and nothing is recorded of one: choose among {', '.join(sinks())}"
