@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
@@ -15,8 +15,10 @@ from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.pending import delete
 from platform_plugin_aspects.delivery.sink_lock import end_wait
 from platform_plugin_aspects.models import BackfillRange, Change, PendingRow, SinkState, TrackingEvent
+from platform_plugin_aspects.operations.status import FAILED, reasons
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
+from platform_plugin_aspects.xapi.events import course_of
 
 #: Characters of an error in a list.
 ERROR_LIMIT = 60
@@ -62,7 +64,7 @@ class PendingRowAdmin(ReadOnlyAdmin):
     rows = ""
     ordering = ("pk",)
     # Shown, though it is not a field of a form.
-    readonly_fields = ("recorded_at",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("recorded_at",)
     actions = ("retry", "delete_selected")
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -117,19 +119,42 @@ class ChangeAdmin(PendingRowAdmin):
             outbox.discard(sink, object_id)
 
 
+class ReasonFilter(admin.SimpleListFilter):
+    """The most frequent reasons why events failed, with their numbers."""
+
+    title = "reason"
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The reasons, each with the number of events."""
+        return [(reason, f"{Truncator(reason).chars(ERROR_LIMIT)} ({number:,})") for reason, number in reasons()]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """The events that failed for the chosen reason."""
+        reason = self.value()
+        return queryset if reason is None else queryset.filter(FAILED, error=reason)
+
+
 @admin.register(TrackingEvent)
 class TrackingEventAdmin(PendingRowAdmin):
     """Learning events that wait. Their payload is personal data, and is not shown."""
 
     rows = "events"
-    list_display = ("name", "recorded_at", "attempts", "retry_at", "short_error")
-    list_filter = (("retry_at", admin.EmptyFieldListFilter),)
+    list_display = ("name", "course", "recorded_at", "attempts", "retry_at", "short_error")
+    list_filter = (("retry_at", admin.EmptyFieldListFilter), ReasonFilter)
+    readonly_fields = ("course", "recorded_at")
     search_fields = ("=name",)
     search_help_text = "Name of the event"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[TrackingEvent]:
-        """All events, without what they hold."""
-        return super().get_queryset(request).defer("payload")
+        """All events. Only pages need what they hold, for the course; actions may be of very many events."""
+        events = super().get_queryset(request)
+        return events if request.method == "GET" else events.defer("payload")
+
+    @admin.display(description="course")
+    def course(self, event: TrackingEvent) -> str:
+        """The course id in the event."""
+        return course_of(bytes(event.payload))
 
     def sinks_of(self, queryset: models.QuerySet[Any]) -> set[str]:
         """See PendingRowAdmin."""

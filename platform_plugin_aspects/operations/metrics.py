@@ -68,8 +68,11 @@ METRICS: tuple[tuple[Family, str, str, Callable[[SinkStatus, datetime], float | 
 )
 
 
-#: Name and help of the metric that has a reason as a label, too.
-REASONS = ("aspects_failing_events", "Learning events that could not be written, by the most frequent reasons.")
+#: Name and help of the metric that has the reason and the event's name as labels, too.
+REASONS = (
+    "aspects_failing_events",
+    "Learning events that could not be written, by the most frequent reasons and names.",
+)
 
 
 class DeliveryCollector(Collector):
@@ -85,10 +88,10 @@ class DeliveryCollector(Collector):
                 if value is not None:
                     family.add_metric([status.sink], value)
             yield family
-        failing = GaugeMetricFamily(*REASONS, labels=["sink", "reason"])
+        failing = GaugeMetricFamily(*REASONS, labels=["sink", "reason", "name"])
         for status in statuses:
-            for reason, number in status.reasons.items():
-                failing.add_metric([status.sink, reason], number)
+            for each in status.reasons:
+                failing.add_metric([status.sink, each.reason, each.name], each.number)
         yield failing
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,10 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from platform_plugin_aspects.models import Change, SinkState, TrackingEvent
+from platform_plugin_aspects.operations.text import printable
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
+from platform_plugin_aspects.xapi.events import course_of
 
 #: Failing objects of a sink that are listed, unless the caller says otherwise.
 SHOWN = 10
@@ -28,12 +30,31 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class FailingObject:
-    """An object that could not be written, how often, why, and when it is tried again."""
+    """An object that could not be written, how often, why, and when it is tried again.
+
+    ``name`` and ``course``: the name of a learning event and its course id; empty for other objects, and ``course``
+    for an event without one.
+    """
 
     object_id: str
     attempts: int
     error: str
     retry_at: datetime
+    name: str = ""
+    course: str = ""
+
+    def __str__(self) -> str:
+        where = f" in {self.course}" if self.course else ""
+        return printable(f"{self.object_id} ({self.name}{where})" if self.name else self.object_id)
+
+
+@dataclass(frozen=True)
+class FailingEvents:
+    """The ``number`` of learning events of one name that failed for one reason."""
+
+    reason: str
+    name: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -43,12 +64,11 @@ class SinkStatus:
     ``enabled``: whether this service (LMS or CMS) has it on. ``known``: False when there are changes or figures of a
     sink that is not registered. ``pending``: changes that are to be delivered, and of them the oldest; those of objects
     that failed are not among them but in ``failing_objects``, of which ``failing`` lists the first. Learning events are
-    counted like changes, and ``reasons`` says of them how many failed for which reason, the most frequent ones.
-    ``failures``:
-    deliveries that failed since the last success, for no fault of an object; then ``retry_at`` is when the sink is
-    tried again. ``last_success_at``: a delivery whose objects all failed for a fault of their own counts, too.
-    ``last_error`` stays after a success. ``rate_per_hour`` and ``objects_delivered``: objects delivered in the last
-    hour, and in all; a backfill's are not counted.
+    counted like changes, and ``reasons`` counts those that failed by reason and name, the most frequent ones.
+    ``failures``: deliveries that failed since the last success, for no fault of an object; then ``retry_at`` is when
+    the sink is tried again. ``last_success_at``: a delivery whose objects all failed for a fault of their own counts,
+    too. ``last_error`` stays after a success. ``rate_per_hour`` and ``objects_delivered``: objects delivered in the
+    last hour, and in all; a backfill's are not counted.
     """
 
     sink: str
@@ -64,7 +84,7 @@ class SinkStatus:
     rate_per_hour: int = 0
     objects_delivered: int = 0
     failing_objects: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
+    reasons: list[FailingEvents] = field(default_factory=list)
     failing: list[FailingObject] = field(default_factory=list)
 
     @property
@@ -91,12 +111,12 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
         Change.objects.filter(pk__in=[row["oldest"] for row in changes.values()]).values_list("sink", "recorded_at")
     )
     events = TrackingEvent.objects.aggregate(**FIGURES)
-    reasons: dict[str, dict[str, int]] = {}
+    by_reason: dict[str, list[FailingEvents]] = {}
     if events["pending"] or events["failing_objects"]:
         name = StatementSink.name
         changes[name] = events
         oldest.update(TrackingEvent.objects.filter(pk=events["oldest"]).values_list(Value(name), "recorded_at"))
-        reasons[name] = _reasons() if events["failing_objects"] else {}
+        by_reason[name] = _by_reason() if events["failing_objects"] else []
     states = {state.sink: state for state in SinkState.objects.all()}
     failing = _failing(show) if show else {}
     if show and events["failing_objects"]:
@@ -109,7 +129,7 @@ def sink_statuses(show: int = SHOWN) -> list[SinkStatus]:
             enabled=name in known and is_on(known[name]),
             oldest_pending_at=oldest.get(name),
             failing=failing.get(name, []),
-            reasons=reasons.get(name, {}),
+            reasons=by_reason.get(name, []),
             **{column: changes[name][column] for column in ("pending", "failing_objects") if name in changes},
             **_figures(states.get(name)),
         )
@@ -122,10 +142,17 @@ def _changes() -> Any:
     return Change.objects.order_by().values("sink").annotate(**FIGURES)
 
 
-def _reasons() -> dict[str, int]:
-    """How many learning events failed for which reason; the most frequent ones."""
+def reasons() -> list[tuple[str, int]]:
+    """The most frequent reasons why learning events failed, and how many did."""
     failed = TrackingEvent.objects.filter(FAILED).order_by().values("error").annotate(number=Count("pk"))
-    return dict(failed.order_by("-number", "error").values_list("error", "number")[:SHOWN])
+    return list(failed.order_by("-number", "error").values_list("error", "number")[:SHOWN])
+
+
+def _by_reason() -> list[FailingEvents]:
+    """The numbers of learning events that failed, by reason and name; the greatest ones."""
+    failed = TrackingEvent.objects.filter(FAILED).order_by().values("error", "name").annotate(number=Count("pk"))
+    rows = failed.order_by("-number", "error", "name").values_list("error", "name", "number")
+    return [FailingEvents(*row) for row in rows[:SHOWN]]
 
 
 def _failing(show: int) -> dict[str, list[FailingObject]]:
@@ -139,8 +166,12 @@ def _failing(show: int) -> dict[str, list[FailingObject]]:
 
 def _failing_events(show: int) -> list[FailingObject]:
     """The learning events that failed first."""
-    events = TrackingEvent.objects.filter(FAILED).defer("payload").order_by("pk")[:show]
-    return [_failing_object(event) for event in events]
+    events = TrackingEvent.objects.filter(FAILED).order_by("pk")[:show]
+    # Payloads may be large: a few are in memory at once.
+    return [
+        replace(_failing_object(event), name=event.name, course=course_of(bytes(event.payload)))
+        for event in events.iterator(chunk_size=SHOWN)
+    ]
 
 
 def _failing_object(row: Change | TrackingEvent) -> FailingObject:

@@ -12,6 +12,8 @@ from django.conf import settings
 from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import UsageKey
 
+#: As many characters of a course id as people see; the platform has none that is longer.
+COURSE_LENGTH = 255
 #: The beginning of the names of events of special exams.
 EXAMS = "edx.special_exam."
 #: The beginning of the names of events of videos that mobile apps send.
@@ -120,6 +122,19 @@ def stored_event(payload: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise ValueError(f"the stored event is a {type(event).__name__}, expected an object")
     return event
+
+
+def course_of(payload: bytes) -> str:
+    """The course id in a stored event, for people; empty for an event without one. It may be any text."""
+    try:
+        event = stored_event(payload)
+    except ValueError:
+        return ""
+    for part in (event.get("context"), event.get("data")):
+        found = part.get("course_id") if isinstance(part, dict) else None
+        if found and isinstance(found, str):
+            return found[:COURSE_LENGTH]
+    return ""
 
 
 def _json(event: Mapping[str, Any]) -> str:

@@ -137,13 +137,14 @@ def _failing(statuses: Sequence[SinkStatus], now: datetime) -> Iterator[str]:
     for status in statuses:
         for failing in status.failing:
             yield printable(
-                f"{status.sink} {failing.object_id} cannot be written (attempts: {failing.attempts}, again "
+                f"{status.sink} {failing} cannot be written (attempts: {failing.attempts}, again "
                 f"{_until(failing.retry_at, now)}): {failing.error}"
             )
         if status.failing_objects > len(status.failing):
             yield f"{status.sink}: and {status.failing_objects - len(status.failing):,} more cannot be written"
-        for reason, number in status.reasons.items():
-            yield printable(f"{status.sink}: {counted(number, 'event')} cannot be written: {reason}")
+        for each in status.reasons:
+            events = counted(each.number, f"{each.name} event")
+            yield printable(f"{status.sink}: {events} cannot be written: {each.reason}")
 
 
 def _backfills(now: datetime) -> Iterator[str]:

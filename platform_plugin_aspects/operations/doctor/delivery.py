@@ -38,7 +38,7 @@ def _deliveries(status: SinkStatus, stuck: Mark, why: str) -> Iterator[Finding]:
         noun = "event" if status.reasons else "object"
         yield stuck(
             f"{status.sink}: {counted(status.failing_objects, noun)} cannot be written{why}, "
-            f"among them {first.object_id} after {counted(first.attempts, 'attempt')}: {first.error}",
+            f"among them {first} after {counted(first.attempts, 'attempt')}: {first.error}",
             f"Fix it and run {manage(f'aspects_deliver --object {status.sink} --retry-failed')}, "
             f"or give it up with --forget {status.sink} {first.object_id}",
         )

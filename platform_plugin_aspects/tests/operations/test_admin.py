@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from platform_plugin_aspects.models import BackfillRange, Change, SinkState, TrackingEvent
 from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.xapi.events import pack
 from test_utils.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -261,6 +262,34 @@ def test_what_an_event_holds_is_not_shown(client: Client, log_in: Any, rows: lis
     for text in (listed, shown):
         assert "secret" not in text
         assert "payload" not in text.lower()
+
+
+def test_an_event_s_course_is_shown(client: Client, log_in: Any, rows: list[Any]) -> None:
+    payload = pack({"name": "edx.video.played", "context": {"course_id": "course-v1:A+B+C", "username": "ada"}})
+    TrackingEvent.objects.update(payload=payload)
+    log_in("view_trackingevent")
+    for url in (page(TrackingEvent), page(TrackingEvent, "change", rows[3].pk)):
+        text = client.get(url).content.decode()
+        assert "course-v1:A+B+C" in text
+        assert "ada" not in text
+
+
+def test_events_are_counted_and_chosen_by_reason(client: Client, log_in: Any) -> None:
+    for number in range(3):
+        TrackingEvent.objects.create(
+            name=f"event_{number}",
+            payload=b"",
+            error="no course" if number else "no account",
+            retry_at=datetime.now(UTC),
+        )
+    # Its error is of an attempt before it was recorded anew.
+    TrackingEvent.objects.create(name="event_4", payload=b"", error="no course")
+    log_in("view_trackingevent")
+    listed = client.get(page(TrackingEvent)).content.decode()
+    assert "no course (2)" in listed
+    assert "no account (1)" in listed
+    chosen = client.get(page(TrackingEvent), {"error": "no course"}).content.decode()
+    assert [number for number in range(5) if f"event_{number}" in chosen] == [1, 2]
 
 
 def test_an_event_is_tried_again_now(

@@ -17,9 +17,10 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.models import BUCKET_SECS, Change, SinkState, TrackingEvent
-from platform_plugin_aspects.operations.status import FailingObject, SinkStatus, sink_statuses
+from platform_plugin_aspects.operations.status import FailingEvents, FailingObject, SinkStatus, sink_statuses
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.commands import run
+from platform_plugin_aspects.xapi.events import pack
 from test_utils import factories
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
@@ -174,13 +175,11 @@ def test_queries_do_not_grow_with_sinks_and_changes(all_on: None) -> None:
     assert len(captured) == 5
 
 
-def failed_event(reason: str) -> FailingObject:
+def failed_event(reason: str, name: str = "edx.video.played", payload: bytes = b"", course: str = "") -> FailingObject:
     """A learning event that failed; what is expected to be said of it."""
     retry_at = NOON + timedelta(hours=1)
-    row = TrackingEvent.objects.create(
-        name="edx.video.played", payload=b"", attempts=1, error=reason, retry_at=retry_at
-    )
-    return FailingObject(str(row.pk), 1, reason, retry_at)
+    row = TrackingEvent.objects.create(name=name, payload=payload, attempts=1, error=reason, retry_at=retry_at)
+    return FailingObject(str(row.pk), 1, reason, retry_at, name, course)
 
 
 def test_learning_events_are_counted_by_reason() -> None:
@@ -189,11 +188,49 @@ def test_learning_events_are_counted_by_reason() -> None:
     TrackingEvent.objects.create(name="edx.video.played", payload=b"")
     found = status("xapi")
     assert (found.pending, found.oldest_pending_at, found.failing_objects) == (2, waiting.recorded_at, 3)
-    assert list(found.reasons.items()) == [("no account", 2), ("no course", 1)]
+    assert found.reasons == [
+        FailingEvents("no account", "edx.video.played", 2),
+        FailingEvents("no course", "edx.video.played", 1),
+    ]
     assert found.failing == failing
     said = aspects_status().splitlines()
-    assert "xapi: 2 events cannot be written: no account" in said
-    assert "xapi: 1 event cannot be written: no course" in said
+    assert "xapi: 2 edx.video.played events cannot be written: no account" in said
+    assert "xapi: 1 edx.video.played event cannot be written: no course" in said
+
+
+def test_events_of_several_names_that_fail_for_one_reason_are_counted_apart() -> None:
+    for name in ("play_video", "load_video", "play_video"):
+        failed_event("no account", name)
+    assert status("xapi").reasons == [
+        FailingEvents("no account", "play_video", 2),
+        FailingEvents("no account", "load_video", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "course"),
+    [
+        (pack({"context": {"course_id": "course-v1:A+B+C"}, "data": {"course_id": "another"}}), "course-v1:A+B+C"),
+        # Management commands enroll learners outside of any page of the course.
+        (pack({"context": {"course_id": ""}, "data": {"course_id": "course-v1:A+B+C"}}), "course-v1:A+B+C"),
+        (pack({"context": [], "data": "course_id"}), ""),
+        (pack({"context": {"course_id": 7}, "data": None}), ""),
+        (b"damaged", ""),
+    ],
+)
+def test_a_failing_event_is_named_with_its_course(payload: bytes, course: str) -> None:
+    expected = failed_event("no account", "play_video", payload, course)
+    assert status("xapi").failing == [expected]
+    line = next(line for line in aspects_status().splitlines() if line.startswith("xapi ") and "(play_video" in line)
+    where = " in course-v1:A+B+C" if course else ""
+    assert (
+        line == f"xapi {expected.object_id} (play_video{where}) cannot be written (attempts: 1, again now): no account"
+    )
+
+
+def test_a_terminal_gets_no_commands_of_an_event() -> None:
+    failed_event("no account", "play_video", pack({"context": {"course_id": "\x1b[2J"}}), "\x1b[2J")
+    assert "(play_video in  [2J)" in aspects_status()
 
 
 # The command
@@ -264,8 +301,17 @@ def test_the_figures_for_machines(settings: Any) -> None:
         "rate_per_hour": 0,
         "objects_delivered": 7,
         "failing_objects": 1,
-        "reasons": {},
-        "failing": [{"object_id": "2", "attempts": 1, "error": failing.error, "retry_at": "2026-11-21T13:00:00Z"}],
+        "reasons": [],
+        "failing": [
+            {
+                "object_id": "2",
+                "attempts": 1,
+                "error": failing.error,
+                "retry_at": "2026-11-21T13:00:00Z",
+                "name": "",
+                "course": "",
+            }
+        ],
     }
 
 

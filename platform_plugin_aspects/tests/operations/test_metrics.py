@@ -135,6 +135,8 @@ def test_learning_events_have_figures_by_reason(client: Client, staff: User) -> 
     assert found["aspects_pending_changes"]["xapi"] == 2
     assert found["aspects_failing_objects"]["xapi"] == 3
     assert found["aspects_failing_events"] == {"no account": 2, "no course": 1}
+    sample = 'aspects_failing_events{name="edx.video.played",reason="no account",sink="xapi"} 2.0'
+    assert sample in client.get(PATH).content.decode().splitlines()
 
 
 def test_a_sink_that_is_not_registered_has_figures_too(client: Client, staff: User) -> None:
