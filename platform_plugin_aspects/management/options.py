@@ -11,7 +11,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.sinks import BaseSink
+from platform_plugin_aspects.operations.doctor.findings import manage
+from platform_plugin_aspects.sinks import BaseSink, StatementSink
 from platform_plugin_aspects.sinks.registry import HOW_TO_WRITE_IF_OFF, is_on, sinks, why_off
 
 ALL = "all"
@@ -143,6 +144,11 @@ def chosen(
             tell(f"off, so left out: {', '.join(sink.name for sink in off)}")
         return on
     for name in names:
+        if name == StatementSink.name:
+            raise CommandError(
+                f"The rows of {name} are learning events, not objects: load the platform's tracking logs with "
+                f"`{manage('aspects_load_tracking_logs')}`, which writes what is missing, and nothing twice"
+            )
         if name not in (*known, ALL):
             raise CommandError(f"There is no object {name!r}: choose one of {', '.join(known)}, or {ALL}")
     wanted = [sink for name, sink in known.items() if name in names]

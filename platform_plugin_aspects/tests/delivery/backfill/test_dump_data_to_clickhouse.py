@@ -195,6 +195,15 @@ def test_all_brings_every_object_whose_sink_is_on(clickhouse: ClickHouse, all_on
         assert bool(rows(clickhouse, table)) == (table not in ("tag", "external_id")), table
 
 
+def test_learning_events_come_from_logs() -> None:
+    with pytest.raises(CommandError) as caught:
+        dump_object("tag", "xapi")
+    assert str(caught.value) == (
+        "The rows of xapi are learning events, not objects: load the platform's tracking logs with "
+        "`python manage.py cms aspects_load_tracking_logs`, which writes what is missing, and nothing twice"
+    )
+
+
 def test_a_wrong_name_lists_the_right_ones() -> None:
     with pytest.raises(CommandError) as caught:
         dump_object("profiles")

@@ -368,6 +368,10 @@ def test_the_command_compares_everything_that_is_on(all_on: None, clickhouse: Cl
     ("options", "words"),
     [
         ({"object": "nonsense"}, "There is no object 'nonsense'"),
+        (
+            {"object": "xapi"},
+            "load the platform's tracking logs with `python manage.py cms aspects_load_tracking_logs`",
+        ),
         ({"object": "tag", "prune": True}, "--prune goes with --repair"),
         ({"object": "tag", "sample": 0.0}, "--sample 0.0"),
         ({"object": "tag", "batch_size": 0}, "--batch_size 0"),
