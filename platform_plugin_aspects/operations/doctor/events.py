@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError
+from django.db import DatabaseError, connections, router
 from django.utils import timezone
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.operations.checks.events import HOW_TO
-from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on
 
@@ -31,7 +31,8 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     found = [*_routers(), *_tables(examination)]
     yield from found
-    if not any(finding.mark is Mark.PROBLEM for finding in found):
+    # Each finding is another writer, or a place that could not be examined.
+    if not found:
         yield Finding(Mark.OK, "No other writer of learning events is seen")
 
 
@@ -41,11 +42,19 @@ def _routers() -> Iterator[Finding]:
         return
     model: Any = apps.get_model(*ROUTERS)
     try:
+        if model._meta.db_table not in connections[router.db_for_read(model)].introspection.table_names():
+            yield Finding(
+                Mark.PROBLEM,
+                "The tables of edx-event-routing-backends are missing: its migrations have not run",
+                f"Run {manage(f'migrate {ROUTERS[0]}')}",
+            )
+            return
         enabled = model.objects.current_set().filter(enabled=True, backend_name__iexact="xapi").count()
     except DatabaseError as error:
         yield Finding(
             Mark.NOTE,
             f"The routers of edx-event-routing-backends cannot be read ({type(error).__name__}): not examined",
+            f"See that the platform's database answers, and run {manage(f'migrate {ROUTERS[0]}')}",
         )
         return
     if enabled:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
+from django.db import connection
 from eventtracking import tracker
 from eventtracking.django.django_tracker import DjangoTracker
 
@@ -140,6 +141,26 @@ def test_an_enabled_router(clickhouse: ClickHouse) -> None:
     routers.objects.create(backend_name="xAPI", enabled=False, **values)
     routers.objects.create(backend_name="Caliper", enabled=True, **{**values, "route_url": "https://c.example.com"})
     assert said() == [(Mark.OK, "No other writer of learning events is seen")]
+
+
+def test_erb_s_tables_are_missing(clickhouse: ClickHouse) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE event_routing_backends_routerconfiguration RENAME TO away")
+    [finding] = events.examine(Examination())
+    assert finding == Finding(
+        Mark.PROBLEM,
+        "The tables of edx-event-routing-backends are missing: its migrations have not run",
+        "Run python manage.py cms migrate event_routing_backends",
+    )
+
+
+def test_routers_that_cannot_be_read_are_not_taken_for_none(clickhouse: ClickHouse) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE event_routing_backends_routerconfiguration RENAME COLUMN enabled TO is_on")
+    [finding] = events.examine(Examination())
+    assert finding.mark is Mark.NOTE
+    assert finding.text == ("The routers of edx-event-routing-backends cannot be read (OperationalError): not examined")
+    assert finding.remedy.endswith("run python manage.py cms migrate event_routing_backends")
 
 
 def test_nothing_is_looked_at_while_events_are_off(settings: Any) -> None:
