@@ -72,7 +72,7 @@ REMEDIES = {
     81: "the database is missing: create it with `manage.py lms aspects_create_tables`, "
     'or correct "database" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
     164: "the user may only read: its settings profile must not be readonly",
-    497: "the user lacks a grant: it needs INSERT, SELECT and DELETE on the plugin's database; "
+    497: "the user lacks a grant: it needs INSERT, SELECT and DELETE on the plugin's tables; "
     "`manage.py lms aspects_create_tables --print-grants` prints the statements",
     516: 'wrong user or password: correct "username" and "password" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG',
 }

@@ -100,12 +100,13 @@ def _database(
     """
     database = client.connection.database
     if not client.select("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}):
-        needed = {right for right, _ in _needed(client.connection, on)}
-        rights = [right for right in PROBES if is_own or right in needed]
+        needed: dict[str, list[str]] = {}
+        for right, table in _needed(client.connection, on):
+            needed.setdefault(right, []).append(table.name)
+        grants = _grants(client, {right: [] for right in PROBES} if is_own else needed, is_own=is_own)
         yield Mark.PROBLEM(
             f"There is no database {database}, or none that the user may see",
-            f"Run {manage('aspects_create_tables')} with an administrator's --username and --password, "
-            f"and grant the plugin's user {', '.join(rights)} on it",
+            f"Run {manage('aspects_create_tables')} with an administrator's --username and --password, then {grants}",
         )
         return
     actual = client.columns()
@@ -121,7 +122,7 @@ def _database(
         # _rights reports the missing rights on a hidden table.
         if name in hidden or (name in actual and not table.drift(actual[name]))
     }
-    yield from _rights(client, sound, [name for name in on if name not in sound])
+    yield from _rights(client, sound, [name for name in on if name not in sound], is_own=is_own)
 
 
 def _is_hidden(client: ClickHouse, table: Table) -> bool:
@@ -162,7 +163,7 @@ def _missing(
         yield Mark.OK(f"The tables in {database} are as they should be")
 
 
-def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) -> Iterator[Finding]:
+def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str], *, is_own: bool) -> Iterator[Finding]:
     """The missing rights of the user; one finding per reason, because a missing grant is missing on many tables.
 
     ``others``: tables that are needed, and on which rights cannot be tried.
@@ -180,13 +181,25 @@ def _rights(client: ClickHouse, on: Mapping[str, Table], others: Sequence[str]) 
         text = "; ".join(f"{right} on {', '.join(names)}" for right, names in by_right.items())
         remedy = _problem(reason, client.connection).remedy
         if code == ACCESS_DENIED:
-            where = quote(client.connection.database)
-            remedy = f"GRANT {', '.join(by_right)} ON {where}.* TO {quote(client.connection.credentials[0])}"
+            remedy = _grants(client, by_right, is_own=is_own)
         yield Mark.PROBLEM(f"ClickHouse refuses {text} (code {code})", remedy)
     if others:
         yield Mark.SKIPPED(f"The rights on {', '.join(others)} cannot be examined")
     elif on and not refused:
         yield Mark.OK("The user has the rights that the plugin needs")
+
+
+def _grants(client: ClickHouse, by_right: Mapping[str, Sequence[str]], *, is_own: bool) -> str:
+    """GRANT statements for rights on tables: on all of the plugin's own database, or on these tables of another."""
+    if is_own:
+        places = {f"{quote(client.connection.database)}.*": list(by_right)}
+    else:
+        places = {}
+        for right, names in by_right.items():
+            for name in names:
+                places.setdefault(client.qualified(name), []).append(right)
+    user = quote(client.connection.credentials[0])
+    return "; ".join(f"GRANT {', '.join(rights)} ON {place} TO {user}" for place, rights in places.items())
 
 
 def _needed(connection: Connection, on: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:

@@ -79,7 +79,7 @@ def test_the_table_of_statements_is_looked_at(actors: str, switched_on: Any, cli
     said = check("clickhouse")
     assert f"There is no database {client.connection.database}" in said
     rights = {"external_id": "INSERT, SELECT", "mbox": "INSERT, SELECT, ALTER DELETE"}[actors]
-    assert f"and grant the plugin's user {rights} on it" in said
+    assert f"then GRANT {rights} ON `{client.connection.database}`.`xapi_events_all` TO " in said
 
 
 def test_a_database_that_is_not_needed_may_be_missing(settings: Any, clickhouse: ClickHouse, db: None) -> None:
@@ -101,4 +101,4 @@ def test_missing_rights_are_named(
     rights = {"event_sink*": READ_WRITE, "xapi*": ("SELECT",)}
     monkeypatch.setitem(clickhouse_http.users, "ch_cms", ("password", rights))
     xapi = clickhouse.connection.xapi_database
-    assert f"GRANT {missing} ON `{xapi}`.* TO `ch_cms`" in check("clickhouse")
+    assert f"GRANT {missing} ON `{xapi}`.`xapi_events_all` TO `ch_cms`" in check("clickhouse")
