@@ -12,7 +12,7 @@ from django.db import transaction
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.delivery.replay.files import Chunk
-from platform_plugin_aspects.delivery.replay.lines import Left, Reason, Unusable, event_in
+from platform_plugin_aspects.delivery.replay.lines import Left, Reason, Unusable, events_in
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.xapi.transform import Statement, transform
 
@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass
 class Counts:
-    """The lines of a log: each is left out for a reason, an event, or an event that cannot be transformed.
+    """The lines of a log: each is left out for a reason, or holds events, which may be such that cannot be transformed.
 
     ``events`` and ``rejected`` count events by name, the latter with the reason; ``statements`` are those of the
     events. ``problems`` names the first events that cannot be transformed.
@@ -86,15 +86,17 @@ def transform_chunk(chunk: Chunk, choice: Choice) -> Loaded:
         try:
             if line is None:
                 raise Left(Reason.TOO_LONG)
-            events.append((number, event_in(line, choice.since, choice.until)))
+            for found in events_in(line, choice.since, choice.until):
+                if isinstance(found, Unusable):
+                    counts.reject(number, found.name, str(found))
+                else:
+                    events.append((number, found))
         except Left as left:
             is_last = chunk.cut_off and number == chunk.first + len(chunk.lines) - 1
             # The half of an event may end with an object that is within it.
             is_half = is_last and left.reason in (Reason.NOT_JSON, Reason.FOREIGN)
             counts.left[Reason.CUT_OFF if is_half else left.reason] += 1
-        except Unusable as error:
-            counts.reject(number, error.name, str(error))
-        if len(events) == BATCH_SIZE:
+        if len(events) >= BATCH_SIZE:
             _transform(events, choice, loaded)
             events = []
     if events:

@@ -10,8 +10,9 @@ from typing import Any
 
 from platform_plugin_aspects.xapi.events import canonical, is_allowed
 
-#: A prefix, as syslog writes it, may have braces of its own: so many are tried as the beginning of the event.
-MOST_TRIED = 8
+#: A prefix may have braces of its own, and so may the half of an event: so many are tried as the event's beginning.
+MOST_TRIED = 32
+_DECODER = json.JSONDecoder()
 
 
 class Reason(StrEnum):
@@ -42,12 +43,29 @@ class Unusable(ValueError):
         self.name = name
 
 
-def event_in(line: bytes, since: datetime | None = None, until: datetime | None = None) -> dict[str, Any]:
-    """The canonical event in a line, of a moment from ``since`` on and before ``until``.
+def events_in(
+    line: bytes, since: datetime | None = None, until: datetime | None = None
+) -> list[dict[str, Any] | Unusable]:
+    """The canonical events in a line, of moments from ``since`` on and before ``until``; mostly one.
 
-    Raises Left for a line to leave out, and Unusable for an event that ought to be one.
+    There are two where a writer was killed before it ended its line. Unusable stands for one that ought to be an event.
+    Raises Left for a line without any.
     """
-    entry = entry_in(line)
+    found: list[dict[str, Any] | Unusable] = []
+    why = Left(Reason.NOT_JSON)
+    for entry in entries_in(line):
+        try:
+            found.append(_event(entry, since, until))
+        except Unusable as error:
+            found.append(error)
+        except Left as left:
+            why = left
+    if not found:
+        raise why
+    return found
+
+
+def _event(entry: Mapping[str, Any], since: datetime | None, until: datetime | None) -> dict[str, Any]:
     name = entry.get("name") or entry.get("event_type")
     if not isinstance(name, str) or not ("event_type" in entry or "data" in entry):
         raise Left(Reason.FOREIGN)
@@ -63,20 +81,35 @@ def event_in(line: bytes, since: datetime | None = None, until: datetime | None 
     return event
 
 
-def entry_in(line: bytes) -> Mapping[str, Any]:
-    """The JSON object at the end of a line, whatever stands before it. Raises Left."""
+def entries_in(line: bytes) -> list[Mapping[str, Any]]:
+    """The JSON objects in a line, whatever stands before the first one. Raises Left for a line without any.
+
+    Behind the half of an object, only those count that reach to the end of the line: others may be parts of the half.
+    """
     line = line.strip()
     if not line:
         raise Left(Reason.BLANK)
-    start = line.find(b"{")
+    start = first = line.find(b"{")
     for _ in range(MOST_TRIED):
         if start < 0:
             break
-        try:
-            entry = json.loads(line[start:].decode())
-        except (ValueError, RecursionError):
-            start = line.find(b"{", start + 1)
-            continue
-        # It begins with a brace.
-        return dict(entry)
+        entries, is_end = _objects(line[start:])
+        if entries and (is_end or start == first):
+            return entries
+        start = line.find(b"{", start + 1)
     raise Left(Reason.NOT_JSON)
+
+
+def _objects(text: bytes) -> tuple[list[Mapping[str, Any]], bool]:
+    """The JSON objects one after the other from the beginning of a text on, and whether the last one ends it."""
+    found: list[Mapping[str, Any]] = []
+    position = 0
+    try:
+        decoded = text.decode()
+        while position >= 0:
+            entry, end = _DECODER.raw_decode(decoded, position)
+            found.append(entry)
+            position = decoded.find("{", end)
+    except (ValueError, RecursionError):
+        return found, False
+    return found, end == len(decoded)

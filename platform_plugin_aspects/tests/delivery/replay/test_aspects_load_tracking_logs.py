@@ -132,6 +132,16 @@ def test_lines_without_events_are_counted_and_events_that_fail_are_named(logged:
 
 
 @pytest.mark.django_db
+def test_two_events_in_one_line_are_both_written(logged: list[bytes], tmp_path: Path) -> None:
+    """The platform was killed before it ended the first line."""
+    log = tmp_path / "tracking.log"
+    log.write_bytes(logged[0].rstrip() + logged[1] + logged[2])
+    said = load(log)
+    assert said[0] == f"{log}: 2 lines, 3 events, 3 statements written"
+    assert len(rows()) == 3
+
+
+@pytest.mark.django_db
 def test_a_dry_run_counts_and_writes_nothing(logged: list[bytes], tmp_path: Path) -> None:
     factories.ExternalId.objects.all().delete()
     log = tmp_path / "tracking.log"

@@ -12,7 +12,7 @@ from django.test import override_settings
 from event_routing_backends.processors.xapi.transformer_processor import XApiProcessor
 from eventtracking.tracker import get_tracker
 
-from platform_plugin_aspects.delivery.replay.lines import event_in
+from platform_plugin_aspects.delivery.replay.lines import events_in
 from platform_plugin_aspects.load_test.acts import Act
 from platform_plugin_aspects.xapi.events import canonical, pack, unpack
 from platform_plugin_aspects.xapi.sessions import EXTENSION
@@ -59,7 +59,7 @@ def test_live_and_by_log_the_statement_is_the_same(
     learner.does(act)
 
     [live] = [unpack(pack(canonical(event))) for event in events]
-    [logged] = [event_in(line) for line in lines]
+    [[logged]] = [events_in(line) for line in lines]
     assert statements(logged) == statements(live) != []
 
 
@@ -67,7 +67,7 @@ def test_live_and_by_log_the_statement_is_the_same(
 def test_it_is_the_statement_that_erb_makes(act: Act, learner: Learner, events: Events, lines: list[bytes]) -> None:
     learner.does(act)
     [event] = events
-    found = [json.loads(text) for _, text in statements(event_in(lines[0]))]
+    found = [json.loads(text) for _, text in statements(*events_in(lines[0]))]
 
     if act.source == "phone":
         # ERB finds no video in these events, but in what the platform makes of them in its log.

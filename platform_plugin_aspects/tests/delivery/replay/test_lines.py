@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_plugin_aspects.delivery.replay.lines import Left, Unusable, event_in
+from platform_plugin_aspects.delivery.replay.lines import Left, Unusable, events_in
 
 ENTRY: dict[str, Any] = {
     "name": "play_video",
@@ -53,7 +53,7 @@ EVENT = {
 )
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 def test_an_event_may_have_a_prefix(prefix: bytes, end: bytes) -> None:
-    assert event_in(prefix + LINE + end) == EVENT
+    assert events_in(prefix + LINE + end) == [EVENT]
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_an_event_may_have_a_prefix(prefix: bytes, end: bytes) -> None:
 )
 def test_a_line_without_an_event_is_left_out(line: bytes, reason: str) -> None:
     with pytest.raises(Left) as left:
-        event_in(line)
+        events_in(line)
     assert str(left.value) == reason
 
 
 def test_an_event_without_a_moment_is_unusable() -> None:
-    with pytest.raises(Unusable, match="the event has no timestamp") as caught:
-        event_in(json.dumps({**ENTRY, "time": None}).encode())
-    assert caught.value.name == "play_video"
+    [found] = events_in(json.dumps({**ENTRY, "time": None}).encode())
+    assert isinstance(found, Unusable)
+    assert (found.name, str(found)) == ("play_video", "the event has no timestamp in ISO 8601")
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_an_event_without_a_moment_is_unusable() -> None:
 def test_events_are_from_since_on_and_before_until(since: Any, until: Any, is_in: bool) -> None:
     bounds = [None if parts is None else datetime(*parts, tzinfo=UTC) for parts in (since, until)]
     if is_in:
-        assert event_in(LINE, *bounds) == EVENT
+        assert events_in(LINE, *bounds) == [EVENT]
     else:
         with pytest.raises(Left, match="outside of --since and --until"):
-            event_in(LINE, *bounds)
+            events_in(LINE, *bounds)
 
 
 json_values = st.recursive(
@@ -120,8 +120,43 @@ json_values = st.recursive(
 )
 def test_any_line_is_an_event_or_left_out_or_unusable(line: bytes) -> None:
     try:
-        event = event_in(line)
-    except (Left, Unusable):
+        events = events_in(line)
+    except Left:
         return
-    assert event["timestamp"].endswith("+00:00")
-    json.dumps(event)
+    assert events
+    for event in events:
+        assert isinstance(event, Unusable) or event["timestamp"].endswith("+00:00")
+
+
+SECOND = json.dumps({**ENTRY, "time": "2026-03-01T10:00:01+00:00"}).encode()
+SECOND_EVENT = {**EVENT, "timestamp": "2026-03-01T10:00:01+00:00"}
+FOREIGN = b'{"level": "info"}'
+#: As nested as an answer to a problem of many questions.
+NESTED = b'{"name": "problem_check", "event": {' + b", ".join(b'"%d": {"ok": true}' % n for n in range(25)) + b', "x'
+
+
+@pytest.mark.parametrize(
+    ("line", "events"),
+    [
+        (LINE + SECOND, [EVENT, SECOND_EVENT]),
+        (LINE + b" Mar  1 10:00:01 lms-1 INFO - " + SECOND + b"\n", [EVENT, SECOND_EVENT]),
+        (b"Mar  1 10:00:00 lms-1 INFO - " + LINE + SECOND, [EVENT, SECOND_EVENT]),
+        # The writer was killed within the second, or within the first.
+        (LINE + SECOND[:100], [EVENT]),
+        (LINE[:100] + SECOND, [SECOND_EVENT]),
+        (LINE[:-1] + SECOND, [SECOND_EVENT]),
+        (NESTED + SECOND, [SECOND_EVENT]),
+        (LINE[:100] + LINE + SECOND, [EVENT, SECOND_EVENT]),
+        (LINE + b" and more", [EVENT]),
+        (FOREIGN + LINE, [EVENT]),
+        (LINE + FOREIGN, [EVENT]),
+    ],
+)
+def test_lines_that_a_killed_writer_left_in_one(line: bytes, events: list[Any]) -> None:
+    assert events_in(line) == events
+
+
+def test_a_part_of_half_an_event_is_not_taken_for_one() -> None:
+    half = b'{"name": "x", "event": {"inner": ' + LINE + b', "more'
+    with pytest.raises(Left, match="without a JSON object"):
+        events_in(half)
