@@ -12,7 +12,7 @@ from django.db import transaction
 
 from platform_plugin_aspects import databases
 from platform_plugin_aspects.delivery.replay.files import Chunk
-from platform_plugin_aspects.delivery.replay.lines import Left, Reason, Unusable, events_in
+from platform_plugin_aspects.delivery.replay.lines import NO_EVENT, Left, Reason, Unusable, events_in
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.xapi.transform import Statement, transform
 
@@ -54,6 +54,12 @@ class Counts:
     statements: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether there are lines, and none of them is a tracking event of any kind: it is not a tracking log."""
+        of_others = sum(self.left[reason] for reason in NO_EVENT)
+        return of_others > 0 and of_others + self.left[Reason.BLANK] + self.left[Reason.CUT_OFF] == self.lines
 
     def add(self, other: Counts) -> None:
         """Count another part of the log, too."""

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
@@ -99,8 +99,16 @@ class Log:
         self._offset, self._lines = position.offset, position.lines
         return not position.offset or _digest(self._tail) == position.tail
 
-    def chunks(self) -> Iterator[Chunk]:
-        """The lines from the current position on, until the end or where the log is damaged."""
+    @property
+    def lines(self) -> int:
+        """How many lines are before the current position."""
+        return self._lines
+
+    def chunks(self, stops: Callable[[], bool] = lambda: False) -> Iterator[Chunk]:
+        """The lines from the current position on, until the end or where the log is damaged.
+
+        ``stops``: whether to end already. A line that has not been read to its end by then is left out.
+        """
         cut_off = False
         while not cut_off and self.damage is None:
             first = self._lines + 1
@@ -108,7 +116,7 @@ class Log:
             size = 0
             try:
                 while len(lines) < CHUNK_LINES and size < CHUNK_BYTES and not cut_off:
-                    line, length, cut_off = self._line()
+                    line, length, cut_off = self._line(stops)
                     if not length:
                         break
                     lines.append(line)
@@ -119,11 +127,17 @@ class Log:
                 return
             yield Chunk(first, lines, cut_off, Position(self._offset, self._lines, _digest(self._tail)))
 
-    def _line(self) -> tuple[bytes | None, int, bool]:
-        """The next line, or None for one that is too long, its length, and whether its end is missing."""
-        line = part = self._stream.readline(LONGEST_LINE)
+    def _line(self, stops: Callable[[], bool]) -> tuple[bytes | None, int, bool]:
+        """The next line, or None for one that is too long, its length, and whether its end is missing.
+
+        Of length 0 at the end, and where it ``stops``.
+        """
+        line = part = b"" if stops() else self._stream.readline(LONGEST_LINE)
         length, tail = len(line), line
         while part and not part.endswith(b"\n"):
+            # A pipe's line may have no end.
+            if stops():
+                return None, 0, True
             part = self._stream.readline(LONGEST_LINE)
             length += len(part)
             tail = (tail + part)[-TAIL_BYTES:]

@@ -27,6 +27,10 @@ class Reason(StrEnum):
     OUTSIDE = "outside of --since and --until"
 
 
+#: Reasons of lines that hold no event of any kind.
+NO_EVENT = (Reason.TOO_LONG, Reason.NOT_JSON, Reason.FOREIGN)
+
+
 class Left(Exception):
     """A line is left out, for a ``reason``."""
 

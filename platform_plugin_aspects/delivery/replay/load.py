@@ -60,7 +60,7 @@ def load(
     """
     started = watcher.now()
     answered = False
-    for chunk, loaded in transforming(log.chunks(), choice):
+    for chunk, loaded in transforming(log.chunks(watcher.wants_to_stop), choice):
         if not choice.dry_run:
             insert = partial(sink.insert, loaded.statements)
             # The first insert fails at once: an address may be wrong.

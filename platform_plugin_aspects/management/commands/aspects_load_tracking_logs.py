@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -34,6 +35,11 @@ from platform_plugin_aspects.xapi.processor import why_not_usable
 from platform_plugin_aspects.xapi.transform import NotUsable
 
 STDIN = "-"
+#: Said of a file that is not a tracking log.
+EXPECTED = (
+    "A tracking log has an event as a JSON object in each line, as the platform writes it to tracking.log: "
+    '{"name": "play_video", "event_type": "play_video", "time": "2026-03-01T10:00:00+00:00", ...}'
+)
 
 
 class Command(AspectsCommand):
@@ -42,8 +48,8 @@ class Command(AspectsCommand):
     help = (
         "Write the events in tracking logs of the platform to ClickHouse, as xAPI statements. Events that are there "
         "already, live or by an earlier load, get the same ids and are not there twice. Lines that hold no event are "
-        "counted. Ends with exit code 1 when an event could not be transformed. Ctrl-C ends after the current chunk of "
-        "lines; --resume continues."
+        "counted. Ends with exit code 1 when an event could not be transformed, and when a log has lines but no event. "
+        "Ctrl-C ends after the current chunk of lines; --resume continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -87,19 +93,19 @@ class Command(AspectsCommand):
             processes(options["workers"]) if options["workers"] else nullcontext(in_this_process)
         )
         counted: dict[str, Counts] = {}
-        damaged: list[str] = []
+        unread: list[str] = []
         problem = None
         with progress, workers as transforming:
             try:
-                for name in dict.fromkeys(options["files"]):
+                for name in _each_once(options["files"], progress.tell):
                     if not progress.wants_to_stop():
                         with _opened(name, choice, options, progress) as log:
-                            damaged += self._load(log, choice, sink, progress, transforming, counted, options)
+                            unread += self._load(log, choice, sink, progress, transforming, counted, options)
             except PLATFORM_FAULTS as error:
                 problem = f"The platform's database failed ({type(error).__name__}): {error}"
             except (Failure, CannotRead, WorkerLost, NotUsable) as error:
                 problem = str(error)
-        self._end(counted, damaged, problem, stopped=progress.stopping, options=options)
+        self._end(counted, unread, problem, stopped=progress.stopping, options=options)
 
     def _load(
         self,
@@ -111,19 +117,24 @@ class Command(AspectsCommand):
         counted: dict[str, Counts],
         options: Mapping[str, Any],
     ) -> list[str]:
-        """Load one log and print its summary; returns why it was not read to its end."""
+        """Load one log and print its summary; returns why not all of it, or nothing, could be read."""
+        is_whole = log.lines == 0
         progress.begin(log)
         counts = counted[log.name] = Counts()
         load(log, choice, sink, progress, transforming, counts, options["max_rate"])
         seconds = progress.now() - progress.began
         progress.end()
         self.stdout.write(load_progress.summary(log.name, counts, seconds, choice.dry_run))
-        return [str(log.damage)] if log.damage else []
+        if log.damage:
+            return [str(log.damage)]
+        if is_whole and counts.is_of_others and not progress.wants_to_stop():
+            return [f"{log.name} has no tracking event in any of its lines. {EXPECTED}"]
+        return []
 
     def _end(
         self,
         counted: Mapping[str, Counts],
-        damaged: list[str],
+        unread: list[str],
         problem: str | None,
         *,
         stopped: bool,
@@ -142,7 +153,7 @@ class Command(AspectsCommand):
             raise CommandError(
                 f"{problem or 'Stopped'}{how}", returncode=INTERRUPTED if problem is None else 1
             ) from None
-        problems = list(damaged)
+        problems = list(unread)
         rejected = sum(total.rejected.values())
         if rejected:
             problems.append(
@@ -168,6 +179,23 @@ def _refuse(options: Mapping[str, Any], choice: Choice) -> None:
         raise CommandError(f"No statements can be made: {reason}")
     if not (options["even_if_off"] or options["dry_run"] or is_on(StatementSink)):
         raise CommandError(f"{why_off(StatementSink)}. {HOW_TO_WRITE_IF_OFF}")
+
+
+def _each_once(names: Iterable[str], tell: Callable[[str], Any]) -> Iterator[str]:
+    """The names of logs without those of a file that has been named; ``tell`` gets a remark on files of two names."""
+    seen: dict[tuple[int, int] | str, str] = {}
+    for name in names:
+        file: tuple[int, int] | str = name
+        if name != STDIN:
+            # Opening it says what is wrong.
+            with suppress(OSError, ValueError):
+                found = os.stat(name)
+                file = (found.st_dev, found.st_ino)
+        if file not in seen:
+            seen[file] = name
+            yield name
+        elif seen[file] != name:
+            tell(f"{name} is the same file as {seen[file]}: it is loaded once")
 
 
 @contextmanager

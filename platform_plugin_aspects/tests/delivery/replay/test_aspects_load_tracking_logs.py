@@ -259,6 +259,52 @@ def test_what_is_refused(args: list[str], message: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "is_log"),
+    [
+        (b'198.51.100.7 - - "GET / HTTP/1.1" 200\n\n{"level": "info"}\n', False),
+        (b"\x00" * 1_000_001 + b"\n", False),
+        # It may be a log all the same.
+        (b"", True),
+        (b"\n", True),
+        (b'{"name": "play_', True),
+        (b'started\n{"event_type": "/courses/x", "name": "/courses/x", "event": ""}\n', True),
+        (b'started\n{"event_type": "play_video", "time": "2020-01-01T00:00:00Z"}\n', True),
+    ],
+)
+def test_a_file_that_is_no_tracking_log_is_said(text: bytes, is_log: bool, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(text)
+    if is_log:
+        load(log, "--since", "2026-01-01")
+        return
+    message, said = load_fails(log, "--since", "2026-01-01")
+    assert message.startswith(f"{log} has no tracking event in any of its lines. A tracking log has an event as a JSON")
+    assert ", 0 events, " in said[0]
+
+
+@pytest.mark.django_db
+def test_a_log_to_which_others_wrote_since_is_a_log(logged: list[bytes], tmp_path: Path) -> None:
+    log = tmp_path / "tracking.log"
+    log.write_bytes(logged[0])
+    load(log)
+    log.write_bytes(logged[0] + b"systemd: started\n")
+    assert load(log, "--resume")[1] == f"{log}: 1 line, 0 events, 0 statements written"
+
+
+@pytest.mark.django_db
+def test_a_log_of_several_names_is_loaded_once(logged: list[bytes], tmp_path: Path) -> None:
+    log, link, other = tmp_path / "tracking.log", tmp_path / "link.log", f"{tmp_path}/./tracking.log"
+    log.write_bytes(b"".join(logged[:2]))
+    link.symlink_to(log)
+    assert [line for line in load(log, log, other, link) if str(tmp_path) in line] == [
+        f"{log}: 2 lines, 2 events, 2 statements written",
+        f"{other} is the same file as {log}: it is loaded once",
+        f"{link} is the same file as {log}: it is loaded once",
+    ]
+
+
+@pytest.mark.django_db
 def test_a_log_that_is_missing(logged: list[bytes], tmp_path: Path) -> None:
     """There is nothing to continue, unless another log was loaded before."""
     log = tmp_path / "tracking.log"

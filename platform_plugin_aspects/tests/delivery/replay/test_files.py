@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -93,6 +94,29 @@ def test_a_line_that_is_too_long_is_not_kept(length: int) -> None:
     assert lines_of(opened(b"before\n" + long + b"after\n")) == [b"before\n", None, b"after\n"]
     fits = b"x" * (LONGEST_LINE - 1) + b"\n"
     assert lines_of(opened(fits)) == [fits]
+
+
+class Endless(io.RawIOBase):
+    """A pipe whose line has no end."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"x" * len(buffer)
+        return len(buffer)
+
+
+def test_a_line_without_an_end_can_be_stopped() -> None:
+    looks = iter([False, False, False, True, True])
+    log = Log("a log", io.BufferedReader(Endless()), None)  # type: ignore[arg-type]
+    assert list(log.chunks(lambda: next(looks))) == []
+
+
+def test_a_slow_pipe_can_be_stopped_between_two_lines() -> None:
+    looks = iter([False, False, True, True])
+    [chunk] = opened(b"one\ntwo\nthree\n").chunks(lambda: next(looks))
+    assert (chunk.lines, chunk.end.lines) == ([b"one\n", b"two\n"], 2)
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstandard"])
