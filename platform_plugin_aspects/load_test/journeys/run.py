@@ -23,6 +23,8 @@ from platform_plugin_aspects.xapi.transform import transform
 
 #: Events that are transformed, and inserted, at once.
 BATCH_SIZE = 1_000
+#: Courses with units that are looked at, to find those with most to do; a site may have thousands.
+LOOKED_AT = 30
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Result:
 
 
 def choose(number: int, named: Iterable[CourseKey] = ()) -> list[Structure]:
-    """The courses to go through: the named ones or, by key, the first so many that have units.
+    """The courses to go through: the named ones or so many of those with most to do, which may be fewer.
 
+    Of the courses with units, the first LOOKED_AT by key are compared, or more if more are wanted.
     Raises PLATFORM_FAULTS.
     """
     keys = list(named)
@@ -57,7 +60,14 @@ def choose(number: int, named: Iterable[CourseKey] = ()) -> list[Structure]:
     model = edx_platform.get_model("course_overviews")
     rows = [] if model is None else edx_platform.primary(model).order_by("id").values_list("id", flat=True)
     runs = (key for key in rows if not hasattr(key, "ccx"))
-    return list(islice((found for found in map(read, runs) if found.units), number))
+    found = list(islice((course for course in map(read, runs) if course.units), max(number, LOOKED_AT)))
+    return sorted(found, key=_to_do, reverse=True)[:number]
+
+
+def _to_do(structure: Structure) -> tuple[int, int]:
+    """Whether there are videos and problems, and how many."""
+    videos, problems = len(structure.videos), len(structure.problems)
+    return bool(videos) + bool(problems), videos + problems
 
 
 def run(request: Request, sink: StatementSink, watch: Callable[[int], bool]) -> Result:

@@ -58,6 +58,11 @@ class Structure:
     units: Sequence[Unit]
 
     @property
+    def videos(self) -> Sequence[Video]:
+        """The videos, in order."""
+        return [video for unit in self.units for video in unit.videos]
+
+    @property
     def problems(self) -> Sequence[Problem]:
         """The problems, in order."""
         return [problem for unit in self.units for problem in unit.problems]

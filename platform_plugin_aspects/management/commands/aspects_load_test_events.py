@@ -19,6 +19,7 @@ from tqdm import tqdm
 from platform_plugin_aspects.load_test import platform
 from platform_plugin_aspects.load_test.journeys.people import PREFIX
 from platform_plugin_aspects.load_test.journeys.run import Request, Result, choose, run
+from platform_plugin_aspects.load_test.journeys.structure import Structure
 from platform_plugin_aspects.load_test.traffic import EMAIL_DOMAIN
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
@@ -32,6 +33,8 @@ from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.xapi.processor import why_not_usable
 
+#: It is part of the usernames, of which the platform takes 30 characters.
+LARGEST_SEED = 999_999_999
 #: Ten years.
 MOST_DAYS = 3_650
 
@@ -47,7 +50,9 @@ class Command(AspectsCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--learners", type=int, default=100, metavar="N", help="learners (default: 100)")
-        parser.add_argument("--courses", type=int, default=1, metavar="N", help="the first N courses (default: 1)")
+        parser.add_argument(
+            "--courses", type=int, default=1, metavar="N", help="the N courses with most to do (default: 1)"
+        )
         parser.add_argument("--course", nargs="+", default=[], metavar="KEY", help="these courses, whatever --courses")
         parser.add_argument("--days", type=int, default=30, metavar="N", help="days of their journeys (default: 30)")
         parser.add_argument(
@@ -63,6 +68,9 @@ class Command(AspectsCommand):
         with _account_errors():
             structures = choose(options["courses"], map(_course_key, options["course"]))
             _refuse_courses(structures, options)
+            for structure in structures:
+                for line in _missing(structure):
+                    self.stdout.write(line)
             request = Request(structures, options["learners"], options["seed"], end, options["days"])
             bar = tqdm(total=request.learners, unit=" learners", disable=not self.stderr.isatty())
             with Stoppable("the current learner") as stop, bar:
@@ -94,7 +102,9 @@ class Command(AspectsCommand):
 
 def _refuse(options: Mapping[str, Any]) -> datetime:
     """The midnight at which the journeys end; CommandError for invalid options, and where nothing can be made."""
-    require_at_least(options, learners=1, courses=1, days=1)
+    require_at_least(options, learners=1, courses=1, days=1, seed=0)
+    if options["seed"] > LARGEST_SEED:
+        raise CommandError(f"--seed {options['seed']}: it must be at most {LARGEST_SEED:,}")
     if options["days"] > MOST_DAYS:
         raise CommandError(f"--days {options['days']}: it must be at most {MOST_DAYS:,}")
     now = timezone.now().astimezone(UTC)
@@ -129,7 +139,7 @@ def _course_key(given: str) -> CourseKey:
     return key
 
 
-def _refuse_courses(structures: list[Any], options: Mapping[str, Any]) -> None:
+def _refuse_courses(structures: list[Structure], options: Mapping[str, Any]) -> None:
     """Raise CommandError unless there are courses to go through."""
     for structure in structures:
         if not structure.units:
@@ -138,6 +148,16 @@ def _refuse_courses(structures: list[Any], options: Mapping[str, Any]) -> None:
         number = len(structures)
         found = f"only {number} course{' has' if number == 1 else 's have'}" if number else "no course has"
         raise CommandError(f"--courses {options['courses']}: {found} published units: publish one, or take fewer")
+
+
+def _missing(structure: Structure) -> Iterator[str]:
+    """Lines about what nobody can do in a course."""
+    for blocks, name, consequence in (
+        (structure.videos, "video", "nobody watches one"),
+        (structure.problems, "problem", "nobody answers one, passes or fails"),
+    ):
+        if not blocks:
+            yield f"{structure.course} has no published {name}: {consequence}"
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from platform_plugin_aspects.load_test.acts.problems import Answer
 from platform_plugin_aspects.load_test.journeys.answers import answers_of
 from platform_plugin_aspects.load_test.journeys.enact import Person, events_of
 from platform_plugin_aspects.load_test.journeys.plan import KINDS, plan
+from platform_plugin_aspects.load_test.journeys.run import choose
 from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Script, Solve, Study, Visit, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Problem, Structure, Unit, Video, read
 from platform_plugin_aspects.models import TrackingEvent
@@ -394,12 +395,38 @@ def test_the_same_options_make_the_same_events(site: CourseKey) -> None:
 
 
 @pytest.mark.django_db
+def test_the_courses_with_most_to_do_are_chosen(site: CourseKey) -> None:
+    """``site`` alone has units with a problem and a video."""
+    texts = factories.make_course("course-v1:Org+Aaa+2026", leaves=1)
+    problems = factories.make_course("course-v1:Org+Bbb+2026", verticals=40, leaves=2)
+    assert [structure.course for structure in choose(3)] == [site, problems, texts]
+    assert [structure.course for structure in choose(1)] == [site]
+    assert [structure.course for structure in choose(1, [texts])] == [texts]
+    assert not any(" has no published " in line for line in make("--learners", 1, "--yes"))
+
+
+@pytest.mark.django_db
+def test_it_is_said_that_there_is_nothing_to_watch_or_to_answer(site: CourseKey) -> None:
+    texts = factories.make_course("course-v1:Org+Aaa+2026", leaves=1)
+    assert make("--learners", 1, "--yes", "--course", texts)[:2] == [
+        f"{texts} has no published video: nobody watches one",
+        f"{texts} has no published problem: nobody answers one, passes or fails",
+    ]
+    problems = factories.make_course("course-v1:Org+Bbb+2026", leaves=2)
+    assert make("--learners", 1, "--yes", "--course", problems)[0] == (
+        f"{problems} has no published video: nobody watches one"
+    )
+
+
+@pytest.mark.django_db
 def test_what_is_refused(site: CourseKey, settings: Any, tmp_path: Path) -> None:
     assert refused() == (
         "This makes 100 users, their enrollments and their learning events in courses of this site, and all of them "
         "stay. If you mean it, add --yes"
     )
     assert refused("--yes", "--learners", 0) == "--learners 0: it must be at least 1"
+    assert refused("--yes", "--seed", -1) == "--seed -1: it must be at least 0"
+    assert refused("--yes", "--seed", 10**9) == "--seed 1000000000: it must be at most 999,999,999"
     assert refused("--yes", "--days", 3651) == "--days 3651: it must be at most 3,650"
     assert refused("--yes", "--until", "0001-01-05") == "--until 0001-01-05: its year is too small"
     assert refused("--yes", "--until", "2999-01-01") == "--until 2999-01-01: it is in the future, and events are not"
