@@ -1,6 +1,7 @@
 """Measure what learning events cost, from a learner's act to a row in ClickHouse: ``make benchmark-events``.
 
-    python -m benchmarks.events [--events N] [--rows N] [--peer [FOLDER]] [--memory N] [--faults] [--table FILE]
+    python -m benchmarks.events [--events N] [--rows N] [--peer [FOLDER]] [--memory N] [--only NAME ...] [--faults]
+        [--table FILE]
 
 Costs are processor time, user and system, of every process: those of the platform, MariaDB, Redis and ClickHouse, which
 is the embedded engine behind its HTTP endpoint. All of them are started in a temporary folder that is removed at the
@@ -58,6 +59,8 @@ def measure(site: Site, options: argparse.Namespace, python: Path | None) -> lis
         measures.memory,
     )
     for step in steps:
+        if options.only and step.__name__ not in options.only:
+            continue
         say(f"{step.__name__}")
         step()
     return measures.found
@@ -91,6 +94,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const=Path(tempfile.gettempdir()) / "aspects-benchmark-ralph",
         metavar="FOLDER",
         help="also today's chain; FOLDER: Ralph's virtual environment, which is made if missing",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=("requests", "deliveries", "fill", "chains", "rows", "workers", "memory"),
+        help="these measurements only; chains and rows need fill",
     )
     parser.add_argument("--faults", action="store_true", help="count what faults cost instead; --events: in each drill")
     parser.add_argument("--folder", type=Path, help="where to work (a temporary folder is made there)")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.events_data import events
+from benchmarks.events_data import SESSION, events
 from benchmarks.events_meter import Meter
 
 #: Events of one block, which is a batch of the sink.
@@ -142,13 +142,18 @@ def warm_up() -> None:
 
 
 def memory(number: int, users: int, month: str) -> Callable[[], dict[str, Any]]:
-    """The memory of a process that delivers many events: MB when it is idle, and the peaks of each tenth of them."""
+    """The memory of a process that delivers many events: MB when it is idle, and the peaks of each tenth of them.
+
+    It is idle after it has delivered a few events, as a worker is: what these import stays for the life of a process.
+    """
     from django.db import connection
 
     from platform_plugin_aspects.delivery.deliver import deliver_changes
     from platform_plugin_aspects.models import TrackingEvent
 
     warm_up()
+    store(events(SESSION, users, datetime.fromisoformat(month)))
+    deliver_all()
     store(events(1_000, users, datetime.fromisoformat(month)))
     table = TrackingEvent._meta.db_table
     columns = "recorded_at, name, payload, attempts, error, retry_at"

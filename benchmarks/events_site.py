@@ -21,6 +21,8 @@ from test_utils.services.processes import MariaDB, Redis, Worker
 POLL_SECS = 0.5
 #: Nothing of the benchmark takes longer on a machine that does other work, too.
 PATIENCE_SECS = 540
+#: Events a second that a step delivers at least.
+SLOWEST = 100
 #: The tables that hold many statements and none, both in the database xapi.
 FULL, EMPTY = "xapi_events_all", "xapi_events_none"
 
@@ -39,6 +41,7 @@ class Step:
 
     def __init__(self, name: str, arguments: Mapping[str, Any], environment: Mapping[str, str]):
         self.name = name
+        self.patience = PATIENCE_SECS + arguments.get("number", 0) / SLOWEST
         command = [sys.executable, "-m", "benchmarks.events_steps", name, json.dumps(arguments)]
         self.process = subprocess.Popen(
             command,
@@ -65,7 +68,7 @@ class Step:
 
     def result(self) -> dict[str, Any]:
         """Wait for its end; what it found. BenchmarkError when it failed."""
-        output, _ = self.process.communicate(timeout=PATIENCE_SECS)
+        output, _ = self.process.communicate(timeout=self.patience)
         if self.process.returncode:
             raise BenchmarkError(f"{self.name} failed")
         return json.loads(output.splitlines()[-1])

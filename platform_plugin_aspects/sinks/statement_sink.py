@@ -82,21 +82,8 @@ class StatementSink(BaseSink):
         return written
 
     def _write(self, batch: Batch, written: Written) -> None:
-        events, rejected = unpacked(batch)
-        keys = list(events)
-        try:
-            statements, reasons = transform(list(events.values()), register=False)
-        except NewLearners as error:
-            new = error
-
-            def register() -> dict[int, str]:
-                return {keys[position]: reason for position, reason in new.register().items()}
-
-            raise NeedsCommit(register) from None
-        except NotUsable as error:
-            raise Misconfigured(f"No statements can be made: {error}") from None
-        rejected.update({keys[position]: reason for position, reason in reasons.items()})
-        rows = [statement for made in statements for statement in made]
+        # The events themselves are gone before the insert is made: both at once would double the memory of a batch.
+        rows, rejected = _statements(batch)
         self.insert(rows)
         written.rows[self.table.name] += len(rows)
         written.rejected.update(rejected)
@@ -105,6 +92,25 @@ class StatementSink(BaseSink):
         """Write statements to ClickHouse, in one insert unless they are of many months. Raises as ``write`` does."""
         for some in _of_few_months(statements):
             self.clickhouse.insert(self.connection.xapi_table, self.table.types, list(zip(*some, strict=True)))
+
+
+def _statements(batch: Batch) -> tuple[list[Statement], dict[int, str]]:
+    """The statements of a batch, and why events cannot be transformed, by key. Raises as ``StatementSink.write``."""
+    events, rejected = unpacked(batch)
+    keys = list(events)
+    try:
+        made, reasons = transform(list(events.values()), register=False)
+    except NewLearners as error:
+        new = error
+
+        def register() -> dict[int, str]:
+            return {keys[position]: reason for position, reason in new.register().items()}
+
+        raise NeedsCommit(register) from None
+    except NotUsable as error:
+        raise Misconfigured(f"No statements can be made: {error}") from None
+    rejected.update({keys[position]: reason for position, reason in reasons.items()})
+    return list(chain.from_iterable(made)), rejected
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:
