@@ -2,7 +2,9 @@
 
 One thread per learner. Each request emits one to four events in a transaction, which also makes a group that says
 which; some requests are rolled back. A request that fails, because the database is gone, is not repeated: whether it
-was committed is told by its group. Prints how many events were emitted.
+was committed is told by its group. Events go through the platform's tracker, which also writes them to the tracking log
+(STANDIN_TRACKING_LOG) at once, whatever becomes of the transaction. Prints the numbers of the events that each learner
+emitted.
 """
 
 from __future__ import annotations
@@ -24,22 +26,27 @@ PAUSE_SECS = 0.2
 PREFIX = "events"
 
 
-def act(user_id: int, events: int) -> int:
-    """Emit so many events of one learner, each with a moment of its own; returns how many were emitted."""
+def act(user_id: int, events: int, rolled_back: float) -> list[int]:
+    """Emit so many events of one learner, each with a moment of its own; returns the numbers of those emitted.
+
+    An event that would belong to a request that cannot begin, because the database is gone, is not emitted.
+    ``rolled_back``: the share of requests that are rolled back.
+    """
     from django.contrib.auth.models import Group
     from django.db import Error, connection, transaction
-
-    from platform_plugin_aspects.delivery.tracking import OutboxBackend
+    from eventtracking.tracker import get_tracker
 
     chance = random.Random(user_id)
-    backend = OutboxBackend()
-    emitted = 0
-    while emitted < events:
+    # The step of ``emit`` that comes after the event got its moment, which is ours here.
+    tracker = get_tracker().routing_backend
+    emitted: list[int] = []
+    first = 0
+    while first < events:
         number = chance.randint(1, 4)
         try:
             with transaction.atomic():
-                for position in range(emitted, emitted + number):
-                    backend.send(
+                for position in range(first, first + number):
+                    tracker.send(
                         {
                             "name": "edx.course.enrollment.activated",
                             "timestamp": moment(position),
@@ -47,13 +54,14 @@ def act(user_id: int, events: int) -> int:
                             "context": {"user_id": user_id, "course_id": COURSE, "org_id": "Services"},
                         }
                     )
-                Group.objects.create(name=f"{PREFIX} {user_id} {emitted} {number}")
-                if chance.random() < ROLLED_BACK:
+                    emitted.append(position)
+                Group.objects.create(name=f"{PREFIX} {user_id} {first} {number}")
+                if chance.random() < rolled_back:
                     transaction.set_rollback(True)
         except Error:
             connection.close()
             time.sleep(PAUSE_SECS)
-        emitted += number
+        first += number
     connection.close()
     return emitted
 
@@ -78,11 +86,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, required=True, help="of each learner")
     parser.add_argument("--users", type=int, nargs="+", required=True)
+    parser.add_argument("--rolled-back", type=float, default=ROLLED_BACK, help="share of requests that are rolled back")
     options = parser.parse_args()
     django.setup()
     with ThreadPoolExecutor(len(options.users)) as pool:
-        emitted = list(pool.map(lambda user_id: act(user_id, options.events), options.users))
-    print(json.dumps({"events": sum(emitted)}))
+        acts = [pool.submit(act, user_id, options.events, options.rolled_back) for user_id in options.users]
+    print(json.dumps({user_id: each.result() for user_id, each in zip(options.users, acts, strict=True)}))
 
 
 if __name__ == "__main__":

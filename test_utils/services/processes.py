@@ -8,12 +8,14 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import MySQLdb
 import redis
 
 from test_utils.processes import Process, free_port
+from test_utils.services.events import ROLLED_BACK, moment
 
 
 class MariaDB(Process):
@@ -137,8 +139,16 @@ class Stream(Process):
 class Learners(Process):
     """A process of learners who act, until each has emitted so many events (see events.py)."""
 
-    def __init__(self, users: Sequence[int], events: int, folder: Path, environment: Mapping[str, str]):
+    def __init__(
+        self,
+        users: Sequence[int],
+        events: int,
+        folder: Path,
+        environment: Mapping[str, str],
+        rolled_back: float = ROLLED_BACK,
+    ):
         command = [sys.executable, "-m", "test_utils.services.events", "--events", events, "--users", *users]
+        command += ["--rolled-back", rolled_back]
         super().__init__(f"learners{users[0]}", folder, command, environment)
 
     @property
@@ -146,8 +156,12 @@ class Learners(Process):
         """Whether they are done, or could not go on."""
         return self.process is None or self.process.poll() is not None
 
-    def emitted(self) -> int:
-        """Wait for the end; return how many events were emitted. AssertionError when a thread broke."""
+    def emitted(self) -> set[tuple[int, datetime]]:
+        """Wait for the end; return (user id, moment) of each event that was emitted, and so is in the tracking log.
+
+        AssertionError when a thread broke.
+        """
         assert self.process is not None
         assert self.process.wait() == 0, self.tail()
-        return int(json.loads(self.output().splitlines()[-1])["events"])
+        numbers: dict[str, list[int]] = json.loads(self.output().splitlines()[-1])
+        return {(int(user_id), moment(number)) for user_id, of_user in numbers.items() for number in of_user}
