@@ -25,7 +25,7 @@ import pytest
 import requests
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint, ClickHouseError, Fault, load_users
@@ -104,7 +104,7 @@ class TestClient:
         assert request.bytes > 0
 
     @given(rows=st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.text(), st.text(max_size=4), st.uuids())))
-    @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25))
     def test_whatever_is_inserted_comes_back(self, client: Client, rows: list[tuple[Any, ...]]) -> None:
         marker = UUID(int=len(rows))
         client.command("ALTER TABLE people DELETE WHERE 1", settings={"mutations_sync": 1})
@@ -116,7 +116,7 @@ class TestClient:
 
     @pytest.mark.parametrize("form", [False, True])
     @given(text=st.text())
-    @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25))
     def test_text_as_a_parameter(self, client: Client, form: bool, text: str) -> None:
         client.form_encode_query_params = form
         query = "SELECT {text:String} AS text, {ids:Array(Int64)} AS ids"

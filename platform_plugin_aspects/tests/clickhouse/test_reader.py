@@ -215,7 +215,7 @@ def test_rights_that_are_too_many(grants: list[str], excess: list[str]) -> None:
     assert Reader("reports", relations=(("event_sink", "tag"),)).excess(grants) == excess
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(st.lists(st.text() | st.from_regex(r"GRANT [\w,()` ]* ON [\w.*`]* TO \w*", fullmatch=True)))
 def test_whatever_is_granted_is_harmless_or_named(grants: list[str]) -> None:
     assert all(isinstance(text, str) for text in Reader().excess(grants))

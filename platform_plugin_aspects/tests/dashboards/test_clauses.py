@@ -14,7 +14,7 @@ import sqlglot
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
@@ -28,9 +28,7 @@ from platform_plugin_aspects.operations.checks.superset import check_extra_filte
 from test_utils.properties import examples
 
 # The engine and the table are per test, not per example.
-through_the_engine = hypothesis_settings(
-    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+through_the_engine = hypothesis_settings(max_examples=examples(100))
 
 ORG, COURSE = "OrgX", "course-v1:OrgX+CS101+2026"
 KEY = CourseKey.from_string(COURSE)

@@ -30,7 +30,7 @@ from edx_rest_framework_extensions.auth.jwt.tests.utils import (
     generate_jwt_token,
     generate_latest_version_payload,
 )
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
@@ -464,9 +464,7 @@ def staff(db: None) -> Client:
 
 
 @pytest.mark.usefixtures("no_limit")
-@hypothesis_settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=examples(150))
 @given(
     endpoint=st.sampled_from(ENDPOINTS),
     text=st.text(min_size=1).filter(lambda text: text.isprintable())

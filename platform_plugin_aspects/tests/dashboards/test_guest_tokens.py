@@ -19,7 +19,7 @@ import jwt
 import pytest
 from django.core.cache import cache
 from django.utils.translation import override
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -370,9 +370,7 @@ VALUES = st.none() | st.booleans() | st.floats() | st.text()
 JSON = VALUES | st.lists(VALUES) | st.dictionaries(NAMES, VALUES) | st.dictionaries(NAMES, st.text(), min_size=3)
 
 
-@hypothesis_settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=examples(150))
 @given(
     step=st.sampled_from([*LOG_IN, "guest_token"]),
     status=st.just(200)

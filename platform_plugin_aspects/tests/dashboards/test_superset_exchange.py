@@ -18,7 +18,7 @@ from uuid import UUID
 import pytest
 import urllib3
 from django.core.cache import cache
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -184,7 +184,7 @@ def test_one_unknown_dashboard_among_many_is_found_by_halving(place: int, supers
     assert superset.paths() == ["guest_token"]
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25)
 @given(missing=st.sets(st.sampled_from(MANY[:8])))
 def test_whatever_is_unknown_is_found(missing: set[str], superset: SupersetEndpoint) -> None:
     cache.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -247,9 +247,7 @@ JSON = st.recursive(
 NODES = st.fixed_dictionaries({"data": st.fixed_dictionaries({"components": st.fixed_dictionaries({"edges": JSON})})})
 
 
-@hypothesis_settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50), deadline=None
-)
+@hypothesis_settings(max_examples=examples(50))
 @given(answer=JSON | NODES)
 def test_no_answer_breaks_the_monitor(answer: Any, vector: VectorEndpoint) -> None:
     vector.planned = (200, json.dumps(answer))

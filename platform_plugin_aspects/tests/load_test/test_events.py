@@ -18,7 +18,7 @@ from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
 from common.djangoapps.student.signals import ENROLL_STATUS_CHANGE
 from django.contrib.auth.models import User
 from django.core.management import CommandError
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
@@ -223,7 +223,7 @@ def test_a_username_that_is_taken(clickhouse: ClickHouse) -> None:
         make_course("0123456789", "lt_", 1)
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25))
 @given(prefix=st.text(max_size=13) | st.text("aZ0-_ .", max_size=13))
 @example(prefix="00000000000")
 @example(prefix="000000000000")

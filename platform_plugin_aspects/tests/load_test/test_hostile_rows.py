@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -169,7 +169,6 @@ FIGURES = st.dictionaries(st.sampled_from(["total_rows", "lag_seconds", "lag"]),
 STATS = st.dictionaries(st.sampled_from(["clickhouse", "celery"]), FIGURES | NUMBERS)
 
 
-@settings(deadline=None)
 @given(
     samples=st.lists(st.tuples(st.integers(-(10**9), 10**9), STATS.map(json.dumps)), max_size=4),
     duration=st.none() | st.integers(-(10**9), 10**9),

@@ -175,7 +175,7 @@ units = st.lists(
 )
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(units, st.integers(1, 12), st.integers(), st.integers(1, 40))
 def test_any_script_keeps_to_its_days_and_to_its_kind(units: list[Unit], number: int, seed: int, days: int) -> None:
     structure = Structure(COURSE, units)

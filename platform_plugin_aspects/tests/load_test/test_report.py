@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
@@ -302,7 +302,6 @@ CHARACTERS = st.characters(exclude_characters="\x00\r", exclude_categories=["Cs"
 OUTSIDE = st.lists(MARKUP | CHARACTERS, min_size=1).map("".join)
 
 
-@settings(deadline=None)
 @given(run_id=OUTSIDE, tag=OUTSIDE)
 def test_text_from_outside_stays_text(run_id: str, tag: str) -> None:
     read = Page(page([make_report(replace(RUN, run_id=run_id, tags=[tag], stats=[]))]))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
@@ -152,7 +152,7 @@ def test_the_check_writes_nothing_and_finds_what_is_missing(
 TEXTS = st.text(max_size=40)
 
 
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8))
 @given(tags=st.lists(TEXTS, max_size=3), prefix=TEXTS, value=TEXTS)
 def test_any_text_survives(clickhouse: ClickHouse, tags: list[str], prefix: str, value: str) -> None:
     run_id = f"{value}\\\t'{uuid.uuid4()}"

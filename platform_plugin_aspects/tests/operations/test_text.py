@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.operations.text import counted, duration, table
@@ -20,7 +20,6 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_end_flush() -> Non
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
 def test_a_row_is_one_line_that_no_terminal_obeys(rows: list[tuple[str, str]]) -> None:
     lines = list(table(rows, right={0}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from common.djangoapps.student.models import UserProfile
 from django_countries.fields import Country
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -24,9 +24,7 @@ from test_utils.factories import make_many_users, make_taxonomy, utc
 from test_utils.properties import examples
 
 # The engine and the database are per test, not per example: examples clean up after themselves.
-through_the_engine = hypothesis_settings(
-    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+through_the_engine = hypothesis_settings(max_examples=examples(8))
 
 AWKWARD = [
     "",

@@ -69,7 +69,7 @@ def test_values_are_djangos(sink: Any) -> None:
 
 
 @pytest.mark.django_db
-@hypothesis_settings(max_examples=examples(50), deadline=None)
+@hypothesis_settings(max_examples=examples(50))
 @given(
     moment=st.none() | MOMENTS,
     year=st.none() | st.integers(0, 9999),

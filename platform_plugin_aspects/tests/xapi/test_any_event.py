@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -60,7 +60,6 @@ class AnyEventTest(TestCase):
         make_overview("course-v1:Org+Course+Run", display_name="Course")
         make_external_id(make_user("ada", id=7001))
 
-    @settings(deadline=None)
     @given(st.lists(spoilt() | ANY, min_size=1, max_size=5))
     def test_each_event_gives_statements_or_a_reason(self, events: list[dict[str, Any]]) -> None:
         stored = [unpack(pack(canonical(event))) for event in events]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from xmodule.modulestore.django import modulestore
 
@@ -301,7 +301,7 @@ values = st.tuples(
 )
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25))
 @given(data=st.lists(values, min_size=1, max_size=40))
 def test_fingerprints_are_alike_on_both_sides(data: list[tuple[Any, ...]], clickhouse: ClickHouse) -> None:
     database = clickhouse.connection.database

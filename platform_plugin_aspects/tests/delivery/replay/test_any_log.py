@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_plugin_aspects.clickhouse.client import get_client
@@ -24,9 +24,7 @@ from .test_lines import ENTRY
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("xapi_on", "learner")]
 
-several = settings(
-    max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+several = settings(max_examples=examples(40))
 
 
 def event(second: int, username: str = "mira") -> bytes:
