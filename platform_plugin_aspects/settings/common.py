@@ -132,6 +132,28 @@ def plugin_settings(settings: Any) -> None:
     #   ``platform_plugin_aspects.sinks.ModelBaseSink``): see the how-to "Add a sink".
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = []
 
+    # .. setting_name: ASPECTS_REPORTING_DATABASE
+    # .. setting_default: "aspects_reports"
+    # .. setting_description: The ClickHouse database of the relations that boards read. ``aspects_reports create``
+    #   creates it. It must not be a database of Aspects.
+    settings.ASPECTS_REPORTING_DATABASE = "aspects_reports"
+
+    # .. setting_name: ASPECTS_REPORTING_EVENT_DAYS
+    # .. setting_default: 0
+    # .. setting_description: Days after which rows of the relation ``events`` are deleted; 0: never. What boards read
+    #   stays, because it is stored apart, but a rebuild can then only read what is left of the statements.
+    settings.ASPECTS_REPORTING_EVENT_DAYS = 0
+
+    # .. setting_name: ASPECTS_REPORTING_RULES
+    # .. setting_default: {}
+    # .. setting_description: Thresholds of reports; missing ones have their defaults. A learner is at risk after
+    #   ``away_days`` (7) without a visit, with a grade below ``low_grade`` (0.5), or with less progress than ``behind``
+    #   (0.5) of the course's median. A problem is hard below ``low_success`` (0.4) right first answers, does not
+    #   discriminate below ``low_discrimination`` (0.1), and takes many attempts above ``many_attempts`` (2).
+    #   Groups of fewer than ``smallest_group`` (5) learners are hidden where one could be recognised. Run
+    #   ``aspects_reports create`` after a change.
+    settings.ASPECTS_REPORTING_RULES = {}
+
     # .. setting_name: SUPERSET_CONFIG
     # .. setting_default: {"internal_service_url": "http://superset:8088", "service_url": "http://superset:8088/",
     #   "username": "superset", "password": "superset"}

@@ -1,0 +1,84 @@
+-- One row: a block of a course, as the course was last published. Blocks that are gone are left out.
+-- From: the platform's blocks (event_sink.course_blocks) of the newest time_last_dumped of their course.
+-- Key: the course and the block.
+-- Read by: boards
+-- Freshness: with the next read after a publish was delivered
+-- Columns:
+--   org: Organization.
+--   course_key: Key of the course.
+--   usage_key: Usage key of the block.
+--   block_id: Last part of the usage key.
+--   block_type: Type of the block, such as "problem".
+--   block_name: Name of the block.
+--   course_order: Place in the course, from 1.
+--   section: Number of the section, from 1; 0 for what is above or beside sections.
+--   subsection: Number of the subsection in its section, from 1, or 0.
+--   unit: Number of the unit in its subsection, from 1, or 0.
+--   section_name: Name of the section.
+--   subsection_name: Name of the subsection.
+--   unit_name: Name of the unit.
+--   subsection_key: Usage key of the subsection; empty above one.
+--   unit_key: Usage key of the unit; empty above one.
+--   graded: Whether the block counts for the grade.
+--   completable: Whether learners complete the block itself.
+WITH
+    newest AS (
+        SELECT course_key, max(time_last_dumped) AS dumped
+        FROM {event_sink.course_blocks}
+        GROUP BY course_key
+    ),
+    blocks AS (
+        SELECT
+            course_key,
+            location,
+            max(time_last_dumped) AS dumped,
+            argMax(
+                (org, display_name, xblock_data_json, toInt32(`order`)),
+                (time_last_dumped, org, display_name, xblock_data_json, `order`)) AS block,
+            JSONExtract(
+                block.3,
+                'Tuple(block_type String, section UInt32, subsection UInt32, unit UInt32, graded UInt8, completion_mode String)'
+            ) AS data
+        FROM {event_sink.course_blocks}
+        GROUP BY course_key, location
+    ),
+    placed AS (
+        SELECT
+            blocks.course_key AS course_key,
+            location AS usage_key,
+            block.1 AS org,
+            block.2 AS block_name,
+            block.4 AS course_order,
+            data.block_type AS block_type,
+            data.section AS section,
+            data.subsection AS subsection,
+            data.unit AS unit,
+            data.graded = 1 AS graded,
+            data.completion_mode = 'completable' AS completable
+        FROM blocks
+        INNER JOIN newest ON newest.course_key = blocks.course_key
+        WHERE blocks.dumped = newest.dumped
+    )
+SELECT
+    org,
+    course_key,
+    usage_key,
+    extract(usage_key, '@([^@/]+)$') AS block_id,
+    block_type,
+    block_name,
+    course_order,
+    section,
+    subsection,
+    unit,
+    max(if(block_type = 'chapter', block_name, '')) OVER (PARTITION BY course_key, section) AS section_name,
+    max(if(block_type = 'sequential', block_name, ''))
+        OVER (PARTITION BY course_key, section, subsection) AS subsection_name,
+    max(if(block_type = 'vertical', block_name, ''))
+        OVER (PARTITION BY course_key, section, subsection, unit) AS unit_name,
+    max(if(block_type = 'sequential', usage_key, ''))
+        OVER (PARTITION BY course_key, section, subsection) AS subsection_key,
+    max(if(block_type = 'vertical', usage_key, ''))
+        OVER (PARTITION BY course_key, section, subsection, unit) AS unit_key,
+    graded,
+    completable
+FROM placed

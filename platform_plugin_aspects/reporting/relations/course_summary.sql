@@ -1,0 +1,83 @@
+-- One row: a course.
+-- From: enrolled, activity, enrollments, learner_status and course_names.
+-- Key: the course. Courses without a learner are rows, too.
+-- Read by: boards
+-- Freshness: at once
+-- Columns:
+--   org: Organization.
+--   course_key: Key of the course.
+--   course_name: Name of the course.
+--   course_run: Run of the course.
+--   enrolled: Learners who are enrolled now, as the platform has it.
+--   active_7_days: Learners with an act today or on the 6 days before, UTC.
+--   active_7_days_before: Learners with an act on the 7 days before those.
+--   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it.
+--   left_7_days: Learners whose newest statement about the enrollment says that they left, on these days.
+--   median_progress: Median progress of the learners who have not left, from 0 to 1; null without any.
+--   median_grade: Median grade of those of them who have one, from 0 to 1; null without any.
+--   at_risk: Learners at risk, by learner_status.
+--   passed: Learners who pass.
+--   last_act: Moment of the last act of a learner; null without one.
+WITH
+    platform AS (
+        SELECT
+            course_key,
+            countIf(is_active) AS enrolled,
+            countIf(toDate(enrolled_at, 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS new_7_days
+        FROM {enrolled}
+        GROUP BY course_key
+    ),
+    visits AS (
+        SELECT
+            course_key,
+            uniqExactIf(actor_id, day BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS active_7_days,
+            uniqExactIf(actor_id, day BETWEEN toDate({now}, 'UTC') - 13 AND toDate({now}, 'UTC') - 7) AS active_before,
+            max(last_at) AS last_act
+        FROM {activity}
+        GROUP BY course_key
+    ),
+    leavers AS (
+        SELECT
+            course_key,
+            countIf(
+                NOT latest.1
+                AND toDate(latest.3, 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS left_7_days
+        FROM (
+            SELECT course_key, actor_id, argMaxMerge(states.latest) AS latest
+            FROM {enrollments} AS states
+            GROUP BY course_key, actor_id
+        )
+        GROUP BY course_key
+    ),
+    learners AS (
+        SELECT
+            course_key,
+            quantileExactInclusiveIf(0.5)(progress, enrollment != 'left') AS median_progress,
+            quantileExactInclusiveIf(0.5)(assumeNotNull(grade), enrollment != 'left' AND isNotNull(grade)) AS median_grade,
+            countIf(enrollment != 'left') AS staying,
+            countIf(enrollment != 'left' AND isNotNull(grade)) AS with_grade,
+            countIf(status.at_risk) AS at_risk,
+            countIf(status.passed) AS passed
+        FROM {learner_status} AS status
+        GROUP BY course_key
+    )
+SELECT
+    courses.org AS org,
+    courses.course_key AS course_key,
+    courses.course_name AS course_name,
+    courses.course_run AS course_run,
+    platform.enrolled AS enrolled,
+    visits.active_7_days AS active_7_days,
+    visits.active_before AS active_7_days_before,
+    platform.new_7_days AS new_7_days,
+    leavers.left_7_days AS left_7_days,
+    if(learners.staying = 0, NULL, round(learners.median_progress, 4)) AS median_progress,
+    if(learners.with_grade = 0, NULL, round(learners.median_grade, 4)) AS median_grade,
+    learners.at_risk AS at_risk,
+    learners.passed AS passed,
+    if(visits.course_key = '', NULL, visits.last_act) AS last_act
+FROM {course_names} AS courses
+LEFT JOIN platform ON platform.course_key = courses.course_key
+LEFT JOIN visits ON visits.course_key = courses.course_key
+LEFT JOIN leavers ON leavers.course_key = courses.course_key
+LEFT JOIN learners ON learners.course_key = courses.course_key

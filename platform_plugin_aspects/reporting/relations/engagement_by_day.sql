@@ -1,0 +1,25 @@
+-- One row: a day on which learners did something in a course.
+-- From: activity.
+-- Key: the course and the day.
+-- Read by: boards
+-- Freshness: at once
+-- Columns:
+--   org: Organization.
+--   course_key: Key of the course.
+--   day: Day, UTC.
+--   learners: Learners who did something.
+--   with_pages: Learners who went from one page to another.
+--   with_videos: Learners who used a video's player.
+--   with_problems: Learners who answered a problem or asked for help.
+--   with_forum: Learners who read or wrote in the forum.
+SELECT
+    splitByRegexp('[+/]', replaceRegexpOne(course_key, '^[a-z0-9-]+:', ''))[1] AS org,
+    course_key,
+    day,
+    uniqExact(actor_id) AS learners,
+    uniqExactIf(actor_id, kind = 'page') AS with_pages,
+    uniqExactIf(actor_id, kind = 'video') AS with_videos,
+    uniqExactIf(actor_id, kind = 'problem') AS with_problems,
+    uniqExactIf(actor_id, kind = 'forum') AS with_forum
+FROM {activity}
+GROUP BY course_key, day

@@ -1,0 +1,23 @@
+-- One row: a day on which learners were in the forum of a course.
+-- From: posts.
+-- Key: the course and the day.
+-- Read by: boards
+-- Freshness: at once
+-- Columns:
+--   org: Organization.
+--   course_key: Key of the course.
+--   day: Day, UTC.
+--   posts: Threads, responses and comments written.
+--   learners_posting: Learners who wrote.
+--   views: Threads read.
+--   learners: Learners who read, wrote, voted or did something else there.
+SELECT
+    splitByRegexp('[+/]', replaceRegexpOne(course_key, '^[a-z0-9-]+:', ''))[1] AS org,
+    course_key,
+    day,
+    uniqExactMergeIf(states.acts, verb = 'posted') AS posts,
+    uniqExactIf(actor_id, verb = 'posted') AS learners_posting,
+    uniqExactMergeIf(states.acts, verb = 'viewed') AS views,
+    uniqExact(actor_id) AS learners
+FROM {posts} AS states
+GROUP BY course_key, day

@@ -1,0 +1,41 @@
+-- One row: a learner reached a unit: went to it, or did something with a block in it.
+-- From: pages, completions, answers and videos, and course_structure.
+-- Key: the course, the unit and the learner.
+-- Read by: relations
+-- Freshness: at once
+-- Columns:
+--   course_key: Key of the course.
+--   unit_key: Usage key of the unit.
+--   actor_id: Id of the learner in statements.
+--   completed: Completable blocks of the unit that the learner completed.
+WITH
+    reached AS (
+        SELECT course_key, subsection_key AS place, toUInt32(page) AS unit, actor_id, false AS completed FROM {pages}
+        UNION ALL
+        SELECT course_key, usage_key, 0, actor_id, argMaxMerge(completions.latest) >= 100
+        FROM {completions} AS completions
+        GROUP BY course_key, usage_key, actor_id
+        UNION ALL
+        SELECT course_key, problem_key, 0, actor_id, false FROM {answers} WHERE part = ''
+        UNION ALL
+        SELECT course_key, video_key, 0, actor_id, false FROM {videos}
+    ),
+    places AS (
+        SELECT
+            course_key,
+            if(block_type = 'vertical', subsection_key, usage_key) AS place,
+            if(block_type = 'vertical', structure.unit, 0) AS unit,
+            unit_key,
+            completable AND block_type != 'vertical' AS counts
+        FROM {course_structure} AS structure
+        WHERE structure.unit > 0
+    )
+SELECT
+    reached.course_key AS course_key,
+    places.unit_key AS unit_key,
+    reached.actor_id AS actor_id,
+    uniqExactIf(reached.place, reached.completed AND places.counts) AS completed
+FROM reached
+INNER JOIN places
+    ON places.course_key = reached.course_key AND places.place = reached.place AND places.unit = reached.unit
+GROUP BY course_key, unit_key, actor_id

@@ -1,0 +1,40 @@
+-- One row: what a learner watched of a video.
+-- From: videos. A span goes from where the player plays to the next stop, jump or completion at a later position; it
+--   needs no statement between them, so that a lost stop costs its own span only.
+-- Key: the course, the video and the learner.
+-- Read by: relations
+-- Freshness: at once
+-- Columns:
+--   course_key: Key of the course.
+--   video_key: Usage key of the video.
+--   actor_id: Id of the learner in statements.
+--   length: Length of the video in seconds; 0 while it is unknown.
+--   spans: The spans, as (from, to) in seconds.
+--   seconds: Seconds of the video that were played, each as often as it was played.
+--   last_at: Last moment.
+SELECT course_key, video_key, actor_id, length, spans, seconds, last_at
+FROM
+(
+    SELECT
+        course_key,
+        video_key,
+        actor_id,
+        max(videos.length) AS length,
+        arraySort(groupUniqArrayMerge(videos.moments)) AS moments_in_order,
+        -- Whether it plays after each moment: jumps and completion change nothing.
+        arrayMap(
+            act -> act = 1,
+            arrayFill(act -> act <= 2, arrayMap(moment -> moment.2, moments_in_order))) AS plays,
+        arrayFilter(
+            span -> span.2 > span.1,
+            arrayMap(
+                (moment, is_playing, following) -> if(is_playing AND following.2 != 1, (moment.4, following.3), (0., 0.)),
+                arrayPopBack(moments_in_order),
+                arrayPopBack(plays),
+                arrayPopFront(moments_in_order))) AS spans,
+        arrayFlatten(arrayMap(
+            span -> range(toUInt32(floor(span.1)), toUInt32(ceil(span.2))), spans)) AS seconds,
+        max(videos.last_at) AS last_at
+    FROM {videos} AS videos
+    GROUP BY course_key, video_key, actor_id
+)
