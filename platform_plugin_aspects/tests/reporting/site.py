@@ -1,0 +1,127 @@
+"""A class of learners on the stand-in platform: their scripts, their events and the statements of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from opaque_keys.edx.keys import CourseKey
+from openedx.core.djangoapps.external_user_ids.models import ExternalId
+
+from platform_plugin_aspects.load_test import platform
+from platform_plugin_aspects.load_test.journeys.enact import Person, events_of
+from platform_plugin_aspects.load_test.journeys.people import learner
+from platform_plugin_aspects.load_test.journeys.plan import plan
+from platform_plugin_aspects.load_test.journeys.script import Script
+from platform_plugin_aspects.load_test.journeys.structure import Structure, read
+from platform_plugin_aspects.reporting.layout import Layout
+from platform_plugin_aspects.reporting.migrate import Reports
+from platform_plugin_aspects.sinks.batch import Selection
+from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
+from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
+from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.xapi.transform import Statement, transform
+from test_utils import factories
+
+COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
+END = datetime(2026, 3, 31, tzinfo=UTC)
+CLOCK = "toDateTime64('2026-03-31 00:00:00', 6, 'UTC')"
+DAYS = 20
+SEED = 3
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A learner of the class: ``actor`` is the id in statements; ``events`` are the canonical ones, in order."""
+
+    user_id: int
+    actor: str
+    script: Script
+    events: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Class:
+    """The learners of a course, and all their statements in order of time."""
+
+    structure: Structure
+    pupils: Sequence[Pupil]
+    statements: Sequence[Statement]
+
+
+def make_class(learners: int) -> Class:
+    """A course of 18 units, each with a text, a problem and a video, and learners who went through it.
+
+    The course and the enrollments are written to ClickHouse; the statements are not.
+    """
+    factories.make_external_id_type("xapi")
+    factories.make_course(COURSE, chapters=3, sequentials=2, verticals=3, leaves=3)
+    structure = read(COURSE)
+    made = []
+    statements: list[Statement] = []
+    for number in range(1, learners + 1):
+        user = learner(SEED, number)
+        script = plan(structure, number, SEED, END, DAYS)
+        platform.set_enrollment(user, COURSE, script.mode, script.is_active, script.enrolled_at)
+        events = list(events_of(script, structure, Person(user.pk, user.username)))
+        found, rejected = transform(events)
+        assert not rejected
+        statements += [statement for some in found for statement in some]
+        made.append((user, script, events))
+    actors = dict(ExternalId.objects.values_list("user_id", "external_user_id"))
+    pupils = [Pupil(user.pk, str(actors[user.pk]), script, events) for user, script, events in made]
+    for sink in (CourseOverviewSink(), CourseEnrollmentSink()):
+        sink.write(sink.read(Selection()), timezone.now())
+    return Class(structure, pupils, sorted(statements, key=lambda statement: statement.emission_time))
+
+
+def insert(statements: Sequence[Statement], batch: int) -> None:
+    """Write statements in inserts of so many."""
+    sink = StatementSink()
+    for start in range(0, len(statements), batch):
+        sink.insert(statements[start : start + batch])
+
+
+def empty(reports: Reports) -> None:
+    """Delete all statements and what was made of them."""
+    connection = reports.client.connection
+    reports.client.command(f"TRUNCATE TABLE `{connection.xapi_database}`.`{connection.xapi_table}`")
+    for table in tables(reports):
+        reports.client.command(f"TRUNCATE TABLE {reports.layout.qualified(table)}")
+
+
+def merge(reports: Reports) -> None:
+    """Let ClickHouse merge all parts of all tables."""
+    for table in tables(reports):
+        reports.client.command(f"OPTIMIZE TABLE {reports.layout.qualified(table)} FINAL")
+
+
+def tables(reports: Reports) -> list[str]:
+    """The tables of the stored relations."""
+    return [state.table for state in reports.states() if state.relation.is_stored]
+
+
+def rows(reports: Reports, name: str, where: str = "1") -> list[dict[str, Any]]:
+    """The rows of a relation, sorted by all columns; floats rounded, moments with their time zone."""
+    [relation] = [relation for relation in reports.relations if relation.name == name]
+    names = [column.name for column in relation.columns]
+    found = reports.client.select(f"SELECT * FROM {reports.layout.qualified(name)} WHERE {where}")
+    return sorted((dict(zip(names, map(plain, row), strict=True)) for row in found), key=repr)
+
+
+def plain(value: Any) -> Any:
+    """A value as the model has it."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+def with_clock(**rules: Any) -> Layout:
+    """The layout of the settings, with the class's last moment as the current one."""
+    layout = Layout.from_settings()
+    return replace(layout, clock=CLOCK, rules=replace(layout.rules, **rules))
