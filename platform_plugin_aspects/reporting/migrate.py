@@ -158,6 +158,8 @@ class Reports:
 
     def _build(self, chosen: Sequence[Relation], watch: Watch) -> list[str]:
         """Make and fill new tables, beside the present ones, then switch over and drop the former."""
+        if not chosen:
+            return []
         present = {state.relation.name: state.table for state in self.states()}
         tables = dict(present)
         fed_by = self._feeds()
@@ -216,17 +218,22 @@ class Reports:
                 raise Stopped
 
     def _drop_former(self) -> None:
-        """Drop the tables, each after its feed, that no view reads any more."""
+        """Drop the tables, each after its feed, that no view reads any more. A rebuild that has begun keeps its own."""
         on = on_cluster(self.layout.cluster)
         names = self._comments()
         present = {state.relation.name: state.table for state in self.states()}
         for relation in reversed(self.relations):
-            if not relation.is_stored or not present[relation.name]:
+            now = present[relation.name] if relation.is_stored else ""
+            if not now:
                 continue
-            for _number, table in self._tables(relation, names):
-                if table != present[relation.name]:
-                    for name in (feed_of(table), table):
-                        self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")
+            begun = [name for made, name in self._tables(relation, names, current=True) if made > _generation(now)]
+            for _made, table in self._tables(relation, names):
+                if table == now or table in begun:
+                    continue
+                # First its memory: the name of a table that is gone may be given again.
+                self.client.command(f"DELETE FROM {self.layout.qualified(FILLED)}{on} WHERE name = '{table}'")
+                for name in (feed_of(table), table):
+                    self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")
 
     def _keep_days(self) -> None:
         """Let rows of ``events`` live as long as the setting says."""

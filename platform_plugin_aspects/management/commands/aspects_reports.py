@@ -1,0 +1,147 @@
+"""Create, look at and rebuild the relations that boards read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from tqdm import tqdm
+
+from platform_plugin_aspects.clickhouse.client import get_client
+from platform_plugin_aspects.clickhouse.grants import Reader
+from platform_plugin_aspects.management.command import AspectsCommand
+from platform_plugin_aspects.management.options import (
+    add_connection_arguments,
+    add_json_argument,
+    add_reader_arguments,
+    connection_from,
+    moment,
+    reader_options,
+)
+from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
+from platform_plugin_aspects.operations import text
+from platform_plugin_aspects.operations.text import Verbatim
+from platform_plugin_aspects.reporting.layout import Layout
+from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
+
+ACTIONS = ("create", "status", "rebuild")
+#: How long one statement may take: a month of a large site is read whole.
+STATEMENT_SECS = 6 * 3600
+
+
+class Command(AspectsCommand):
+    """Needs a user who may create databases, tables and views."""
+
+    help = (
+        "Relations that boards read, in the database ASPECTS_REPORTING_DATABASE. create: what is missing, and views of "
+        "an older definition. status: what is there; exit code 1 unless everything is current. rebuild: stored relations "
+        "of an older definition, beside those that boards read meanwhile, month by month; the same command resumes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=ACTIONS, nargs="?", default="status", help="(default: status)")
+        parser.add_argument(
+            "--relation", nargs="+", default=[], metavar="NAME", help="rebuild these, and what they feed, in any case"
+        )
+        parser.add_argument(
+            "--since",
+            metavar="DATE",
+            help="with rebuild: only read again, and add, what is there since the month of this day; ISO 8601, UTC",
+        )
+        parser.add_argument("--cluster", help="as for aspects_create_tables")
+        parser.add_argument(
+            "--print-grants",
+            action="store_true",
+            help="print the statements that make Superset's user, who may read the views of boards and nothing else. "
+            "ClickHouse is not asked",
+        )
+        add_connection_arguments(parser)
+        add_reader_arguments(parser)
+        add_json_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        action: str = options["action"]
+        since = moment(options, "since")
+        _refuse(action, options)
+        layout = Layout.from_settings(connection_from(options), options["cluster"])
+        if options["print_grants"]:
+            self._print_grants(layout, reader_options(options))
+            return
+        reports = Reports(get_client(replace(layout.connection, timeout_secs=STATEMENT_SECS)), layout)
+        if action == "status":
+            self._status(reports, as_json=options["json"])
+        else:
+            self._work(reports, action, options["relation"], since)
+
+    def _status(self, reports: Reports, *, as_json: bool) -> None:
+        states = reports.states()
+        if as_json:
+            found = {state.relation.name: {"status": str(state.status), "table": state.table} for state in states}
+            self.stdout.write(Verbatim(text.as_json(found)))
+        else:
+            rows = [(state.relation.name, _words(state), state.table) for state in states]
+            for line in text.table([("relation", "state", "table"), *rows]):
+                self.stdout.write(line)
+        for status, remedy in ((Status.MISSING, "create"), (Status.OLDER, "rebuild")):
+            if number := sum(state.status is status for state in states):
+                raise CommandError(f"{number} relations are {status}: run `manage.py lms aspects_reports {remedy}`")
+
+    def _work(self, reports: Reports, action: str, names: Sequence[str], since: datetime | None) -> None:
+        with Stoppable("the current month") as stop, tqdm(unit=" months", disable=not self.stderr.isatty()) as bar:
+
+            def watch(relation: str, month: int, number: int, months: int) -> bool:
+                bar.set_description(f"{relation} {month // 100}-{month % 100:02} ({number} of {months})")
+                bar.update()
+                return not stop.stopping
+
+            try:
+                if action == "create":
+                    made = reports.create(watch)
+                elif since is not None:
+                    made = reports.read_again(names, since.astimezone(UTC).year * 100 + since.month, watch)
+                else:
+                    made = reports.rebuild(names, watch)
+            except Stopped:
+                raise CommandError("Stopped; the same command resumes", returncode=INTERRUPTED) from None
+        done = {"create": "created", "rebuild": "rebuilt" if since is None else "read again"}[action]
+        for name in made:
+            self.stdout.write(f"{done} {name}")
+        self.stdout.write(f"{len(made)} relations {done}")
+        if older := [state.relation.name for state in reports.states() if state.status is not Status.CURRENT]:
+            raise CommandError(
+                f"Still of an older definition, or missing: {', '.join(older)}. "
+                "Run `manage.py lms aspects_reports rebuild`"
+            )
+
+    def _print_grants(self, layout: Layout, given: dict[str, str | None]) -> None:
+        if layout.connection.embedded_path is not None:
+            raise CommandError(
+                f"{layout.connection.place} is the embedded engine, which has no users: nothing to grant"
+            )
+        views = [(layout.database, relation.name) for relation in layout.relations if relation.is_for_boards]
+        reader = replace(Reader.from_settings(views, **given), relations=tuple(views))
+        if not reader.password:
+            raise CommandError(
+                f"Give the password of Superset's user {reader.username} by --reader_password or "
+                "ASPECTS_SUPERSET_READER"
+            )
+        for statement in reader.statements(layout.cluster):
+            self.stdout.write(Verbatim(f"{statement};"))
+
+
+def _refuse(action: str, options: dict[str, Any]) -> None:
+    """CommandError for options that do not go together."""
+    for name in ("relation", "since"):
+        if options[name] and action != "rebuild":
+            raise CommandError(f"--{name} needs the action rebuild")
+    if options["json"] and action != "status":
+        raise CommandError("--json needs the action status")
+    if any(reader_options(options).values()) and not options["print_grants"]:
+        raise CommandError("--reader_username and --reader_password need --print-grants")
+
+
+def _words(state: State) -> str:
+    return f"{state.status}, rebuild begun" if state.begun else str(state.status)

@@ -1,0 +1,48 @@
+"""A board of one course reads that course only: each table is read by its key."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from platform_plugin_aspects.reporting.migrate import Reports
+from platform_plugin_aspects.reporting.relation import relations
+from platform_plugin_aspects.tests.reporting.site import COURSE, insert, make_class
+
+BOARDS = [relation.name for relation in relations() if relation.is_for_boards]
+
+
+@pytest.fixture
+def full(reports: Reports, empty_store: None) -> Reports:
+    """The reports, with rows in every table."""
+    school = make_class(6)
+    insert(school.statements, 1_000)
+    return reports
+
+
+def reads(reports: Reports, name: str, where: str) -> list[dict[str, Any]]:
+    """The tables that a query reads, each with the condition on its primary key."""
+    plan = reports.client.select(f"EXPLAIN indexes = 1 SELECT * FROM {reports.layout.qualified(name)} WHERE {where}")
+    found: list[dict[str, Any]] = []
+    for (line,) in plan:
+        if table := re.search(r"ReadFromMergeTree \(([^)]+)\)", line):
+            found.append({"table": table[1], "condition": ""})
+        elif (condition := re.search(r"Condition: (.+)", line)) and found:
+            found[-1]["condition"] += condition[1]
+    return found
+
+
+@pytest.mark.django_db
+def test_every_table_behind_a_board_is_read_by_course(full: Reports) -> None:
+    unfiltered = {}
+    for name in BOARDS:
+        found = reads(full, name, f"org = '{COURSE.org}' AND course_key = '{COURSE}'")
+        assert found, name
+        unfiltered |= {
+            (name, read["table"].rpartition(".")[2]): read["condition"]
+            for read in found
+            if "course_key in ['course-v1:Org+Sky+2026', 'course-v1:Org+Sky+2026']" not in read["condition"]
+        }
+    assert unfiltered == {}
