@@ -26,6 +26,7 @@ from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.load_test.tables import load_test_tables
 from platform_plugin_aspects.operations.checks import CHECKS
 from platform_plugin_aspects.operations.metrics import METRICS, REASONS
+from platform_plugin_aspects.reporting.relation import Relation, relations
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
 from platform_plugin_aspects.sinks.registry import BUILT_IN
@@ -173,6 +174,30 @@ def _writers() -> dict[str, type[ModelBaseSink]]:
     return {found.table.name: found for found in classes if found.columns}
 
 
+def reports() -> str:
+    """Every relation: first those that boards read, then those that serve them."""
+    lines: list[str] = []
+    for title, for_boards in (("Views of boards", True), ("Relations that serve these", False)):
+        lines += _title(title, "-")
+        for relation in sorted(relations(), key=lambda relation: relation.name):
+            if relation.is_for_boards is for_boards:
+                lines += _relation(relation)
+    return "\n".join(lines)
+
+
+def _relation(relation: Relation) -> Iterator[str]:
+    yield from _title(relation.name, "~")
+    for key in ("One row", "From", "Key", "Freshness"):
+        yield f"* {key}: {_escaped(relation.head[key])}"
+    if relation.is_stored:
+        yield f"* Stored as: ``{relation.head['Engine']}``, sorted by ``{relation.head['Order by']}``"
+    yield from _table_of("Column", "Definition", *(("Type",) if relation.is_stored else ()))
+    for column in relation.columns:
+        types = (f"``{column.type}``",) if relation.is_stored else ()
+        yield from _row(f"``{column.name}``", _escaped(column.definition), *types)
+    yield ""
+
+
 def _table_of(*heads: str) -> Iterator[str]:
     yield from ("", ".. list-table::", "   :header-rows: 1", "   :align: left", "")
     yield from _row(*heads)
@@ -216,6 +241,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "tables": tables,
+    "reports": reports,
     "system-checks": system_checks,
     "metrics": metrics,
     "house": house,

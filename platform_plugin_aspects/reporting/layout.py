@@ -1,4 +1,4 @@
-"""Where the reports are: names, and the statements that make a relation under its names."""
+"""The names of the reports, and the statements that make a relation under its names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Layout:
     connection: Connection
     database: str
     cluster: str = ""
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     #: Days after which rows of ``events`` are deleted; 0: never.
     event_days: int = 0
     clock: str = CLOCK
@@ -103,7 +103,8 @@ class Layout:
     def create_table(self, relation: Relation, table: str) -> str:
         """CREATE TABLE IF NOT EXISTS of a stored relation."""
         columns = ",\n".join(
-            f"    {quote(column.name)} {column.type} COMMENT {literal(column.definition)}" for column in relation.columns
+            f"    {quote(column.name)} {column.type} COMMENT {literal(column.definition)}"
+            for column in relation.columns
         )
         partition = relation.head.get("Partition by")
         return "\n".join(

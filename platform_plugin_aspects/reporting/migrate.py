@@ -2,7 +2,7 @@
 
 A stored relation is a view of a table, whose name holds the hash of its definition and a number. A rebuild makes the
 next table with its feed, fills it month by month, and then lets the view read it. All states are idempotent, so a row
-that the feed and the filling both bring is counted once; a rebuild that was killed resumes with the next month.
+that the feed and the filling both write is counted once; a rebuild that was killed resumes with the next month.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from platform_plugin_aspects.reporting.relation import HASH_LENGTH, Relation, in
 
 
 class Status(StrEnum):
-    """What is there of a relation."""
+    """Whether a relation exists, as the package defines it."""
 
     CURRENT = "current"
     MISSING = "missing"
@@ -37,7 +37,7 @@ class State:
     begun: bool = False
 
 
-#: Hears of each month that is filled: relation, month, its number from 1, and how many there are. Says whether to go on.
+#: Hears of each month that is filled: relation, month, its number from 1, and their number. False stops the rebuild.
 Watch = Callable[[str, int, int, int], bool]
 
 
@@ -54,7 +54,7 @@ class Reports:
         self.relations = in_order(layout.relations)
         self.hashes = layout.hashes
 
-    # What is there.
+    # Reading.
 
     def states(self) -> list[State]:
         """The state of each relation, in the order in which they are created."""
@@ -74,7 +74,7 @@ class Reports:
     def _comments(self) -> dict[str, str]:
         """The tables and views of the reports with their comments."""
         sql = "SELECT name, comment FROM system.tables WHERE database = {database:String}"
-        return {name: comment for name, comment in self.client.select(sql, {"database": self.layout.database})}
+        return dict(map(tuple, self.client.select(sql, {"database": self.layout.database})))
 
     def _tables(self, relation: Relation, names: Iterable[str], *, current: bool = False) -> list[tuple[int, str]]:
         """(number, name) of the tables of a stored relation, in order; ``current``: of today's definition only."""
@@ -82,7 +82,7 @@ class Reports:
         pattern = re.compile(rf"{relation.name}_v{definition}_(\d+)")
         return sorted((int(found[1]), name) for name in names if (found := pattern.fullmatch(name)))
 
-    # What is done.
+    # Changing.
 
     def create(self, watch: Watch) -> list[str]:
         """Create what is missing, and replace views of an older definition. Returns the names.
@@ -101,7 +101,11 @@ class Reports:
             if state.relation.is_stored and state.status is Status.OLDER
         }
         for state in states.values():
-            if not state.relation.is_stored and state.status is not Status.CURRENT and not self._reads(state.relation, old):
+            if (
+                not state.relation.is_stored
+                and state.status is not Status.CURRENT
+                and not self._reads(state.relation, old)
+            ):
                 self.client.command(self.layout.create_view(state.relation))
                 made.append(state.relation.name)
         if EVENTS in self.hashes:
@@ -136,7 +140,9 @@ class Reports:
         It adds statements that came past a feed, and removes nothing. Raises Stopped.
         """
         tables = {state.relation.name: state.table for state in self.states()}
-        chosen = [relation for relation in self.relations if relation.is_stored and (not names or relation.name in names)]
+        chosen = [
+            relation for relation in self.relations if relation.is_stored and (not names or relation.name in names)
+        ]
         for relation in chosen:
             if not tables[relation.name]:
                 raise Misconfigured(f"{relation.name} is missing: create it first")
@@ -168,7 +174,9 @@ class Reports:
             names = self._comments()
             tables_of = self._tables(relation, names)
             last = tables_of[-1][0] if tables_of else 0
-            begun = [name for made, name in self._tables(relation, names, current=True) if name != present[relation.name]]
+            begun = [
+                name for made, name in self._tables(relation, names, current=True) if name != present[relation.name]
+            ]
             source = self.layout.source_table(relation, tables)
             if relation.source in tables and fed_by.get(present[relation.name]) == source != self.layout.source_table(
                 relation, present
@@ -190,11 +198,11 @@ class Reports:
 
     def _feeds(self) -> dict[str, str]:
         """The quoted source of each table that has a feed."""
-        sql = "SELECT name, as_select FROM system.tables WHERE database = {database:String} AND engine = {engine:String}"
+        sql = (
+            "SELECT name, as_select FROM system.tables WHERE database = {database:String} AND engine = {engine:String}"
+        )
         found = {}
-        for name, select in self.client.select(
-            sql, {"database": self.layout.database, "engine": "MaterializedView"}
-        ):
+        for name, select in self.client.select(sql, {"database": self.layout.database, "engine": "MaterializedView"}):
             if sources := re.findall(r"FROM\s+(`?[^\s`.]+`?)\.(`?[^\s`.]+`?)", select):
                 database, table = (part.strip("`") for part in sources[-1])
                 found[name.removesuffix(feed_of(""))] = f"`{database}`.`{table}`"

@@ -115,7 +115,9 @@ def _check(relation: Relation) -> None:
     """Raise InvalidRelation for what a header lacks."""
     required = (*_REQUIRED, *(_STORED if relation.is_stored else ()))
     faults = [f'its header has no "{key}:"' for key in required if not relation.head.get(key)]
-    faults += [f"column {column.name} has no type" for column in relation.columns if relation.is_stored > bool(column.type)]
+    faults += [
+        f"column {column.name} has no type" for column in relation.columns if relation.is_stored > bool(column.type)
+    ]
     faults += [f"column {column.name} has no definition" for column in relation.columns if not column.definition]
     if not relation.columns:
         faults.append('its header has no "Columns:"')
@@ -157,7 +159,7 @@ def hashes(found: Iterable[Relation], rules: Mapping[str, float]) -> dict[str, s
     made: dict[str, str] = {}
     for relation in found:
         parts = [
-            [relation.head.get(key, "") for key in _STORED + ("Partition by",)],
+            [relation.head.get(key, "") for key in (*_STORED, "Partition by")],
             [(column.name, column.type) for column in relation.columns],
             " ".join(_without_comments(relation.select).split()),
             [(name, rules[name]) for name in relation.rules],

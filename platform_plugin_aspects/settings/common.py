@@ -140,8 +140,8 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: ASPECTS_REPORTING_EVENT_DAYS
     # .. setting_default: 0
-    # .. setting_description: Days after which rows of the relation ``events`` are deleted; 0: never. What boards read
-    #   stays, because it is stored apart, but a rebuild can then only read what is left of the statements.
+    # .. setting_description: Days after which rows of the relation ``events`` are deleted; 0: never. Boards do not
+    #   change, because their states are stored apart. A rebuild of states can then only read the rows that are left.
     settings.ASPECTS_REPORTING_EVENT_DAYS = 0
 
     # .. setting_name: ASPECTS_REPORTING_RULES

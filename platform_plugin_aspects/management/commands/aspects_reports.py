@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -37,12 +37,19 @@ class Command(AspectsCommand):
 
     help = (
         "Relations that boards read, in the database ASPECTS_REPORTING_DATABASE. create: what is missing, and views of "
-        "an older definition. status: what is there; exit code 1 unless everything is current. rebuild: stored relations "
+        "an older definition. status: the state of each; exit code 1 unless all are current. rebuild: stored relations "
         "of an older definition, beside those that boards read meanwhile, month by month; the same command resumes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=ACTIONS, nargs="?", default="status", help="(default: status)")
+        parser.add_argument(
+            "action",
+            choices=ACTIONS,
+            nargs="?",
+            default="status",
+            metavar="ACTION",
+            help="create, status or rebuild (default: status)",
+        )
         parser.add_argument(
             "--relation", nargs="+", default=[], metavar="NAME", help="rebuild these, and what they feed, in any case"
         )
@@ -101,7 +108,7 @@ class Command(AspectsCommand):
                 if action == "create":
                     made = reports.create(watch)
                 elif since is not None:
-                    made = reports.read_again(names, since.astimezone(UTC).year * 100 + since.month, watch)
+                    made = reports.read_again(names, since.year * 100 + since.month, watch)
                 else:
                     made = reports.rebuild(names, watch)
             except Stopped:

@@ -17,6 +17,7 @@ from aspects_reference import (
     is_long,
     metrics,
     parser_of,
+    reports,
     settings,
     system_checks,
     tables,
@@ -28,6 +29,7 @@ from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations import checks
 from platform_plugin_aspects.operations.checks.check import check
 from platform_plugin_aspects.operations.metrics import exposition
+from platform_plugin_aspects.reporting.relation import relations
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks.registry import BUILT_IN
 
@@ -117,6 +119,14 @@ def test_every_column_has_a_row(table: Any) -> None:
         assert row is not None, column.name
         assert (row[1], row[2].strip()) == (column.type, "yes" if getattr(column, "personal", False) else "")
     assert f"* Sorting key: ``{', '.join(table.order_by)}``" in section
+
+
+@pytest.mark.parametrize("relation", relations(), ids=lambda relation: relation.name)
+def test_every_column_of_a_report_has_a_row_with_its_definition(relation: Any) -> None:
+    section = " ".join(reports().split(f"\n{relation.name}\n~~~")[1].split("\n~~~")[0].split()).replace("\\", "")
+    assert f"One row: {relation.head['One row']}" in section
+    for column in relation.columns:
+        assert f"``{column.name}`` - {column.definition}" in section
 
 
 def test_columns_say_where_their_values_come_from() -> None:

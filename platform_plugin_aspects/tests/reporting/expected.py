@@ -1,4 +1,4 @@
-"""What the reports on a class must show, by the scripts of the learners; no SQL, and nothing of the package's reports."""
+"""The numbers that the reports on a class must show, by the scripts of the learners alone: no SQL."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ class Expected:
                     "usage_key": str(video.key),
                     "length": float(video.duration) if seen else 0.0,
                     "learners": len(seen),
-                    "learners_to_end": sum(
-                        any(end == video.duration for _, end in watch.stretches) for watch in seen
-                    ),
+                    "learners_to_end": sum(any(end == video.duration for _, end in watch.stretches) for watch in seen),
                     "seconds_watched": sum(seconds),
                     "seconds_played": played,
                     "watched_share": share(sum(seconds), len(seen) * video.duration),
@@ -131,7 +129,9 @@ class Expected:
         made = []
         for key, of_problem in solved.items():
             number = len(of_problem)
-            first = {actor: all(answer.correct for answer in solve.submissions[0]) for actor, solve in of_problem.items()}
+            first = {
+                actor: all(answer.correct for answer in solve.submissions[0]) for actor, solve in of_problem.items()
+            }
             ranked = sorted(of_problem, key=lambda actor: (points[actor] - _points(of_problem[actor]), actor))
             third = number // 3
             discrimination = None
@@ -247,7 +247,8 @@ class Expected:
     def learner_status(self) -> list[dict[str, Any]]:
         all_leaves = len(set().union(*map(leaves, self.units)))
         progress = {
-            pupil.actor: round(len(set().union(*map(completed, studies(pupil)))) / all_leaves, 4) for pupil in self.pupils
+            pupil.actor: round(len(set().union(*map(completed, studies(pupil)))) / all_leaves, 4)
+            for pupil in self.pupils
         }
         middle = median(progress[pupil.actor] for pupil in self.pupils if pupil.script.is_active)
         made = []

@@ -82,7 +82,9 @@ def test_long_texts_are_cut(reports: Reports) -> None:
     assert (row["is_right"], row["scaled"]) == (False, 0.0)
 
 
-@pytest.mark.parametrize("at", ["1970-01-02 00:00:00", "2009-12-31 23:59:59.999999", "2100-01-01 00:00:00", "2299-12-31 23:59:59"])
+@pytest.mark.parametrize(
+    "at", ["1970-01-02 00:00:00", "2009-12-31 23:59:59.999999", "2100-01-01 00:00:00", "2299-12-31 23:59:59"]
+)
 def test_impossible_moments_are_left_out(reports: Reports, at: str) -> None:
     insert(reports, statement(), at=at)
     assert rows(reports, "events") == []
@@ -93,7 +95,12 @@ def test_impossible_moments_are_left_out(reports: Reports, at: str) -> None:
 def test_verbs_that_are_unknown_are_acts_and_nothing_else(reports: Reports) -> None:
     insert(reports, statement(verb={"id": "http://example.com/danced"}), statement(verb={"id": "danced"}))
     [row] = rows(reports, "learner_status")
-    assert (row["enrollment"], row["days_active"], row["videos"], row["reasons"]) == ("unknown", 1, 0, "no visit for 7 days")
+    assert (row["enrollment"], row["days_active"], row["videos"], row["reasons"]) == (
+        "unknown",
+        1,
+        0,
+        "no visit for 7 days",
+    )
     assert {row["verb"] for row in rows(reports, "events")} == {"danced"}
 
 
@@ -130,4 +137,3 @@ def test_impossible_positions_of_videos_are_left_out(reports: Reports, position:
     insert(reports, statement("paused", result={"extensions": {TIME: position}}), at="2026-03-01 10:00:01")
     insert(reports, statement("paused", result={"extensions": {TIME: 2}}), at="2026-03-01 10:00:02")
     assert [row["spans"] for row in rows(reports, "video_spans")] in ([[(0.0, 2.0)]], [[(0.0, 5.0)]])
-

@@ -1,0 +1,114 @@
+"""aspects_reports: create, status, rebuild, grants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.reporting.relation import relations
+
+ALL = len(relations())
+BOARDS = [
+    *("course_names", "course_outline", "course_structure", "course_summary", "engagement_by_day"),
+    *("enrollment_by_day", "enrollment_by_track", "forum_activity", "graded_subsections", "learner_status"),
+    *("problem_answers", "problem_performance", "video_seconds", "video_watch"),
+]
+
+
+@pytest.fixture
+def database(clickhouse: ClickHouse, settings: Any) -> Iterator[str]:
+    name = clickhouse.connection.database.replace("event_sink", "reports")
+    settings.ASPECTS_REPORTING_DATABASE = name
+    yield name
+    clickhouse.command(f"DROP DATABASE IF EXISTS `{name}` SYNC")
+
+
+def run(*args: str) -> list[str]:
+    out = StringIO()
+    call_command("aspects_reports", *args, stdout=out, stderr=StringIO())
+    return out.getvalue().splitlines()
+
+
+def fails(*args: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        run(*args)
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("database")
+def test_create_status_and_rebuild(settings: Any) -> None:
+    assert fails() == f"{ALL} relations are missing: run `manage.py lms aspects_reports create`"
+
+    said = run("create")
+    assert (said[-1], len(said)) == (f"{ALL} relations created", ALL + 1)
+    assert run("create") == ["0 relations created"]
+
+    states = [line.split() for line in run("status")]
+    assert states[0] == ["relation", "state", "table"]
+    assert {state[1] for state in states[1:]} == {"current"}
+    assert set(json.loads("".join(run("status", "--json")))["events"]) == {"status", "table"}
+    assert run("rebuild") == ["0 relations rebuilt"]
+    assert run("rebuild", "--relation", "grades") == ["rebuilt grades", "1 relations rebuilt"]
+    assert run("rebuild", "--relation", "grades", "--since", "2026-01-01") == [
+        *("read again grades", "1 relations read again")
+    ]
+    # Views follow the rules; stored relations do not depend on them.
+    settings.ASPECTS_REPORTING_RULES = {"away_days": 14}
+    assert fails("status") == ("2 relations are of an older definition: run `manage.py lms aspects_reports rebuild`")
+    assert run("create") == ["created learner_status", "created course_summary", "2 relations created"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("create", "--since", "2026-01-01"), "--since needs the action rebuild"),
+        (("status", "--relation", "events"), "--relation needs the action rebuild"),
+        (("create", "--json"), "--json needs the action status"),
+        (
+            ("rebuild", "--since", "soon"),
+            "--since soon: it must be an ISO 8601 date, as 2026-01-31 or 2026-01-31T12:00",
+        ),
+        (("create", "--reader_password", "x"), "--reader_username and --reader_password need --print-grants"),
+        (("create", "--print-grants"), "chdb://{} is the embedded engine, which has no users: nothing to grant"),
+    ],
+)
+@pytest.mark.usefixtures("database")
+def test_what_is_refused(args: tuple[str, ...], message: str, clickhouse: ClickHouse) -> None:
+    assert fails(*args) == message.format(clickhouse.connection.embedded_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DATABASE", "reporting", "ASPECTS_REPORTING_DATABASE is 'reporting': name a database of its own"),
+        ("DATABASE", 7, "ASPECTS_REPORTING_DATABASE is 7: it must be the name of a database"),
+        ("EVENT_DAYS", -1, "ASPECTS_REPORTING_EVENT_DAYS is -1: it must be a whole number of days"),
+        ("RULES", {"low_grade": 50}, "low_grade in ASPECTS_REPORTING_RULES is 50: it must be a number from 0 to 1"),
+        (
+            *("RULES", {"away_days": 1.5}),
+            "away_days in ASPECTS_REPORTING_RULES is 1.5: it must be a whole number from 1 to 365",
+        ),
+        ("RULES", {"behind": True}, "behind in ASPECTS_REPORTING_RULES is True: it must be a number from 0 to 1"),
+    ],
+)
+def test_invalid_settings_are_named(name: str, value: Any, message: str, settings: Any) -> None:
+    setattr(settings, f"ASPECTS_REPORTING_{name}", value)
+    assert fails("status").startswith(message)
+
+
+def test_the_reader_may_read_the_views_of_boards_and_nothing_else(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "http://clickhouse:8123"}
+    said = run("create", "--print-grants", "--reader_password", "secret")
+    granted = [line for line in said if line.startswith("GRANT")]
+    assert sorted(granted) == [f"GRANT SELECT ON `aspects_reports`.`{name}` TO `ch_report`;" for name in BOARDS]
+    assert any("readonly = 1" in line and "max_memory_usage" in line for line in said)
+    assert not any("secret" in line for line in said)
+    assert fails("create", "--print-grants") == (
+        "Give the password of Superset's user ch_report by --reader_password or ASPECTS_SUPERSET_READER"
+    )
