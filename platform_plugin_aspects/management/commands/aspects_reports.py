@@ -21,11 +21,11 @@ from platform_plugin_aspects.management.options import (
     moment,
     reader_options,
 )
-from platform_plugin_aspects.management.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.operations import text
 from platform_plugin_aspects.operations.text import Verbatim
 from platform_plugin_aspects.reporting.layout import Layout
 from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
+from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 
 ACTIONS = ("create", "status", "rebuild")
 #: How long one statement may take: a month of a large site is read whole.

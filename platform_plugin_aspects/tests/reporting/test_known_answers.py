@@ -89,7 +89,7 @@ def test_the_views_show_the_known_answers(
     expected = Expected(school, smallest_group=SMALLEST_GROUP)
     known = {name: getattr(expected, name)() for name in VIEWS}
     known = {name: some if name == "course_outline" else sorted(some, key=repr) for name, some in known.items()}
-    assert all(known.values())
+    assert learners == FEW or all(known.values())
 
     for way, load in ways.items():
         empty(reports)
