@@ -187,8 +187,9 @@ def reports() -> str:
 
 def _relation(relation: Relation) -> Iterator[str]:
     yield from _title(relation.name, "~")
-    for key in ("One row", "From", "Key", "Freshness"):
-        yield f"* {key}: {_escaped(relation.head[key])}"
+    for key in ("One row", "From", "Key", "Freshness", "Personal data"):
+        if key in relation.head:
+            yield f"* {key}: {_escaped(relation.head[key])}"
     if relation.is_stored:
         yield f"* Stored as: ``{relation.head['Engine']}``, sorted by ``{relation.head['Order by']}``"
     yield from _table_of("Column", "Definition", *(("Type",) if relation.is_stored else ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,10 +50,14 @@ class Layout:
     #: Days after which rows of ``events`` are deleted; 0: never.
     event_days: int = 0
     clock: str = CLOCK
+    #: Whether relations exist that show who learners are.
+    personal: bool = False
     relations: Sequence[Relation] = field(default_factory=relations)
 
     @classmethod
-    def from_settings(cls, connection: Connection | None = None, cluster: str | None = None) -> Layout:
+    def from_settings(
+        cls, connection: Connection | None = None, cluster: str | None = None, *, personal: bool = False
+    ) -> Layout:
         """The layout that the settings describe. Raises Misconfigured for an invalid value."""
         connection = connection or Connection.from_settings()
         return cls(
@@ -62,7 +66,13 @@ class Layout:
             settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME if cluster is None else cluster,
             Rules.from_settings(),
             _days(settings.ASPECTS_REPORTING_EVENT_DAYS),
+            personal=personal,
         )
+
+    @property
+    def wanted(self) -> tuple[Relation, ...]:
+        """The relations that exist, each after those that it reads."""
+        return tuple(relation for relation in in_order(self.relations) if self.personal or not relation.is_personal)
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -92,7 +102,7 @@ class Layout:
 
         return REFERENCE.sub(found, relation.select)
 
-    def source_table(self, relation: Relation, tables: dict[str, str]) -> str:
+    def source_table(self, relation: Relation, tables: Mapping[str, str]) -> str:
         """The quoted source of a stored relation; ``tables``: the tables of other relations by name."""
         if relation.source == XAPI:
             return f"{quote(self.connection.xapi_database)}.{quote(self.connection.xapi_table)}"

@@ -8,7 +8,7 @@ that the feed and the filling both write is counted once; a rebuild that was kil
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import create_database_statement, on_cluster
 from platform_plugin_aspects.reporting.layout import EVENTS, FILLED, Layout, behind, feed_of, table_name
-from platform_plugin_aspects.reporting.relation import HASH_LENGTH, Relation, in_order
+from platform_plugin_aspects.reporting.relation import HASH_LENGTH, Relation
 
 
 class Status(StrEnum):
@@ -25,6 +25,7 @@ class Status(StrEnum):
     CURRENT = "current"
     MISSING = "missing"
     OLDER = "of an older definition"
+    UNFED = "not fed by its source"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Reports:
     def __init__(self, client: ClickHouse, layout: Layout):
         self.client = client
         self.layout = layout
-        self.relations = in_order(layout.relations)
+        self.relations = layout.wanted
         self.hashes = layout.hashes
 
     # Reading.
@@ -59,6 +60,8 @@ class Reports:
     def states(self) -> list[State]:
         """The state of each relation, in the order in which they are created."""
         comments = self._comments()
+        fed_by = self._feeds()
+        tables: dict[str, str] = {}
         found = []
         for relation in self.relations:
             definition, table = behind(comments.get(relation.name, ""))
@@ -67,9 +70,16 @@ class Reports:
                 status, table = Status.MISSING, ""
             elif definition != self.hashes[relation.name]:
                 status = Status.OLDER
+            elif relation.is_stored and fed_by.get(table) != self._source(relation, tables):
+                status = Status.UNFED
+            tables[relation.name] = table
             begun = any(made > _generation(table) for made, _name in self._tables(relation, comments, current=True))
             found.append(State(relation, status, table, begun))
         return found
+
+    def _source(self, relation: Relation, tables: Mapping[str, str]) -> str:
+        """The quoted source of a stored relation; empty while it is missing."""
+        return "" if tables.get(relation.source) == "" else self.layout.source_table(relation, tables)
 
     def _comments(self) -> dict[str, str]:
         """The tables and views of the reports with their comments."""
@@ -87,18 +97,22 @@ class Reports:
     def create(self, watch: Watch) -> list[str]:
         """Create what is missing, and replace views of an older definition. Returns the names.
 
+        Views that show who learners are, and shall not, are dropped.
         Stored relations of an older definition stay, and so do views that read them, until ``rebuild``.
         """
         self.client.command(create_database_statement(self.layout.database, self.layout.cluster))
         self.client.command(self.layout.create_filled())
+        for relation in self.layout.relations:
+            if relation not in self.relations:
+                on = on_cluster(self.layout.cluster)
+                self.client.command(f"DROP VIEW IF EXISTS {self.layout.qualified(relation.name)}{on}")
         states = {state.relation.name: state for state in self.states()}
         missing = [state.relation for state in states.values() if state.status is Status.MISSING]
-        self._build([relation for relation in missing if relation.is_stored], watch)
-        made = [relation.name for relation in missing if relation.is_stored]
+        made = self._build(self._with_fed({relation.name for relation in missing if relation.is_stored}), watch)
         old = {
             state.relation.name
             for state in states.values()
-            if state.relation.is_stored and state.status is Status.OLDER
+            if state.relation.is_stored and state.status is Status.OLDER and state.relation.name not in made
         }
         for state in states.values():
             if (
@@ -125,14 +139,21 @@ class Reports:
         wanted = set(names) or {
             state.relation.name
             for state in states
-            if state.relation.is_stored and (state.status is Status.OLDER or state.begun)
+            if state.relation.is_stored and (state.status is not Status.CURRENT or state.begun)
         }
-        for relation in self.relations:
-            if relation.is_stored and relation.source in wanted:
-                wanted.add(relation.name)
-        built = self._build([relation for relation in self.relations if relation.name in wanted], watch)
+        built = self._build(self._with_fed(wanted), watch)
+        # A rebuild that was killed may have left some.
+        self._drop_former()
         self.create(watch)
         return built
+
+    def _with_fed(self, names: set[str]) -> list[Relation]:
+        """These stored relations and all that they feed, in order."""
+        chosen: list[Relation] = []
+        for relation in self.relations:
+            if relation.is_stored and (relation.name in names or relation.source in {found.name for found in chosen}):
+                chosen.append(relation)
+        return chosen
 
     def read_again(self, names: Sequence[str], since: int, watch: Watch) -> list[str]:
         """Add to the tables what their sources have since a month, such as 202603. Returns the names.
@@ -185,6 +206,9 @@ class Reports:
                 continue
             usable = [name for name in begun if fed_by.get(name, source) == source]
             table = usable[-1] if usable else table_name(relation, self.hashes[relation.name], last + 1)
+            if table not in names:
+                # A table of this name may have been dropped by hand, after it was filled.
+                self._forget(table)
             self.client.command(self.layout.create_table(relation, table))
             # From here on, new rows arrive by themselves.
             self.client.command(self.layout.create_feed(relation, table, source))
@@ -239,9 +263,14 @@ class Reports:
                 if table == now or table in begun:
                     continue
                 # First its memory: the name of a table that is gone may be given again.
-                self.client.command(f"DELETE FROM {self.layout.qualified(FILLED)}{on} WHERE name = '{table}'")
+                self._forget(table)
                 for name in (feed_of(table), table):
                     self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")
+
+    def _forget(self, table: str) -> None:
+        """Forget which months of a table are filled."""
+        on = on_cluster(self.layout.cluster)
+        self.client.command(f"DELETE FROM {self.layout.qualified(FILLED)}{on} WHERE name = '{table}'")
 
     def _keep_days(self) -> None:
         """Let rows of ``events`` live as long as the setting says."""

@@ -20,9 +20,9 @@ XAPI = "xapi"
 SINKS, RULE, NOW = "event_sink", "rule", "now"
 #: Hexadecimal digits of a definition's hash in names and comments.
 HASH_LENGTH = 10
-_KEYS = ("One row", "From", "Key", "Read by", "Freshness", "Engine", "Source", "Month of", "Order by", "Partition by")
 _REQUIRED = ("One row", "From", "Key", "Read by", "Freshness")
 _STORED = ("Engine", "Source", "Month of", "Order by")
+_KEYS = (*_REQUIRED, "Personal data", *_STORED, "Partition by")
 _HEAD = re.compile(rf"-- ({'|'.join(_KEYS)}|Columns):\s*(.*)")
 _COLUMN = re.compile(r"--   ([a-z_0-9]+)(?: ([A-Z][^:]*))?:\s*(.*)")
 
@@ -62,6 +62,11 @@ class Relation:
     def is_for_boards(self) -> bool:
         """Whether boards may read it. Other relations serve relations."""
         return self.head["Read by"] == "boards"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it shows who learners are."""
+        return "Personal data" in self.head
 
     @property
     def source(self) -> str:

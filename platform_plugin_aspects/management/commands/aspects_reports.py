@@ -25,6 +25,7 @@ from platform_plugin_aspects.operations import text
 from platform_plugin_aspects.operations.text import Verbatim
 from platform_plugin_aspects.reporting.layout import Layout
 from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
+from platform_plugin_aspects.sinks.registry import is_on, sinks
 from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 
 ACTIONS = ("create", "status", "rebuild")
@@ -73,7 +74,7 @@ class Command(AspectsCommand):
         action: str = options["action"]
         since = moment(options, "since")
         _refuse(action, options)
-        layout = Layout.from_settings(connection_from(options), options["cluster"])
+        layout = Layout.from_settings(connection_from(options), options["cluster"], personal=names_are_on())
         if options["print_grants"]:
             self._print_grants(layout, reader_options(options))
             return
@@ -92,7 +93,7 @@ class Command(AspectsCommand):
             rows = [(state.relation.name, _words(state), state.table) for state in states]
             for line in text.table([("relation", "state", "table"), *rows]):
                 self.stdout.write(line)
-        for status, remedy in ((Status.MISSING, "create"), (Status.OLDER, "rebuild")):
+        for status, remedy in ((Status.MISSING, "create"), (Status.OLDER, "rebuild"), (Status.UNFED, "rebuild")):
             if number := sum(state.status is status for state in states):
                 raise CommandError(f"{number} relations are {status}: run `manage.py lms aspects_reports {remedy}`")
 
@@ -128,7 +129,7 @@ class Command(AspectsCommand):
             raise CommandError(
                 f"{layout.connection.place} is the embedded engine, which has no users: nothing to grant"
             )
-        views = [(layout.database, relation.name) for relation in layout.relations if relation.is_for_boards]
+        views = [(layout.database, relation.name) for relation in layout.wanted if relation.is_for_boards]
         reader = replace(Reader.from_settings(views, **given), relations=tuple(views))
         if not reader.password:
             raise CommandError(
@@ -137,6 +138,11 @@ class Command(AspectsCommand):
             )
         for statement in reader.statements(layout.cluster):
             self.stdout.write(Verbatim(f"{statement};"))
+
+
+def names_are_on() -> bool:
+    """Whether the platform writes who its users are, so that reports may show it."""
+    return all(is_on(sinks()[name]) for name in ("external_id", "user_profile"))
 
 
 def _refuse(action: str, options: dict[str, Any]) -> None:

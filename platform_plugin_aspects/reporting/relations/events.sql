@@ -15,7 +15,8 @@
 --   emission_time DateTime64(6, 'UTC'): Moment of the act.
 --   course_key String: Key of the course in which it happened.
 --   verb LowCardinality(String): Last part of the verb's id, such as "played".
---   actor_id String: Id of the learner in statements; not the user's id.
+--   actor_id String: Id of the learner in statements, not the user's id. SHA-256 of the address where statements
+--     name learners by that.
 --   object_type LowCardinality(String): Last part of the type of the object, such as "video".
 --   object_id String: Usage key of the block, of the problem for a question; the object's id for others, at most 500
 --     characters.
@@ -95,8 +96,11 @@ SELECT
     emission_time,
     course AS course_key,
     substringUTF8(act, 1, 50) AS verb,
-    substring(coalesce(nullIf(s.actor.account.name, ''), nullIf(s.actor.mbox, ''), s.actor.mbox_sha1sum), 1, 255)
-        AS actor_id,
+    -- No address is stored: retirements delete addresses from the xAPI table only.
+    multiIf(
+        s.actor.account.name != '', substring(s.actor.account.name, 1, 255),
+        s.actor.mbox != '', lower(hex(SHA256(lower(s.actor.mbox)))),
+        substring(s.actor.mbox_sha1sum, 1, 255)) AS actor_id,
     substringUTF8(arrayElement(splitByChar('/', definition.type), -1), 1, 50) AS object_type,
     multiIf(is_question, problem, block != '', block, substringUTF8(s.object.id, 1, 500)) AS object_id,
     if(is_question, substring(block, length(problem) + 2, 50), '') AS part,

@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.reporting.relation import relations
+from platform_plugin_aspects.sinks.batch import Selection
+from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
+from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
+from test_utils.factories import make_external_id, make_user
 
-ALL = len(relations())
+ALL = sum(not relation.is_personal for relation in relations())
 BOARDS = [
     *("course_names", "course_outline", "course_structure", "course_summary", "engagement_by_day"),
     *("enrollment_by_day", "enrollment_by_track", "forum_activity", "graded_subsections", "learner_status"),
@@ -112,3 +118,38 @@ def test_the_reader_may_read_the_views_of_boards_and_nothing_else(settings: Any)
     assert fails("create", "--print-grants") == (
         "Give the password of Superset's user ch_report by --reader_password or ASPECTS_SUPERSET_READER"
     )
+
+
+@pytest.mark.django_db
+def test_names_are_shown_while_both_personal_sinks_are_on(database: str, clickhouse: ClickHouse, settings: Any) -> None:
+    ada = make_user("ada", profile={"name": "Ada L."})
+    actor = make_external_id(ada).external_user_id
+    for sink in (ExternalIdSink(), UserProfileSink()):
+        sink.write(sink.read(Selection()), timezone.now())
+    run("create")
+    for name in ("A", "B"):
+        clickhouse.command(
+            f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` SELECT 'course-v1:Org+{name}+1', "
+            f"toDate('2026-03-01'), '{actor}', 'page', toDateTime64('2026-03-01', 6, 'UTC') AS first_at, first_at"
+        )
+    settings.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
+    assert "created learner_names" not in run("create")
+    settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = True
+
+    assert "created learner_names" in run("create")
+
+    sql = f"SELECT org, actor_id, user_id, username, name, email FROM `{database}`.learner_names"
+    assert list(map(tuple, clickhouse.select(f"{sql} WHERE course_key = 'course-v1:Org+A+1'"))) == [
+        ("Org", str(actor), ada.pk, "ada", "Ada L.", "ada@example.invalid")
+    ]
+    settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = False
+    run("create")
+    with pytest.raises(Misconfigured):
+        clickhouse.select(sql)
+
+
+def table_of(clickhouse: ClickHouse, database: str) -> str:
+    """The table of the relation activity."""
+    sql = "SELECT name FROM system.tables WHERE database = {database:String} AND match(name, '^activity_v[0-9a-f]+_1$')"
+    [(name,)] = clickhouse.select(sql, {"database": database})
+    return str(name)

@@ -52,13 +52,14 @@ class Class:
     statements: Sequence[Statement]
 
 
-def make_class(learners: int, chapters: int = 1) -> Class:
-    """A course of four units per chapter, each with a text, a problem and a video, and learners who went through it.
+def make_class(learners: int, chapters: int = 1, verticals: int = 2) -> Class:
+    """A course of two subsections per chapter, and learners who went through it.
 
-    The course and the enrollments are written to ClickHouse; the statements are not.
+    A unit has a text, a problem and a video. The course and the enrollments are written to ClickHouse; the statements
+    are not.
     """
     factories.make_external_id_type("xapi")
-    factories.make_course(COURSE, chapters=chapters, sequentials=2, verticals=2, leaves=3)
+    factories.make_course(COURSE, chapters=chapters, sequentials=2, verticals=verticals, leaves=3)
     structure = read(COURSE)
     made = []
     statements: list[Statement] = []

@@ -11,7 +11,7 @@ from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.reporting.relation import relations
 from platform_plugin_aspects.tests.reporting.site import COURSE, insert, make_class
 
-BOARDS = [relation.name for relation in relations() if relation.is_for_boards]
+BOARDS = [relation.name for relation in relations() if relation.is_for_boards and not relation.is_personal]
 
 
 @pytest.fixture

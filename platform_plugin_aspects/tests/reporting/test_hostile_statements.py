@@ -92,6 +92,20 @@ def test_impossible_moments_are_left_out(reports: Reports, at: str) -> None:
     assert len(rows(reports, "events")) == 1
 
 
+@pytest.mark.parametrize(
+    ("actor", "known_as"),
+    [
+        ({"account": {"name": "3b1e"}, "mbox": "mailto:ada@example.com"}, "3b1e"),
+        ({"mbox_sha1sum": "f2c1"}, "f2c1"),
+        # echo -n mailto:ada@example.com | sha256sum
+        ({"mbox": "mailto:Ada@example.com"}, "54227d3dd5035a07ce15d989ef3b744f70a021ff5a09796a684b7829e787934d"),
+    ],
+)
+def test_no_address_of_a_learner_is_stored(reports: Reports, actor: dict[str, Any], known_as: str) -> None:
+    insert(reports, statement(actor=actor))
+    assert [row["actor_id"] for row in rows(reports, "events")] == [known_as]
+
+
 def test_verbs_that_are_unknown_are_acts_and_nothing_else(reports: Reports) -> None:
     insert(reports, statement(verb={"id": "http://example.com/danced"}), statement(verb={"id": "danced"}))
     [row] = rows(reports, "learner_status")

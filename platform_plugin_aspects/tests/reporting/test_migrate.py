@@ -209,6 +209,29 @@ def test_what_came_past_a_feed_is_read_again(place: Callable[..., Reports]) -> N
     assert counts(reports) == {"2026-03-01": 1}
 
 
+def test_a_relation_that_lost_its_feed_or_its_source_is_named_and_rebuilt(place: Callable[..., Reports]) -> None:
+    reports = place()
+    reports.create(go_on)
+    feed = next(name for name in tables(reports) if name.startswith("days") and name.endswith("feed"))
+    reports.client.command(f"DROP TABLE {reports.layout.qualified(feed)}")
+    emit(reports, ("2026-03-01 10:00", "a"))
+    assert statuses(reports)["days"] is Status.UNFED
+
+    reports.rebuild([], go_on)
+    assert counts(reports) == {"2026-03-01": 1}
+
+    # The view is made anew, of the same table.
+    reports.client.command(f"DROP VIEW {reports.layout.qualified('seen')}")
+    assert reports.create(go_on) == ["seen"]
+    for name in [name for name in tables(reports) if name.startswith("seen")][::-1]:
+        reports.client.command(f"DROP TABLE {reports.layout.qualified(name)}")
+    reports.create(go_on)
+    assert seen(reports) == ["a"]
+    emit(reports, ("2026-03-01 10:00", "b"))
+    assert counts(reports) == {"2026-03-01": 2}
+    assert set(statuses(reports).values()) == {Status.CURRENT}
+
+
 def test_rules_are_part_of_definitions(place: Callable[..., Reports]) -> None:
     layout = Layout.from_settings()
     changed = replace(layout, rules=replace(layout.rules, away_days=8))
