@@ -74,19 +74,23 @@ class Deed:
         return Statement(uuid.uuid5(uuid.NAMESPACE_URL, repr(self)), self.moment, json.dumps(made))
 
 
-deeds = st.lists(
-    st.builds(
-        Deed,
-        st.sampled_from(["ada", "ben"]),
-        st.sampled_from([*PLAYER, *PLAYER, *OTHERS]),
-        st.integers(0, 4_000),
-        st.integers(0, 4),
-        st.integers(0, 4),
-    ),
-    min_size=1,
-    max_size=12,
-    # At one moment, a learner does one thing.
-    unique_by=lambda deed: (deed.actor, deed.minute),
+#: Verbs that change the same states, so that few deeds often meet.
+TOGETHER = (("registered", "unregistered"), ("earned", "passed", "failed"), ("evaluated", "progressed"), PLAYER)
+deeds = st.sampled_from([*TOGETHER, (*PLAYER, *OTHERS)]).flatmap(
+    lambda verbs: st.lists(
+        st.builds(
+            Deed,
+            st.sampled_from(["ada", "ben"]),
+            st.sampled_from(verbs),
+            st.integers(0, 4_000),
+            st.integers(0, 4),
+            st.integers(0, 4),
+        ),
+        min_size=2,
+        max_size=12,
+        # At one moment, a learner does one thing.
+        unique_by=lambda deed: (deed.actor, deed.minute),
+    )
 )
 
 
