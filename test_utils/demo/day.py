@@ -34,6 +34,7 @@ from test_utils.comparison import compare, key_column
 from test_utils.demo.learning import Learning
 from test_utils.demo.paper import Paper, shown
 from test_utils.demo.site import DemoFailed, Log, Worker, env_tokens
+from test_utils.demo.team import Team
 from test_utils.demo_data import Demo, load_demo
 from test_utils.factories import ObjectTag, Tag, Taxonomy, make_user, tag_object
 from test_utils.retirement import retirement_steps
@@ -82,6 +83,7 @@ class Day:
         self.started = time.monotonic()
         self.worker = Worker(APP)
         self.learning = Learning(self)
+        self.team = Team(self)
         self.demo: Demo
         self.coalesced: list[tuple[Any, ...]] = []
         self.changes = self.inserts = 0
@@ -101,6 +103,7 @@ class Day:
             with self.learning.switched_on():
                 self.learning.live()
                 self.account()
+                self.team.ask(self.learning.users)
             self.look_around()
         finally:
             close_clients()
@@ -143,8 +146,8 @@ class Day:
         self.settle()
         self.paper.say("ClickHouse's latest rows equal the source.")
 
-    def run(self, name: str, *arguments: str) -> None:
-        """Run a command of the plugin and show what it says."""
+    def run(self, name: str, *arguments: str, told: int = 0) -> None:
+        """Run a command of the plugin and show what it says; ``told``: only so many lines, the last ones below 0."""
         self.paper.line(f"$ manage.py cms {' '.join((name, *arguments))}")
         out = io.StringIO()
         try:
@@ -152,6 +155,7 @@ class Day:
         except CommandError as error:
             raise DemoFailed(f"{name} says: {error}") from None
         lines = out.getvalue().splitlines()
+        lines = lines[:told] if told > 0 else lines[told:]
         cells = [re.split(" {2,}", line.strip()) for line in lines]
         if len(cells[0]) > 1 and len(set(map(len, cells))) == 1:
             self.paper.table(cells[0], cells[1:], indent=0)
@@ -396,12 +400,13 @@ class Day:
         self.paper.table(("table", "latest rows that equal the source"), compared)
         self.paper.line()
         self.paper.say("Nothing is pending, nothing failed, and every latest row equals the source.")
-        self.paper.say(f"All as it should be, in {time.monotonic() - self.started:.1f} s.")
 
     def look_around(self) -> None:
-        """The figure to remember, and commands to paste."""
+        """The figures to remember, and commands to paste."""
+        self.paper.say(f"All as it should be, in {time.monotonic() - self.started:.1f} s.")
         self.paper.line()
         self.paper.headline(self.learning.headline())
+        self.paper.headline(self.team.headline())
         self.paper.headline(f"{self.changes} changes became {self.inserts} inserts. Source and ClickHouse: equal.")
         self.paper.line()
         self.paper.say("Look around, in any shell:")

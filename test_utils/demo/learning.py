@@ -58,13 +58,17 @@ PATIENCE_SECS = 120
 
 
 class Learning:
-    """The act, on the site of a day; ``events`` and ``statements`` are counted for the headline."""
+    """The act, on the site of a day; ``events`` and ``statements`` are counted for the headline.
+
+    ``users`` are the ids of those who learn, in order.
+    """
 
     def __init__(self, day: Day):
         self.day = day
         self.say = day.paper.say
         self.expect = day.expect
         self.events = self.statements = 0
+        self.users: list[int] = []
 
     @contextlib.contextmanager
     def switched_on(self) -> Iterator[None]:
@@ -92,10 +96,10 @@ class Learning:
         newcomers = CourseEnrollment.objects.filter(
             course_id=course, is_active=True, user__username__startswith="newcomer_"
         )
-        users = list(newcomers.order_by("user_id").values_list("user_id", flat=True)[:LEARNERS])
+        self.users = list(newcomers.order_by("user_id").values_list("user_id", flat=True)[:LEARNERS])
         # The engine is for one process at a time.
         close_clients()
-        words = [self.day.folder, course, DRAFT, *users]
+        words = [self.day.folder, course, DRAFT, *self.users]
         lms = subprocess.run(
             [sys.executable, "-m", "test_utils.demo.lms", *map(str, words)],
             cwd=ROOT,

@@ -24,6 +24,8 @@ SEQUENCE, UNIT = "seq_how_this_course_works", "weekly_rhythm"
 PROBLEM_NAME = "Check yourself: Weekly rhythm"
 #: Seconds of the video.
 LENGTH = 312.0
+#: The unit's number in the sequence, and that of the unit to which learners then go.
+PAGE, PAGE_AFTER = 1, 2
 #: Every third learner answers wrong first, every fourth one posts.
 WRONG_FIRST, POSTS = 3, 4
 PATIENCE_SECS = 60
@@ -67,16 +69,16 @@ def way_through_the_unit(course: CourseKey, user_id: int, number: int) -> Iterat
     problem = course.make_usage_key("problem", f"problem_{UNIT}")
     right = problems.Answer(1, "Is a rhythm of your own enough?", "Yes", correct=True)
     wrong = problems.Answer(1, right.question, "No", correct=False)
-    pause = 30.0 + 5 * number
+    paused = pause(number)
 
     yield courses.outline_chosen(
         course, f"http://lms.standin.invalid/courses/{course}/course/", "How this course works"
     )
     yield videos.video_loaded(video, LENGTH)
     yield videos.played(video, LENGTH, 0)
-    yield videos.paused(video, LENGTH, pause)
-    yield videos.sought(video, LENGTH, pause, pause - 15)
-    yield videos.played(video, LENGTH, pause - 15)
+    yield videos.paused(video, LENGTH, paused)
+    yield videos.sought(video, LENGTH, paused, paused - 15)
+    yield videos.played(video, LENGTH, paused - 15)
     yield videos.completed(video, LENGTH)
     yield videos.stopped(video, LENGTH, LENGTH)
     for attempt, answer in enumerate([wrong, right] if number % WRONG_FIRST == 0 else [right], start=1):
@@ -85,7 +87,12 @@ def way_through_the_unit(course: CourseKey, user_id: int, number: int) -> Iterat
     yield courses.subsection_graded(sequence, user_id, 1, 2)
     if number % POSTS == 0:
         yield forum.thread_created(course, "rhythm", f"65a1c0ffee65a1c0ffee{number:04}", "Clouds", "All week long.")
-    yield courses.next_unit(sequence, 1, 3)
+    yield courses.next_unit(sequence, PAGE, 3)
+
+
+def pause(number: int) -> float:
+    """The second at which a learner pauses the video, to watch the 15 seconds before again."""
+    return 30.0 + 5 * number
 
 
 if __name__ == "__main__":

@@ -81,8 +81,17 @@ def test_the_day_ends_with_all_as_it_should_be(tmp_path: Path) -> None:
     assert [line for line in promised if line not in told] == []
     (headline,) = [line for line in lines if line.endswith(" inserts. Source and ClickHouse: equal.")]
     assert re.fullmatch(r"[1-9]\d\d changes became [1-9]\d inserts\. Source and ClickHouse: equal\.", headline)
-    assert lines[-7:-4] == [
+    team = lines[lines.index("The course team asks") :]
+    assert any(re.fullmatch(r"  \d+ relations created", line) for line in team)
+    answers = [re.split(" {2,}", line.strip()) for line in team]
+    assert ["no visit for 7 days; behind the others"] in [row[3:] for row in answers]
+    assert sum(row[2:] == ["0.38", "no visit for 7 days; low grade"] for row in answers) == 4
+    assert ["Check yourself: Grading", "15", "4", "Only the exam counts", "11"] in answers
+    assert ["Grading", "35", "Getting help", "11"] in answers
+    assert ["Video: Grading", "02:00", "660"] in answers
+    assert lines[-8:-4] == [
         "253 learning events, one worker killed: 253 statements, none twice.",
+        "A course team's 4 questions, answered by reports. Scripts and reports: equal.",
         headline,
         "",
     ]

@@ -142,10 +142,21 @@ def test_names_are_shown_while_both_personal_sinks_are_on(database: str, clickho
     assert list(map(tuple, clickhouse.select(f"{sql} WHERE course_key = 'course-v1:Org+A+1'"))) == [
         ("Org", str(actor), ada.pk, "ada", "Ada L.", "ada@example.invalid")
     ]
+    clickhouse.command(
+        f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` SELECT 'course-v1:Org+A+1', "
+        "toDate('2026-03-02'), 'stranger', 'page', toDateTime64('2026-03-02', 6, 'UTC') AS first_at, first_at"
+    )
+    with_names = f"SELECT actor_id, user_id, name, at_risk, reasons FROM `{database}`.learner_status_with_names"
+    found = clickhouse.select(f"{with_names} WHERE course_key = 'course-v1:Org+A+1' ORDER BY name DESC")
+    assert list(map(tuple, found)) == [
+        (str(actor), ada.pk, "Ada L.", True, "no visit for 7 days"),
+        ("stranger", None, "", True, "no visit for 7 days"),
+    ]
     settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = False
     run("create")
-    with pytest.raises(Misconfigured):
-        clickhouse.select(sql)
+    for personal in (sql, with_names):
+        with pytest.raises(Misconfigured):
+            clickhouse.select(personal)
 
 
 def table_of(clickhouse: ClickHouse, database: str) -> str:
