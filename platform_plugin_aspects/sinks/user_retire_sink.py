@@ -10,6 +10,7 @@ from platform_plugin_aspects.sinks.base_sink import BaseSink
 from platform_plugin_aspects.sinks.batch import Batch, Selection, Written
 from platform_plugin_aspects.sinks.personal_data import not_tables, personal_tables, unknown_among
 from platform_plugin_aspects.sinks.retired_events import forget_events, forget_statements
+from platform_plugin_aspects.sinks.retired_reports import forget_in_reports
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 class UserRetirementSink(BaseSink):
     """Writes nothing: deletes the rows of learners from the tables in EVENT_SINK_CLICKHOUSE_PII_MODELS.
 
-    Learning events of the learners that still wait are deleted, too, and statements that name them by an address.
+    Learning events of the learners that still wait are deleted, too, and statements that name them by an address,
+    with what the reports made of these.
     Trigger: the platform's retire_misc step, or the account is deleted. It counts as done when no row is left.
     """
 
@@ -45,6 +47,8 @@ class UserRetirementSink(BaseSink):
         """
         forget_events(batch.keys)
         forget_statements(batch.keys, StatementSink(self.connection))
+        # After the statements, because a relation is rebuilt from them.
+        is_rebuilt = forget_in_reports(batch.keys, self.clickhouse)
         names = personal_tables()
         existing = self.clickhouse.columns()
         unknown = unknown_among(names, existing)
@@ -64,4 +68,9 @@ class UserRetirementSink(BaseSink):
                 raise Unavailable(f"{left} rows of retired learners are still in {table}: deleting goes on")
         if unknown:
             raise not_tables(unknown, self.connection.database)
+        if is_rebuilt:
+            raise Unavailable(
+                "Reports are being rebuilt, perhaps from statements of retired learners: they are looked through again "
+                "after the rebuild. If none is running, resume it with `manage.py lms aspects_reports rebuild`"
+            )
         return Written()

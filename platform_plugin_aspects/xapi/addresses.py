@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha1
+from hashlib import sha1, sha256
 
 from django.conf import settings
 
@@ -26,3 +26,12 @@ def actors_of(addresses: Iterable[str]) -> dict[str, list[str]]:
         ADDRESS: [f"mailto:{address}" for address in known],
         HASH: [sha1(address.encode()).hexdigest() for address in known],
     }
+
+
+def actor_ids_of(addresses: Iterable[str]) -> list[str]:
+    """The ids that stand for these addresses in the reports: SHA-256 of an mbox, and the hash of an mbox_sha1sum.
+
+    ``reporting/relations/events.sql`` makes the same ids. Only letters of ASCII become small there.
+    """
+    actors = actors_of(addresses)
+    return [*(sha256(mbox.encode().lower()).hexdigest() for mbox in actors[ADDRESS]), *actors[HASH]]

@@ -96,7 +96,7 @@ SELECT
     emission_time,
     course AS course_key,
     substringUTF8(act, 1, 50) AS verb,
-    -- No address is stored: retirements delete addresses from the xAPI table only.
+    -- No address is stored. A retirement deletes the rows by this hash (xapi/addresses.py).
     multiIf(
         s.actor.account.name != '', substring(s.actor.account.name, 1, 255),
         s.actor.mbox != '', lower(hex(SHA256(lower(s.actor.mbox)))),
