@@ -25,7 +25,7 @@ from platform_plugin_aspects.clickhouse.schema import Table
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.load_test.tables import load_test_tables
 from platform_plugin_aspects.operations.checks import CHECKS
-from platform_plugin_aspects.operations.metrics import METRICS, REASONS
+from platform_plugin_aspects.operations.metrics import METRICS, REASONS, REPORT_METRICS
 from platform_plugin_aspects.reporting.relation import Relation, relations
 from platform_plugin_aspects.settings.common import defaults
 from platform_plugin_aspects.sinks import BaseSink, ModelBaseSink
@@ -222,6 +222,8 @@ def metrics() -> str:
         lines += _row(f"``{name}{'_total' if counts else ''}``", "counter" if counts else "gauge", _escaped(text))
     name, text = REASONS
     lines += _row(f"``{name}``", "gauge", _escaped(f"{text} Its label reason names them."))
+    for name, text in REPORT_METRICS:
+        lines += _row(f"``{name}``", "gauge", _escaped(text))
     return "\n".join(lines)
 
 

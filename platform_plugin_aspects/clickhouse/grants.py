@@ -33,6 +33,11 @@ LIMITS = {
 QUOTA = {"queries": 50_000, "execution_time": 14_400}
 #: Privileges that let nobody read or change a row.
 HARMLESS = re.compile(r"USAGE|SHOW( \w+)?")
+#: Rights of the user who creates the reports, in their database. The views read with the rights of this user.
+OWNS = (
+    *("CREATE DATABASE", "CREATE TABLE", "CREATE VIEW", "DROP TABLE", "DROP VIEW"),
+    *("SELECT", "INSERT", "ALTER DELETE", "ALTER TTL"),
+)
 _NAME = r"(`(?:[^`\\]|\\.)*`|[^.`\s]+)"
 _PLACE = re.compile(rf"{_NAME}(?:\.{_NAME})? TO ")
 _PRIVILEGE = re.compile(r"([A-Za-z][A-Za-z ]*)(?:\([^()]*\))?")
@@ -55,6 +60,35 @@ def grant_statements(connection: Connection, cluster: str = "", *, deletes_state
         create_user_statement(name, password, cluster),
         *(f"GRANT{on} {privileges} ON {where} TO {user}" for where, privileges in rights.items()),
     ]
+
+
+def owner_statements(connection: Connection, reports: str, cluster: str = "") -> list[str]:
+    """CREATE USER for the user of ``connection``, and the rights to create and rebuild the database ``reports``.
+
+    The views of boards, and the feeds, run with these rights, so the user must keep them. ON CLUSTER when ``cluster``
+    is a name.
+    """
+    name, password = connection.credentials
+    user, on = quote(name), on_cluster(cluster)
+    sources = (
+        f"{quote(connection.database)}.*",
+        f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}",
+    )
+    return [
+        create_user_statement(name, password, cluster),
+        f"GRANT{on} {', '.join(OWNS)} ON {quote(reports)}.* TO {user}",
+        *(f"GRANT{on} SELECT ON {source} TO {user}" for source in sources),
+        *([f"GRANT{on} CLUSTER ON *.* TO {user}"] if cluster else []),
+    ]
+
+
+def onlooker_statement(username: str, reports: str, cluster: str = "", *, deletes: bool = False) -> str:
+    """The GRANT with which the plugin's user sees the state of the database ``reports``.
+
+    ``deletes``: it deletes rows of retired learners there, too.
+    """
+    rights = "SHOW TABLES" + (", SELECT, ALTER DELETE" if deletes else "")
+    return f"GRANT{on_cluster(cluster)} {rights} ON {quote(reports)}.* TO {quote(username)}"
 
 
 def create_user_statement(name: str, password: str, cluster: str = "") -> str:
@@ -114,6 +148,17 @@ class Reader:
                 for database, relation in self.relations
             ),
         ]
+
+    def unreadable(self, grants: Iterable[str]) -> list[str]:
+        """The relations, as "database.table", on which no row of SHOW GRANTS gives SELECT."""
+        readable: set[tuple[str, ...]] = set()
+        for row in grants:
+            privileges, _on, rest = row.removeprefix("GRANT ").partition(" ON ")
+            at = _PLACE.match(rest)
+            named = {found[1].strip() for found in _PRIVILEGE.finditer(privileges)}
+            if row.startswith("GRANT ") and at is not None and named & {"SELECT", "ALL"}:
+                readable.add(tuple(_unquoted(name) for name in at.groups() if name is not None))
+        return [".".join(place) for place in self.relations if not readable & {place, (place[0], "*"), ("*", "*")}]
 
     def excess(self, grants: Iterable[str]) -> list[str]:
         """The rights in the rows of SHOW GRANTS that the reader should not have: "dictGet ON event_sink.*"."""

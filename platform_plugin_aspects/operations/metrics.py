@@ -1,4 +1,4 @@
-"""The figures of delivery in the text format that Prometheus scrapes."""
+"""The figures of delivery and of the reports in the text format that Prometheus scrapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from platform_plugin_aspects.operations.reports import reports_status
 from platform_plugin_aspects.operations.status import SinkStatus, sink_statuses
+from platform_plugin_aspects.reporting.migrate import Status
 
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
@@ -74,6 +76,32 @@ REASONS = (
     "Learning events that could not be written, by the most frequent reasons and names.",
 )
 
+#: Name and help of the metrics of reports, which have other labels than a sink's. Only while reports are on.
+REPORTS_UP = ("aspects_reports_up", "1 where ClickHouse says how the reports are, else 0. Only while they are on.")
+RELATIONS = ("aspects_reports_relations", "Relations of the reports by their state. Only while reports are on.")
+BEGUN = ("aspects_reports_rebuilds_begun", "Relations with a rebuild that has begun and not ended.")
+REPORT_METRICS = (REPORTS_UP, RELATIONS, BEGUN)
+#: The values of the label ``state``.
+STATES = {Status.CURRENT: "current", Status.MISSING: "missing", Status.OLDER: "older", Status.UNFED: "unfed"}
+
+
+class ReportsCollector(Collector):
+    """Asks ClickHouse at each scrape, unless reports are off."""
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics; those of the relations are missing where ClickHouse does not answer."""
+        found = reports_status()
+        if found is None:
+            return
+        yield GaugeMetricFamily(*REPORTS_UP, value=not found.error)
+        if found.error:
+            return
+        relations = GaugeMetricFamily(*RELATIONS, labels=["state"])
+        for status, state in STATES.items():
+            relations.add_metric([state], len(found.relations.get(status, ())))
+        yield relations
+        yield GaugeMetricFamily(*BEGUN, value=len(found.begun))
+
 
 class DeliveryCollector(Collector):
     """Asks the platform's database at each scrape, so that it does not matter which process answers."""
@@ -99,4 +127,5 @@ def exposition() -> bytes:
     """The text of a scrape, as ``prometheus_client.CONTENT_TYPE_LATEST``. Raises database errors."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DeliveryCollector())
+    registry.register(ReportsCollector())
     return generate_latest(registry)

@@ -62,10 +62,10 @@ class Layout:
         connection = connection or Connection.from_settings()
         return cls(
             connection,
-            _database(settings.ASPECTS_REPORTING_DATABASE, connection),
+            database_of(connection),
             settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME if cluster is None else cluster,
             Rules.from_settings(),
-            _days(settings.ASPECTS_REPORTING_EVENT_DAYS),
+            event_days(),
             personal=personal,
         )
 
@@ -192,8 +192,9 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _database(value: Any, connection: Connection) -> str:
-    """The database of the reports, which is neither the plugin's nor Aspects' own."""
+def database_of(connection: Connection) -> str:
+    """The database of the reports, which is neither the plugin's nor Aspects' own. Raises Misconfigured."""
+    value: Any = settings.ASPECTS_REPORTING_DATABASE
     if not isinstance(value, str) or not value or "\x00" in value:
         raise Misconfigured(f"{DATABASE_SETTING} is {value!r}: it must be the name of a database")
     if value in (connection.database, connection.xapi_database, "reporting", "system", "default"):
@@ -201,7 +202,9 @@ def _database(value: Any, connection: Connection) -> str:
     return value
 
 
-def _days(value: Any) -> int:
+def event_days() -> int:
+    """Days after which rows of ``events`` are deleted; 0: never. Raises Misconfigured."""
+    value: Any = settings.ASPECTS_REPORTING_EVENT_DAYS
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 36_500:
         raise Misconfigured(f"{DAYS_SETTING} is {value!r}: it must be a whole number of days, or 0 for ever")
     return value

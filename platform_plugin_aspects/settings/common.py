@@ -132,6 +132,13 @@ def plugin_settings(settings: Any) -> None:
     #   ``platform_plugin_aspects.sinks.ModelBaseSink``): see the how-to "Add a sink".
     settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = []
 
+    # .. setting_name: ASPECTS_REPORTING_ENABLED
+    # .. setting_default: False
+    # .. setting_description: Whether this site has reports. If True, ``aspects_check``, ``aspects_status`` and the
+    #   metrics ask ClickHouse for the state of the relations, and Superset's user may read the views of boards. If
+    #   False, none of them asks. ``aspects_reports`` works in both cases.
+    settings.ASPECTS_REPORTING_ENABLED = False
+
     # .. setting_name: ASPECTS_REPORTING_DATABASE
     # .. setting_default: "aspects_reports"
     # .. setting_description: The ClickHouse database of the relations that boards read. ``aspects_reports create``

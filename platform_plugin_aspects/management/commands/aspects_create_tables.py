@@ -25,8 +25,8 @@ from platform_plugin_aspects.management.options import (
     connection_from,
     reader_options,
 )
+from platform_plugin_aspects.operations.reports import relations_of_reader
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.sinks.registry import relations_of_boards
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 
@@ -61,7 +61,7 @@ class Command(AspectsCommand):
             cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
         connection = connection_from(options)
         if options["print_grants"]:
-            reader = Reader.from_settings(relations_of_boards(connection), **reader_options(options))
+            reader = Reader.from_settings(relations_of_reader(connection), **reader_options(options))
             self._print_grants(connection, reader, cluster)
             return
         if any(reader_options(options).values()):

@@ -11,7 +11,8 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from platform_plugin_aspects.clickhouse.client import get_client
-from platform_plugin_aspects.clickhouse.grants import Reader
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.grants import Reader, onlooker_statement, owner_statements
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
@@ -22,11 +23,12 @@ from platform_plugin_aspects.management.options import (
     reader_options,
 )
 from platform_plugin_aspects.operations import text
+from platform_plugin_aspects.operations.reports import SETTING, names_are_on, remedies, reports_are_on
 from platform_plugin_aspects.operations.text import Verbatim
 from platform_plugin_aspects.reporting.layout import Layout
 from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
-from platform_plugin_aspects.sinks.registry import is_on, sinks
 from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
+from platform_plugin_aspects.xapi.addresses import has_addresses
 
 ACTIONS = ("create", "status", "rebuild")
 #: How long one statement may take: a month of a large site is read whole.
@@ -63,7 +65,8 @@ class Command(AspectsCommand):
         parser.add_argument(
             "--print-grants",
             action="store_true",
-            help="print the statements that make Superset's user, who may read the views of boards and nothing else. "
+            help="print the statements that make Superset's user, who may read the views of boards and nothing else, "
+            "that let the plugin's user see the relations, and with --username that make the user who creates them. "
             "ClickHouse is not asked",
         )
         add_connection_arguments(parser)
@@ -76,7 +79,7 @@ class Command(AspectsCommand):
         _refuse(action, options)
         layout = Layout.from_settings(connection_from(options), options["cluster"], personal=names_are_on())
         if options["print_grants"]:
-            self._print_grants(layout, reader_options(options))
+            self._print_grants(layout, options)
             return
         reports = Reports(get_client(replace(layout.connection, timeout_secs=STATEMENT_SECS)), layout)
         if action == "status":
@@ -93,9 +96,9 @@ class Command(AspectsCommand):
             rows = [(state.relation.name, _words(state), state.table) for state in states]
             for line in text.table([("relation", "state", "table"), *rows]):
                 self.stdout.write(line)
-        for status, remedy in ((Status.MISSING, "create"), (Status.OLDER, "rebuild"), (Status.UNFED, "rebuild")):
-            if number := sum(state.status is status for state in states):
-                raise CommandError(f"{number} relations are {status}: run `manage.py lms aspects_reports {remedy}`")
+        for status, action in remedies(states).items():
+            number = sum(state.status is status for state in states)
+            raise CommandError(f"{number} relations are {status}: run `manage.py lms aspects_reports {action}`")
 
     def _work(self, reports: Reports, action: str, names: Sequence[str], since: datetime | None) -> None:
         with Stoppable("the current month") as stop, tqdm(unit=" months", disable=not self.stderr.isatty()) as bar:
@@ -118,31 +121,39 @@ class Command(AspectsCommand):
         for name in made:
             self.stdout.write(f"{done} {name}")
         self.stdout.write(f"{len(made)} relations {done}")
+        if not reports_are_on():
+            self.stdout.write(f"{SETTING} is False: set it to True, so that aspects_check and the metrics watch them")
         if older := [state.relation.name for state in reports.states() if state.status is not Status.CURRENT]:
             raise CommandError(
                 f"Still of an older definition, or missing: {', '.join(older)}. "
                 "Run `manage.py lms aspects_reports rebuild`"
             )
 
-    def _print_grants(self, layout: Layout, given: dict[str, str | None]) -> None:
-        if layout.connection.embedded_path is not None:
-            raise CommandError(
-                f"{layout.connection.place} is the embedded engine, which has no users: nothing to grant"
-            )
+    def _print_grants(self, layout: Layout, options: dict[str, Any]) -> None:
+        connection, given = layout.connection, reader_options(options)
+        if connection.embedded_path is not None:
+            raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
         views = [(layout.database, relation.name) for relation in layout.wanted if relation.is_for_boards]
         reader = replace(Reader.from_settings(views, **given), relations=tuple(views))
-        if not reader.password:
-            raise CommandError(
-                f"Give the password of Superset's user {reader.username} by --reader_password or "
-                "ASPECTS_SUPERSET_READER"
+        owner, plugin = connection.credentials, Connection.from_settings().credentials[0]
+        if reader.username in (owner[0], plugin):
+            raise CommandError(f"{reader.username} creates or deletes rows: name another user for Superset")
+        statements: list[str] = []
+        if options["username"] is not None:
+            if not owner[1]:
+                raise CommandError(f"Give the password of {owner[0]} by --password")
+            statements += owner_statements(connection, layout.database, layout.cluster)
+        if owner[0] != plugin or not statements:
+            statements.append(onlooker_statement(plugin, layout.database, layout.cluster, deletes=has_addresses()))
+        if reader.password:
+            statements += reader.statements(layout.cluster)
+        else:
+            self.stderr.write(
+                f"Superset's user {reader.username} is left out. Give its password by --reader_password or "
+                "ASPECTS_SUPERSET_READER to print its statements too."
             )
-        for statement in reader.statements(layout.cluster):
+        for statement in statements:
             self.stdout.write(Verbatim(f"{statement};"))
-
-
-def names_are_on() -> bool:
-    """Whether the platform writes who its users are, so that reports may show it."""
-    return all(is_on(sinks()[name]) for name in ("external_id", "user_profile"))
 
 
 def _refuse(action: str, options: dict[str, Any]) -> None:

@@ -18,9 +18,11 @@ from platform_plugin_aspects import databases
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import add_json_argument, require_at_least
 from platform_plugin_aspects.operations.doctor.findings import manage
+from platform_plugin_aspects.operations.reports import reports_status
 from platform_plugin_aspects.operations.status import SHOWN, SinkStatus, sink_statuses
 from platform_plugin_aspects.operations.text import Verbatim, as_json, counted, duration, fit, printable, table
 from platform_plugin_aspects.operations.unfinished import unfinished_backfills
+from platform_plugin_aspects.reporting.migrate import Status
 
 #: Seconds between two looks of --watch, unless it says otherwise.
 WATCH_SECS = 5
@@ -34,7 +36,8 @@ class Command(AspectsCommand):
     help = (
         "Show per sink whether it is on in this service, what is pending and since when, the last delivery, how many "
         "objects were delivered in the last hour, which cannot be written and why, and which backfills have not "
-        "ended. Asks the platform's database only. Exit code 0 whatever there is to see."
+        "ended. Asks the platform's database only; with ASPECTS_REPORTING_ENABLED ClickHouse, too, for the state of "
+        "the reports. Exit code 0 whatever there is to see."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -68,6 +71,8 @@ class Command(AspectsCommand):
                 "sinks": [asdict(status) for status in sink_statuses(show)],
                 "backfills": [asdict(found) for found in unfinished_backfills()],
             }
+            if (found := reports_status()) is not None:
+                data["reports"] = asdict(found)
             self.stdout.write(as_json(data))
         elif watch is None:
             self.stdout.write(_report(show))
@@ -91,7 +96,7 @@ class Command(AspectsCommand):
 def _report(show: int) -> str:
     statuses, now = sink_statuses(show), timezone.now()
     heading = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {getattr(settings, 'SERVICE_VARIANT', '')}"
-    lines = (*_table(statuses, now), *_waiting(statuses, now), *_failing(statuses, now), *_backfills(now))
+    lines = (*_table(statuses, now), *_waiting(statuses, now), *_failing(statuses, now), *_backfills(now), *_reports())
     return "\n".join([heading, *lines])
 
 
@@ -159,6 +164,25 @@ def _backfills(now: datetime) -> Iterator[str]:
         )
         if found.state != "running":
             yield f"  resume it: {manage(found.resume)}"
+
+
+def _reports() -> Iterator[str]:
+    """The state of the reports, and how to correct it; nothing while they are off."""
+    found = reports_status()
+    if found is None:
+        return
+    if found.error:
+        yield printable(f"reports: their state is not known: {found.error}")
+        return
+    for status, names in found.relations.items():
+        if status is Status.CURRENT:
+            yield f"reports: {counted(len(names), 'relation')} {status}"
+        else:
+            yield printable(f"reports: {', '.join(names)} {'is' if len(names) == 1 else 'are'} {status}")
+            yield f"  correct it: {manage(f'aspects_reports {found.remedies[status]}')}"
+    if found.begun:
+        yield printable(f"reports: a rebuild of {', '.join(found.begun)} has begun and not ended")
+        yield f"  resume it: {manage('aspects_reports rebuild')}"
 
 
 def _age(moment: datetime | None, now: datetime) -> str:

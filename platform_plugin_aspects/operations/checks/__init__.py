@@ -3,7 +3,7 @@
 They look at settings and at importable names only: no database, no network.
 """
 
-from platform_plugin_aspects.operations.checks import events, filters, names, sinks, superset
+from platform_plugin_aspects.operations.checks import events, filters, names, reports, sinks, superset
 from platform_plugin_aspects.operations.checks.check import CHECKS, TAG, valid
 
-__all__ = ["CHECKS", "TAG", "events", "filters", "names", "sinks", "superset", "valid"]
+__all__ = ["CHECKS", "TAG", "events", "filters", "names", "reports", "sinks", "superset", "valid"]

@@ -12,7 +12,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.clickhouse.grants import Reader
-from platform_plugin_aspects.sinks.registry import relations_of_boards
+from platform_plugin_aspects.operations.reports import relations_of_reader
 
 
 class Mark(StrEnum):
@@ -61,7 +61,7 @@ class Examination:
     @property
     def reader(self) -> Reader:
         """Superset's user in ClickHouse; Misconfigured when a setting of it is invalid."""
-        return Reader.from_settings(relations_of_boards(self.connection), **self._reader)
+        return Reader.from_settings(relations_of_reader(self.connection), **self._reader)
 
     @property
     def clickhouse(self) -> ClickHouse:

@@ -14,6 +14,7 @@ from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Un
 from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.operations.reports import views_of_boards
 from platform_plugin_aspects.sinks.personal_data import WrongShape
 
 ACCESS_DENIED, UNKNOWN_USER = 497, 192
@@ -49,9 +50,14 @@ def examine(examination: Examination) -> Iterator[Finding]:
             "not roles: revoke those by name. If something else uses this user, as in Tutor's Aspects, make another "
             "for Superset with --reader_username",
         )
+    views = set(map(".".join, views_of_boards(examination.connection)))
+    if unreadable := [name for name in reader.unreadable(grants) if name in views]:
+        yield Mark.PROBLEM(
+            f"{name} may not read {', '.join(unreadable)}: boards that read them show errors", capitalized(printed)
+        )
     if readonly == 0:
         yield Mark.NOTE(f"{name} may change its own limits: its setting readonly is 0", capitalized(printed))
-    elif not excess:
+    elif not (excess or unreadable):
         yield Mark.OK(f"{name} may read the relations of the boards, and nothing else")
 
 

@@ -1,0 +1,94 @@
+"""Reports: whether the relations that boards read are there, of this version, and fed with new statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from platform_plugin_aspects.clickhouse.client import quote
+from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
+from platform_plugin_aspects.clickhouse.grants import onlooker_statement
+from platform_plugin_aspects.operations.doctor.clickhouse import ACCESS_DENIED, DELETE, PROBES, UNKNOWN_IDENTIFIER
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
+from platform_plugin_aspects.operations.reports import (
+    SETTING,
+    ReportsStatus,
+    reports_are_on,
+    reports_status,
+)
+from platform_plugin_aspects.operations.text import counted
+from platform_plugin_aspects.reporting.migrate import Status
+from platform_plugin_aspects.xapi.addresses import has_addresses
+
+
+def examine(examination: Examination) -> Iterator[Finding]:
+    """Examine the relations. While reports are off, ClickHouse is not asked."""
+    if not reports_are_on():
+        yield Mark.NOTE(f"Reports are off: {SETTING} is False")
+        return
+    try:
+        connection = examination.connection
+    except Misconfigured as failure:
+        yield examination.because_of("Settings", "The reports cannot be examined", str(failure))
+        return
+    status = reports_status(connection)
+    if status is None or status.error:
+        yield examination.because_of("ClickHouse", "The reports cannot be examined", status.error if status else "")
+        return
+    if status.relations.keys() == {Status.MISSING} and _is_hidden(examination, status):
+        name = connection.credentials[0]
+        yield Mark.PROBLEM(
+            f"The relations in {status.database} cannot be seen by {name}",
+            onlooker_statement(name, status.database, deletes=has_addresses()),
+        )
+        return
+    yield from _relations(status)
+    if has_addresses():
+        yield from _right_to_delete(examination, status)
+
+
+def _relations(status: ReportsStatus) -> Iterator[Finding]:
+    for found, action in status.remedies.items():
+        names = status.relations[found]
+        yield Mark.PROBLEM(
+            f"{counted(len(names), 'relation')} in {status.database} {_are(names)} {found}: {', '.join(names)}",
+            f"Run {manage(f'aspects_reports {action}')} as the user who creates the reports",
+        )
+    if status.begun:
+        yield Mark.PROBLEM(
+            f"A rebuild of {', '.join(status.begun)} in {status.database} has begun and not ended",
+            f"If none is running, resume it with {manage('aspects_reports rebuild')}",
+        )
+    if status.is_current:
+        number = len(status.relations[Status.CURRENT])
+        yield Mark.OK(f"The {number} relations in {status.database} are of this version and fed")
+
+
+def _right_to_delete(examination: Examination, status: ReportsStatus) -> Iterator[Finding]:
+    """Whether retirements may delete rows, which hashes of addresses tie to learners."""
+    if not status.tables:
+        return
+    try:
+        examination.clickhouse.command(
+            PROBES[DELETE].format(table=f"{quote(status.database)}.{quote(status.tables[0])}")
+        )
+    except Misconfigured as failure:
+        if failure.code != UNKNOWN_IDENTIFIER:
+            name = examination.connection.credentials[0]
+            yield Mark.PROBLEM(
+                f"ClickHouse refuses {DELETE} on {status.database} (code {failure.code}): retirements are kept",
+                onlooker_statement(name, status.database, deletes=True),
+            )
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _is_hidden(examination: Examination, status: ReportsStatus) -> bool:
+    """Whether relations exist and are not listed, because the user has no right on them."""
+    names = status.relations[Status.MISSING]
+    try:
+        examination.clickhouse.command(f"SELECT 1 FROM {quote(status.database)}.{quote(names[0])} LIMIT 0")
+    except Failure as failure:
+        return failure.code == ACCESS_DENIED
+    return False
