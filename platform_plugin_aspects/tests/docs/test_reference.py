@@ -24,6 +24,7 @@ from aspects_reference import (
 )
 
 import platform_plugin_aspects
+from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.delivery.triggers import TRIGGERS
 from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations import checks
@@ -152,7 +153,8 @@ def test_names_at_the_beginning_of_an_entry_stay_as_they_are() -> None:
 
 
 @pytest.mark.django_db
-def test_every_metric_has_a_row() -> None:
+def test_every_metric_has_a_row(clickhouse: ClickHouse, settings: Any) -> None:
+    settings.ASPECTS_REPORTING_ENABLED = True
     scraped = re.findall(r"^# TYPE (\S+) (\S+)$", exposition().decode(), re.MULTILINE)
     assert re.findall(r"^   \* - ``(\S+)``\n     - (\S+)\n     - \S", metrics(), re.MULTILINE) == scraped
 
