@@ -151,7 +151,8 @@ class Layout:
         select = f"SELECT {columns} FROM {self.qualified(table)}" if table else self.select(relation)
         return (
             f"CREATE OR REPLACE VIEW {self.qualified(relation.name)}{on_cluster(self.cluster)} "
-            f"DEFINER = CURRENT_USER SQL SECURITY DEFINER AS\n{select}\nCOMMENT {literal(definition)}"
+            # Without parentheses, ClickHouse 24.8 takes COMMENT for an alias of the last table.
+            f"DEFINER = CURRENT_USER SQL SECURITY DEFINER AS\n({select}\n)\nCOMMENT {literal(definition)}"
         )
 
     def fill(self, relation: Relation, table: str, source: str, month: int) -> str:

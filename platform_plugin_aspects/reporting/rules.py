@@ -50,6 +50,8 @@ class Rules:
     many_attempts: float = field(default=2.0, metadata=kind(_number(1, 1_000)))
     #: Groups of fewer learners are hidden where one of them could be recognised.
     smallest_group: int = field(default=5, metadata=kind(_number(1, 1_000, whole=True)))
+    #: A run of a course is shown beside so many former ones; 0: beside none.
+    runs_compared: int = field(default=3, metadata=kind(_number(0, 20, whole=True)))
 
     @classmethod
     def from_settings(cls) -> Rules:

@@ -157,8 +157,9 @@ def plugin_settings(settings: Any) -> None:
     #   ``away_days`` (7) without a visit, with a grade below ``low_grade`` (0.5), or with less progress than ``behind``
     #   (0.5) of the course's median. A problem is hard below ``low_success`` (0.4) right first answers, does not
     #   discriminate below ``low_discrimination`` (0.1), and takes many attempts above ``many_attempts`` (2).
-    #   Groups of fewer than ``smallest_group`` (5) learners are hidden where one could be recognised. Run
-    #   ``aspects_reports create`` after a change.
+    #   Groups of fewer than ``smallest_group`` (5) learners are hidden where one could be recognised. A run is shown
+    #   beside ``runs_compared`` (3) former runs of the same course; 0: beside none. Run ``aspects_reports create``
+    #   after a change.
     settings.ASPECTS_REPORTING_RULES = {}
 
     # .. setting_name: SUPERSET_CONFIG

@@ -57,7 +57,8 @@ def share(part: float, whole: float) -> float:
 class Expected:
     """The rows of each view, without names of blocks, which other tests hold."""
 
-    def __init__(self, school: Class, *, smallest_group: int):
+    def __init__(self, school: Class, former: Class | None = None, *, smallest_group: int):
+        self.runs = [school, *([former] if former else [])]
         self.pupils = school.pupils
         self.units = school.structure.units
         self.structure = school.structure
@@ -349,6 +350,57 @@ class Expected:
             for day, visits in self._by_day().items()
         ]
 
+    def run_comparison(self) -> list[dict[str, Any]]:
+        return [row for runs_back, school in enumerate(self.runs) for row in self._weeks(school, runs_back)]
+
+    def _weeks(self, school: Class, runs_back: int) -> list[dict[str, Any]]:
+        """The weeks of a run. Numbers of few learners of the former one are hidden."""
+        active: dict[int, set[str]] = defaultdict(set)
+        enrolled, answering, completing, passed = (defaultdict[int, set[str]](set) for _ in range(4))
+
+        def week(moment: datetime) -> int:
+            return max(0, (moment.astimezone(UTC).date() - school.starts_on).days // 7 + 1)
+
+        for pupil in school.pupils:
+            enrolled[week(pupil.script.enrolled_at)].add(pupil.actor)
+            for act in acts(pupil):
+                active[week(act)].add(pupil.actor)
+            for visit in pupil.script.visits:
+                if _does(visit, Solve):
+                    answering[week(visit.start)].add(pupil.actor)
+                if any(map(completed, visit.studies)):
+                    completing[week(visit.start)].add(pupil.actor)
+            for event in pupil.events:
+                if event["name"].endswith("now_passed"):
+                    passed[week(datetime.fromisoformat(event["timestamp"]))].add(pupil.actor)
+        last = max(
+            week(datetime.fromisoformat(event["timestamp"])) for pupil in school.pupils for event in pupil.events
+        )
+
+        def number(learners: set[str]) -> int | None:
+            return None if runs_back and 0 < len(learners) < self.smallest_group else len(learners)
+
+        made = []
+        for at in range(last + 1):
+            so_far = set().union(*(enrolled[before] for before in range(at + 1)))
+            those, all_of = number(active[at]), number(so_far)
+            made.append(
+                {
+                    "runs_back": runs_back,
+                    "run": school.course.run,
+                    "starts_on": school.starts_on,
+                    "week": at,
+                    "is_over": school.starts_on + timedelta(days=7 * at) <= END.date(),
+                    "enrolled": all_of,
+                    "active": those,
+                    "active_share": share(those, all_of) if those is not None and all_of else None,
+                    "answering": number(answering[at]),
+                    "completing": number(completing[at]),
+                    "passed": number(set().union(*(passed[before] for before in range(at + 1)))),
+                }
+            )
+        return made
+
     def forum_activity(self) -> list[dict[str, Any]]:
         return [
             {
@@ -390,4 +442,5 @@ VIEWS: dict[str, Sequence[str]] = {
     "enrollment_by_track": (),
     "engagement_by_day": (),
     "forum_activity": (),
+    "run_comparison": (),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -28,6 +28,9 @@ from test_utils import factories
 
 COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 END = datetime(2026, 3, 31, tzinfo=UTC)
+#: The run before it, which ended a year earlier.
+FORMER = CourseKey.from_string("course-v1:Org+Sky+2025")
+FORMER_END = datetime(2025, 3, 31, tzinfo=UTC)
 CLOCK = "toDateTime64('2026-03-31 00:00:00', 6, 'UTC')"
 DAYS = 20
 SEED = 3
@@ -50,23 +53,33 @@ class Class:
     structure: Structure
     pupils: Sequence[Pupil]
     statements: Sequence[Statement]
+    course: CourseKey = COURSE
+    end: datetime = END
+
+    @property
+    def starts_on(self) -> date:
+        """The day of the start of the course, which a few learners do not wait for."""
+        return (self.end - timedelta(days=DAYS - 3)).date()
 
 
-def make_class(learners: int, chapters: int = 1, verticals: int = 2) -> Class:
+def make_class(
+    learners: int, chapters: int = 1, verticals: int = 2, course: CourseKey = COURSE, end: datetime = END
+) -> Class:
     """A course of two subsections per chapter, and learners who went through it.
 
     A unit has a text, a problem and a video. The course and the enrollments are written to ClickHouse; the statements
     are not.
     """
     factories.make_external_id_type("xapi")
-    factories.make_course(COURSE, chapters=chapters, sequentials=2, verticals=verticals, leaves=3)
-    structure = read(COURSE)
+    start = end - timedelta(days=DAYS - 3)
+    factories.make_course(course, chapters=chapters, sequentials=2, verticals=verticals, leaves=3, start=start)
+    structure = read(course)
     made = []
     statements: list[Statement] = []
     for number in range(1, learners + 1):
         user = learner(SEED, number)
-        script = plan(structure, number, SEED, END, DAYS)
-        platform.set_enrollment(user, COURSE, script.mode, script.is_active, script.enrolled_at)
+        script = plan(structure, number, SEED, end, DAYS)
+        platform.set_enrollment(user, course, script.mode, script.is_active, script.enrolled_at)
         events = list(events_of(script, structure, Person(user.pk, user.username)))
         found, rejected = transform(events)
         assert not rejected
@@ -76,7 +89,7 @@ def make_class(learners: int, chapters: int = 1, verticals: int = 2) -> Class:
     pupils = [Pupil(user.pk, str(actors[user.pk]), script, events) for user, script, events in made]
     for sink in (CourseOverviewSink(), CourseEnrollmentSink()):
         sink.write(sink.read(Selection()), timezone.now())
-    return Class(structure, pupils, sorted(statements, key=lambda statement: statement.emission_time))
+    return Class(structure, pupils, sorted(statements, key=lambda statement: statement.emission_time), course, end)
 
 
 def insert(statements: Sequence[Statement], batch: int) -> None:

@@ -10,7 +10,15 @@ import pytest
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.tests.reporting.conftest import go_on
-from platform_plugin_aspects.tests.reporting.site import empty, insert, make_class, merge, with_clock
+from platform_plugin_aspects.tests.reporting.site import (
+    FORMER,
+    FORMER_END,
+    empty,
+    insert,
+    make_class,
+    merge,
+    with_clock,
+)
 from platform_plugin_aspects.tests.reporting.ways import (
     WAYS,
     Way,
@@ -18,8 +26,10 @@ from platform_plugin_aspects.tests.reporting.ways import (
     known_answers,
 )
 
-#: Two of every kind; and one of each kind that does something, for the way that takes an insert per statement.
-LEARNERS, FEW = 12, 4
+#: Some of every kind; and one of each kind that does something, for the way that takes an insert per statement.
+LEARNERS, FEW = 8, 4
+#: Learners of the former run, whose course is smaller.
+BEFORE = 3
 SMALLEST_GROUP = 2
 ONE_BY_ONE: dict[str, Way] = {"one by one": lambda school, _: insert(school.statements, 1)}
 
@@ -33,11 +43,13 @@ def test_the_views_show_the_known_answers(
     reports = Reports(clickhouse, with_clock(smallest_group=SMALLEST_GROUP))
     reports.create(go_on)
     school = make_class(learners, verticals=1 if learners == FEW else 2)
-    known = known_answers(school, SMALLEST_GROUP)
+    former = make_class(BEFORE, verticals=1, course=FORMER, end=FORMER_END)
+    known = known_answers(school, SMALLEST_GROUP, former)
     assert learners == FEW or all(known.values())
 
     for way, load in ways.items():
         empty(reports)
+        insert(former.statements, len(former.statements))
         load(school, tmp_path)
         assert_shown(reports, known, f"{way}, before merges")
         merge(reports)

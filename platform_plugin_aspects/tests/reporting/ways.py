@@ -51,9 +51,9 @@ WAYS: dict[str, Way] = {
 }
 
 
-def known_answers(school: Class, smallest_group: int) -> Answers:
-    """The rows that the views must show, by the scripts alone."""
-    expected = Expected(school, smallest_group=smallest_group)
+def known_answers(school: Class, smallest_group: int, former: Class | None = None) -> Answers:
+    """The rows that the views must show, by the scripts alone. ``former``: the run before."""
+    expected = Expected(school, former, smallest_group=smallest_group)
     return {name: _sorted(name, getattr(expected, name)()) for name in VIEWS}
 
 
