@@ -81,8 +81,6 @@ _NAMING_COLUMNS = {
 # Root of the syntax tree -> the privilege. None of these can be in READ_WRITE.
 _PRIVILEGES = {
     "CheckQuery": "CHECK",
-    "CreateQuery": "CREATE",
-    "DropQuery": "DROP",
     "KillQueryQuery": "KILL QUERY",
     "OptimizeQuery": "OPTIMIZE",
     "Rename": "ALTER TABLE",
@@ -91,6 +89,12 @@ _PRIVILEGES = {
     "UndropQuery": "UNDROP TABLE",
     "UpdateQuery": "ALTER UPDATE",
 }
+# What is created or dropped needs a right of its own.
+_DDL = re.compile(
+    r"\s*(CREATE|DROP)\s+(OR\s+REPLACE\s+)?(?:MATERIALIZED\s+)?(DATABASE|TABLE|VIEW|DICTIONARY)\b", re.IGNORECASE
+)
+# Alter commands whose right has another name than they have.
+_ALTERS = {"MODIFY TTL": "TTL", "REMOVE TTL": "TTL"}
 _FREE = frozenset(
     {"Set", "UseQuery", "ShowTables", "ShowColumns", "ShowIndexes", "ShowGrantsQuery", "ShowProcesslistQuery"}
 )
@@ -169,7 +173,7 @@ def check(session: Session, user: User, statement: Statement, params: Mapping[st
         return
     current = session.run("SELECT currentDatabase()").body.decode().strip()
     tree = tree_of(session, statement.sql, params)
-    _check_verb(session, user, tree, current)
+    _check_verb(session, user, tree, current, statement.text)
     _check_reads(session, user, tree, current, statement.text)
     session.set({"additional_table_filters": _filters(user.grants)})
 
@@ -179,7 +183,7 @@ def _exists(session: Session, database: str, table: str) -> bool:
     return session.run(f"EXISTS TABLE {quote_name(database)}.{quote_name(table)}").body == b"1\n"
 
 
-def _check_verb(session: Session, user: User, tree: Node, current: str) -> None:
+def _check_verb(session: Session, user: User, tree: Node, current: str, text: str) -> None:
     database, table = tree.target(current)
     if tree.kind == "InsertQuery":
         if tree.children[0].kind == "Function":
@@ -191,14 +195,29 @@ def _check_verb(session: Session, user: User, tree: Node, current: str) -> None:
     elif tree.kind == "AlterQuery":
         for command in tree.walk():
             if command.kind == "AlterCommand":
-                user.need("ALTER " + command.rest.replace("_", " "), database, table)
+                name = command.rest.replace("_", " ")
+                user.need(f"ALTER {_ALTERS.get(name, name)}", database, table)
     elif tree.kind in _SHOW:
         is_table = "Table" in tree.kind or "View" in tree.kind
         user.need("SHOW TABLES" if is_table else "SHOW DATABASES", database if is_table else table, granted="")
+    elif tree.kind in ("CreateQuery", "DropQuery"):
+        _check_ddl(user, text, database, table)
     elif tree.kind in _PRIVILEGES:
         user.need(_PRIVILEGES[tree.kind], database, table)
     elif tree.kind not in _FREE | {"SelectWithUnionQuery", "DescribeQuery", "Explain"}:
         user.need(tree.kind, "*")
+
+
+def _check_ddl(user: User, text: str, database: str, table: str) -> None:
+    """CREATE and DROP of databases, tables and views, each with a right of its own."""
+    found = _DDL.match(text)
+    if found is None:
+        user.need(text.split()[0].upper(), database, table)
+        return
+    verb, replaces, what = found[1].upper(), found[2], found[3].upper()
+    where = (table, "*") if what == "DATABASE" else (database, table)
+    for right in (verb, "DROP") if replaces else (verb,):
+        user.need(f"{right} {what}", *where)
 
 
 def _check_reads(session: Session, user: User, tree: Node, current: str, text: str) -> None:

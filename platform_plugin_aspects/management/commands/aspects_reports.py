@@ -137,7 +137,9 @@ class Command(AspectsCommand):
         reader = replace(Reader.from_settings(views, **given), relations=tuple(views))
         owner, plugin = connection.credentials, Connection.from_settings().credentials[0]
         if reader.username in (owner[0], plugin):
-            raise CommandError(f"{reader.username} creates or deletes rows: name another user for Superset")
+            raise CommandError(
+                f"{reader.username} is the plugin's user, or creates the reports: name another one for Superset"
+            )
         statements: list[str] = []
         if options["username"] is not None:
             if not owner[1]:

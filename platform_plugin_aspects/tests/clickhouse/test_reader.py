@@ -265,6 +265,29 @@ def test_a_reader_as_printed_is_well(with_superset: Site, settings: Any) -> None
         administrator.command(f"DROP {what} `reports`")
 
 
+def test_views_of_reports_belong_to_the_reader_while_reports_are_on(with_superset: Site, settings: Any) -> None:
+    users = with_superset.endpoint.users
+    grants = {f"{database}.{table}": ["SELECT"] for database, table in relations_of_boards(Connection.from_settings())}
+    view = "aspects_reports.course_summary"
+    users["reports"] = ("reports-secret", {**grants, view: ["SELECT"]})
+    # It is one right too many while reports are off, and one of many that are missing while they are on.
+    assert [text.partition(". ")[0] for text, _remedy in findings("problem")] == [
+        f"Superset's user reports may do more than read the relations of the boards: SELECT ON {view}"
+    ]
+    settings.ASPECTS_REPORTING_ENABLED = True
+    ((text, _remedy),) = findings("problem")
+    assert text.startswith("Superset's user reports may not read aspects_reports.")
+    assert "aspects_reports.learner_status" in text
+    assert view not in text
+    administrator = ClickHouse(Connection.from_settings({"username": "ch_admin", "password": "admin-password"}))
+    for statement in of_reader(print_grants().out):
+        administrator.command(statement)
+    close_clients()
+    assert findings("problem") == []
+    for what in ("SETTINGS PROFILE", "QUOTA"):
+        administrator.command(f"DROP {what} `reports`")
+
+
 def test_an_administrator_sees_it_without_a_password(with_superset: Site, settings: Any) -> None:
     settings.ASPECTS_SUPERSET_READER = {"username": "reports"}
     ((text, remedy),) = findings("note")
