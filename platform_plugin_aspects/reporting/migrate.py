@@ -8,6 +8,7 @@ that the feed and the filling both write is counted once; a rebuild that was kil
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +49,10 @@ class Stopped(Exception):
 
 class Reports:
     """The reports in one ClickHouse. All methods raise clickhouse.errors.Failure."""
+
+    #: Seconds between the end of a feed and that of its table. An insert that has just begun may still look for the
+    #: table, and would fail without it.
+    grace_secs = 5.0
 
     def __init__(self, client: ClickHouse, layout: Layout):
         self.client = client
@@ -250,22 +255,24 @@ class Reports:
                 raise Stopped
 
     def _drop_former(self) -> None:
-        """Drop the tables, each after its feed, that no view reads any more. A rebuild that has begun keeps its own."""
+        """Drop the tables that no view reads any more, after their feeds. A rebuild that has begun keeps its own."""
         on = on_cluster(self.layout.cluster)
         names = self._comments()
         present = {state.relation.name: state.table for state in self.states()}
-        for relation in reversed(self.relations):
-            now = present[relation.name] if relation.is_stored else ""
-            if not now:
-                continue
-            begun = [name for made, name in self._tables(relation, names, current=True) if made > _generation(now)]
-            for _made, table in self._tables(relation, names):
-                if table == now or table in begun:
-                    continue
-                # First its memory: the name of a table that is gone may be given again.
-                self._forget(table)
-                for name in (feed_of(table), table):
-                    self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")
+        former: list[str] = []
+        for relation in self.relations:
+            if now := present[relation.name] if relation.is_stored else "":
+                begun = [name for made, name in self._tables(relation, names, current=True) if made > _generation(now)]
+                former += [table for _made, table in self._tables(relation, names) if table not in (now, *begun)]
+        feeds = [feed_of(table) for table in former if feed_of(table) in names]
+        for name in feeds:
+            self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")
+        if feeds:
+            time.sleep(self.grace_secs)
+        for table in former:
+            # First its memory: the name of a table that is gone may be given again.
+            self._forget(table)
+            self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(table)}{on}")
 
     def _forget(self, table: str) -> None:
         """Forget which months of a table are filled."""
