@@ -20,7 +20,8 @@
 --   subsection_key: Usage key of the subsection; empty above one.
 --   unit_key: Usage key of the unit; empty above one.
 --   graded: Whether the block counts for the grade.
---   completable: Whether learners complete the block itself.
+--   completable: Whether learners complete the block itself, such as a text, a problem or a video. Blocks beside the
+--     course's tree, such as its about page, are not.
 WITH
     newest AS (
         SELECT course_key, max(time_last_dumped) AS dumped
@@ -37,7 +38,7 @@ WITH
                 (time_last_dumped, org, display_name, xblock_data_json, `order`)) AS block,
             JSONExtract(
                 block.3,
-                'Tuple(block_type String, section UInt32, subsection UInt32, unit UInt32, graded UInt8, completion_mode String)'
+                'Tuple(block_type String, section UInt32, subsection UInt32, unit UInt32, graded UInt8, detached UInt8, completion_mode String)'
             ) AS data
         FROM {event_sink.course_blocks}
         GROUP BY course_key, location
@@ -54,7 +55,8 @@ WITH
             data.subsection AS subsection,
             data.unit AS unit,
             data.graded = 1 AS graded,
-            data.completion_mode = 'completable' AS completable
+            -- The platform takes a block that does not say for completable.
+            data.completion_mode IN ('completable', '') AND data.detached = 0 AS completable
         FROM blocks
         INNER JOIN newest ON newest.course_key = blocks.course_key
         WHERE blocks.dumped = newest.dumped

@@ -17,7 +17,7 @@ from platform_plugin_aspects.operations.doctor.findings import Examination, Find
 from platform_plugin_aspects.reporting.layout import Layout, table_name
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.tests.commands import ended
-from platform_plugin_aspects.tests.reporting.conftest import reporting_database, reports  # noqa: F401
+from platform_plugin_aspects.tests.reporting.fixtures import own_reports, reporting_database  # noqa: F401
 from test_utils.clickhouse_endpoint import READ_WRITE, ClickHouseEndpoint
 from test_utils.factories import make_user
 
@@ -79,9 +79,9 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
     on: None,
     settings: Any,
     clickhouse: ClickHouse,
-    reports: Reports,  # noqa: F811
+    own_reports: Reports,  # noqa: F811
 ) -> None:
-    place, number = reports.layout.database, len(reports.relations)
+    place, number = own_reports.layout.database, len(own_reports.relations)
     assert findings() == [Finding(Mark.OK, f"The {number} relations in {place} are of this version and fed")]
     assert status_lines() == [f"reports: {number} relations current"]
     assert scraped() == {
@@ -106,12 +106,12 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
     ]
     settings.ASPECTS_REPORTING_RULES = {}
 
-    tables = {state.relation.name: state.table for state in reports.states()}
-    clickhouse.command(f"DROP TABLE {reports.layout.qualified(tables['grades'] + '_feed')}")
-    clickhouse.command(f"DROP VIEW {reports.layout.qualified('video_watch')}")
-    help_ = next(relation for relation in reports.relations if relation.name == "help")
-    second = table_name(help_, reports.hashes["help"], 2)
-    clickhouse.command(reports.layout.create_table(help_, second))
+    tables = {state.relation.name: state.table for state in own_reports.states()}
+    clickhouse.command(f"DROP TABLE {own_reports.layout.qualified(tables['grades'] + '_feed')}")
+    clickhouse.command(f"DROP VIEW {own_reports.layout.qualified('video_watch')}")
+    help_ = next(relation for relation in own_reports.relations if relation.name == "help")
+    second = table_name(help_, own_reports.hashes["help"], 2)
+    clickhouse.command(own_reports.layout.create_table(help_, second))
     assert findings() == [
         Finding(Mark.PROBLEM, f"1 relation in {place} is missing: video_watch", create),
         Finding(Mark.PROBLEM, f"1 relation in {place} is not fed by its source: grades", rebuild),
@@ -145,10 +145,10 @@ def test_a_retirement_that_could_not_delete_is_foreseen(
     on: None,
     settings: Any,
     clickhouse_endpoint: ClickHouseEndpoint,
-    reports: Reports,  # noqa: F811
+    own_reports: Reports,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = reports.layout.database
+    place = own_reports.layout.database
     for kind, rights, problems in (
         ("external_id", ("SHOW TABLES",), 0),
         ("mbox", ("SHOW TABLES",), 1),

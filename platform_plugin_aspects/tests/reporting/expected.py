@@ -8,9 +8,13 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+
 from platform_plugin_aspects.load_test.journeys.answers import answers_of
 from platform_plugin_aspects.load_test.journeys.script import Post, Solve, Study, Visit, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Unit
+from platform_plugin_aspects.tests.reporting.places import structure_of
 from platform_plugin_aspects.tests.reporting.site import COURSE, END, Class, Pupil, plain
 
 #: Events that are not acts of a visitor.
@@ -55,7 +59,7 @@ def share(part: float, whole: float) -> float:
 
 
 class Expected:
-    """The rows of each view, without names of blocks, which other tests hold."""
+    """The rows of each view for boards, with all of its columns."""
 
     def __init__(self, school: Class, former: Class | None = None, *, smallest_group: int):
         self.runs = [school, *([former] if former else [])]
@@ -63,6 +67,33 @@ class Expected:
         self.units = school.structure.units
         self.structure = school.structure
         self.smallest_group = smallest_group
+        self.blocks = structure_of(COURSE)
+        self.by_key = {row["usage_key"]: row for row in self.blocks}
+
+    def rows(self, view: str) -> list[dict[str, Any]]:
+        """The rows of a view, sorted by its key."""
+        made = [{**HERE, **row} for row in getattr(self, view)()]
+        return sorted(made, key=lambda row: [row[column] for column in VIEWS[view]])
+
+    def _named(self, key: str, kind: str, *columns: str) -> dict[str, Any]:
+        """The key of a block, its name as that of its kind, and these columns of its place."""
+        row = self.by_key[key]
+        some = {column: row[column] for column in ("usage_key", "block_id", *columns)}
+        return {**some, f"{kind}_name": row["block_name"]}
+
+    def course_names(self) -> list[dict[str, Any]]:
+        course = CourseOverview.objects.get(pk=COURSE)
+        return [
+            {
+                "course_name": course.display_name,
+                "course_run": COURSE.run,
+                "starts_at": course.start,
+                "ends_at": course.end,
+            }
+        ]
+
+    def course_structure(self) -> list[dict[str, Any]]:
+        return self.blocks
 
     def video_watch(self) -> list[dict[str, Any]]:
         watches: dict[str, list[Watch]] = defaultdict(list)
@@ -77,7 +108,7 @@ class Expected:
             played = sum(len(self._seconds(watch)) for watch in seen)
             made.append(
                 {
-                    "usage_key": str(video.key),
+                    **self._named(str(video.key), "video", *PLACE),
                     "length": float(video.duration) if seen else 0.0,
                     "learners": len(seen),
                     "learners_to_end": sum(any(end == video.duration for _, end in watch.stretches) for watch in seen),
@@ -103,7 +134,7 @@ class Expected:
                     learners.update(set(seconds))
         return [
             {
-                "usage_key": key,
+                **self._named(key, "video"),
                 "second": second,
                 "learners": learners[key, second],
                 "views": number,
@@ -151,7 +182,7 @@ class Expected:
             ]
             made.append(
                 {
-                    "usage_key": key,
+                    **self._named(key, "problem", *PLACE, "graded"),
                     "learners": number,
                     "right_first": sum(first.values()),
                     "right_last": sum(
@@ -179,7 +210,7 @@ class Expected:
             )
             made += [
                 {
-                    "usage_key": key,
+                    **self._named(key, "problem"),
                     "question": part,
                     "answer": text,
                     "learners": number,
@@ -210,7 +241,7 @@ class Expected:
                     scores.append(sum(map(_points, solved)) / possible)
             made.append(
                 {
-                    "usage_key": str(subsection),
+                    **self._named(str(subsection), "subsection", "section_name", "course_order"),
                     "learners": len(scores),
                     "mean_score": share(sum(scores), len(scores)) if scores else None,
                     "median_score": round(median(scores), 4) if scores else None,
@@ -227,6 +258,8 @@ class Expected:
         videos = {row["usage_key"]: row for row in self.video_watch()}
         problems = {row["usage_key"]: row for row in self.problem_performance()}
         made = []
+        verticals = [row for row in self.blocks if row["block_type"] == "vertical"]
+        units = {(row["subsection_key"], row["unit"]): row["usage_key"] for row in verticals}
         for unit in self.units:
             here = reached[unit.subsection, unit.tab]
             answered = sum(problems[str(problem.key)]["learners"] for problem in unit.problems)
@@ -235,6 +268,7 @@ class Expected:
             to_end = sum(videos[str(video.key)]["learners_to_end"] for video in unit.videos)
             made.append(
                 {
+                    **self._named(units[str(unit.subsection), unit.tab], "unit", *UNIT),
                     "learners_reached": len(here),
                     "learners_completed": sum(completed(study) == leaves(unit) for study in here),
                     "problems": len(unit.problems),
@@ -289,6 +323,18 @@ class Expected:
             )
         return made
 
+    def learner_names(self) -> list[dict[str, Any]]:
+        found = []
+        for pupil in self.pupils:
+            user = get_user_model().objects.get(pk=pupil.user_id)
+            names = {"username": user.username, "name": user.profile.name, "email": user.email}
+            found.append({"actor_id": pupil.actor, "user_id": user.pk, **names})
+        return found
+
+    def learner_status_with_names(self) -> list[dict[str, Any]]:
+        names = {row["actor_id"]: row for row in self.learner_names()}
+        return [{**names[row["actor_id"]], **row} for row in self.learner_status()]
+
     def course_summary(self) -> list[dict[str, Any]]:
         status = self.learner_status()
         staying = [row for row in status if row["enrollment"] == "enrolled"]
@@ -302,6 +348,8 @@ class Expected:
         recent = (END - timedelta(days=6)).date()
         return [
             {
+                "course_name": CourseOverview.objects.get(pk=COURSE).display_name,
+                "course_run": COURSE.run,
                 "enrolled": sum(pupil.script.is_active for pupil in self.pupils),
                 "active_7_days": active(0, 7),
                 "active_7_days_before": active(7, 14),
@@ -423,24 +471,27 @@ def _does(visit: Visit, kind: type[Any]) -> int:
     return sum(isinstance(step, kind) for study in visit.studies for step in study.steps)
 
 
-#: The views that Expected knows, with the columns that it does not: names and places in the course.
+#: The place of a block.
+PLACE = ("section_name", "subsection_name", "unit_name", "course_order")
+#: The place of a unit, besides its own name.
+UNIT = ("section", "subsection", "unit", "section_name", "subsection_name", "course_order")
+#: The views for boards, with the columns that tell the rows of a course apart.
 VIEWS: dict[str, Sequence[str]] = {
-    "video_watch": ("block_id", "video_name", "section_name", "subsection_name", "unit_name", "course_order"),
-    "video_seconds": ("block_id", "video_name"),
-    "problem_performance": (
-        *("block_id", "problem_name", "section_name", "subsection_name", "unit_name", "course_order", "graded"),
-    ),
-    "problem_answers": ("block_id", "problem_name"),
-    "graded_subsections": ("block_id", "section_name", "subsection_name", "course_order"),
-    "course_outline": (
-        *("usage_key", "block_id", "section", "subsection", "unit"),
-        *("section_name", "subsection_name", "unit_name", "course_order"),
-    ),
-    "learner_status": (),
-    "course_summary": ("course_name", "course_run"),
-    "enrollment_by_day": (),
-    "enrollment_by_track": (),
-    "engagement_by_day": (),
-    "forum_activity": (),
-    "run_comparison": (),
+    "course_names": (),
+    "course_structure": ("usage_key",),
+    "video_watch": ("usage_key",),
+    "video_seconds": ("usage_key", "second"),
+    "problem_performance": ("usage_key",),
+    "problem_answers": ("usage_key", "question", "answer"),
+    "graded_subsections": ("usage_key",),
+    "course_outline": ("usage_key",),
+    "learner_status": ("actor_id",),
+    "learner_names": ("actor_id",),
+    "learner_status_with_names": ("actor_id",),
+    "course_summary": (),
+    "enrollment_by_day": ("day",),
+    "enrollment_by_track": ("mode",),
+    "engagement_by_day": ("day",),
+    "forum_activity": ("day",),
+    "run_comparison": ("runs_back", "week"),
 }

@@ -11,6 +11,7 @@ from django.utils import timezone
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.external_user_ids.models import ExternalId
 
+from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.load_test import platform
 from platform_plugin_aspects.load_test.journeys.enact import Person, events_of
 from platform_plugin_aspects.load_test.journeys.people import learner
@@ -22,7 +23,9 @@ from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.sinks.batch import Selection
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
+from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
 from platform_plugin_aspects.xapi.transform import Statement, transform
 from test_utils import factories
 
@@ -34,6 +37,8 @@ FORMER_END = datetime(2025, 3, 31, tzinfo=UTC)
 CLOCK = "toDateTime64('2026-03-31 00:00:00', 6, 'UTC')"
 DAYS = 20
 SEED = 3
+#: Answers of fewer learners are hidden: the class is small.
+SMALLEST_GROUP = 2
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ def make_class(
 ) -> Class:
     """A course of two subsections per chapter, and learners who went through it.
 
-    A unit has a text, a problem and a video. The course and the enrollments are written to ClickHouse; the statements
-    are not.
+    A unit has a text, a problem and a video. The course, the enrollments and the learners' names are written to
+    ClickHouse; the statements are not.
     """
     factories.make_external_id_type("xapi")
     start = end - timedelta(days=DAYS - 3)
@@ -87,7 +92,7 @@ def make_class(
         made.append((user, script, events))
     actors = dict(ExternalId.objects.values_list("user_id", "external_user_id"))
     pupils = [Pupil(user.pk, str(actors[user.pk]), script, events) for user, script, events in made]
-    for sink in (CourseOverviewSink(), CourseEnrollmentSink()):
+    for sink in (CourseOverviewSink(), CourseEnrollmentSink(), ExternalIdSink(), UserProfileSink()):
         sink.write(sink.read(Selection()), timezone.now())
     return Class(structure, pupils, sorted(statements, key=lambda statement: statement.emission_time), course, end)
 
@@ -99,12 +104,19 @@ def insert(statements: Sequence[Statement], batch: int) -> None:
         sink.insert(statements[start : start + batch])
 
 
+def clear(client: ClickHouse, *databases: str) -> None:
+    """Delete the rows of all tables in these databases."""
+    sql = (
+        "SELECT database, name FROM system.tables "
+        "WHERE database IN {databases:Array(String)} AND engine LIKE '%MergeTree' AND total_rows > 0"
+    )
+    for database, table in client.select(sql, {"databases": list(databases)}):
+        client.command(f"TRUNCATE TABLE `{database}`.`{table}`")
+
+
 def empty(reports: Reports) -> None:
-    """Delete all statements and what was made of them."""
-    connection = reports.client.connection
-    reports.client.command(f"TRUNCATE TABLE `{connection.xapi_database}`.`{connection.xapi_table}`")
-    for table in tables(reports):
-        reports.client.command(f"TRUNCATE TABLE {reports.layout.qualified(table)}")
+    """Delete all statements and the rows that were made of them."""
+    clear(reports.client, reports.client.connection.xapi_database, reports.layout.database)
 
 
 def merge(reports: Reports) -> None:
@@ -136,6 +148,7 @@ def plain(value: Any) -> Any:
 
 
 def with_clock(**rules: Any) -> Layout:
-    """The layout of the settings, with the class's last moment as the current one."""
-    layout = Layout.from_settings()
+    """The layout of the settings with all relations, and with the class's last moment as the current one."""
+    layout = Layout.from_settings(personal=True)
+    rules = {"smallest_group": SMALLEST_GROUP, **rules}
     return replace(layout, clock=CLOCK, rules=replace(layout.rules, **rules))

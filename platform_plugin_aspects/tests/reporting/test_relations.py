@@ -102,3 +102,22 @@ def test_enrollments_are_those_of_the_platform(reports: Reports) -> None:
     sink.write(sink.read(Selection()), timezone.now())
 
     assert [(row["mode"], row["enrolled"]) for row in rows(reports, "enrollment_by_track")] == [("verified", 1)]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("empty_store")
+def test_a_block_that_says_nothing_of_completion_is_completed_by_learners_unless_it_is_beside_the_tree(
+    reports: Reports,
+) -> None:
+    publish(tree("Sky", {"type": "html", "id": "h"}))
+    table = reports.client.qualified("course_blocks")
+    for mode, detached, expected in (("", 0, True), ("", 1, False), ("excluded", 0, False)):
+        silent = f'{{"block_type": "html", "completion_mode": "{mode}", "detached": {detached}}}'
+        reports.client.command(
+            f"INSERT INTO {table} SELECT * REPLACE ({{json:String}} AS xblock_data_json, 'zz' AS org) FROM {table} "
+            "WHERE location LIKE '%html@h' OR location LIKE '%block@h' LIMIT 1",
+            {"json": silent},
+        )
+        [block] = [row for row in rows(reports, "course_structure") if row["block_id"] == "h"]
+        assert bool(block["completable"]) is expected, (mode, detached)
+        reports.client.command(f"ALTER TABLE {table} DELETE WHERE org = 'zz' SETTINGS mutations_sync = 2")

@@ -26,7 +26,7 @@ def key(run: str) -> str:
 
 
 @pytest.fixture
-def reports(clickhouse: ClickHouse, reporting_database: str) -> Reports:
+def reports(clickhouse: ClickHouse) -> Reports:
     """The reports at the end of March 2026, without rows."""
     return made(clickhouse)
 

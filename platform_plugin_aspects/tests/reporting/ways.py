@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 
 from platform_plugin_aspects.reporting.migrate import Reports
-from platform_plugin_aspects.tests.reporting.expected import HERE, VIEWS, Expected
+from platform_plugin_aspects.tests.reporting.expected import VIEWS, Expected
 from platform_plugin_aspects.tests.reporting.site import COURSE, Class, insert, rows
 
 #: Loads the statements of a class. The folder is for a tracking log.
@@ -54,18 +54,17 @@ WAYS: dict[str, Way] = {
 def known_answers(school: Class, smallest_group: int, former: Class | None = None) -> Answers:
     """The rows that the views must show, by the scripts alone. ``former``: the run before."""
     expected = Expected(school, former, smallest_group=smallest_group)
-    return {name: _sorted(name, getattr(expected, name)()) for name in VIEWS}
+    return {name: expected.rows(name) for name in VIEWS}
 
 
 def shown(reports: Reports) -> Answers:
-    """The rows of all views that Expected knows, of its course as boards ask for it, without names and places."""
-    found = {}
-    for name, without in VIEWS.items():
-        order = sorted(rows(reports, name, f"course_key = '{COURSE}'"), key=lambda row: row.get("course_order", 0))
-        some = [{key: value for key, value in row.items() if key not in (*without, *HERE)} for row in order]
-        assert all({key: row[key] for key in HERE} == HERE for row in order)
-        found[name] = _sorted(name, some)
-    return found
+    """The rows of all views for boards, of the class's course as boards ask for it, sorted by their keys."""
+    return {
+        name: sorted(
+            rows(reports, name, f"course_key = '{COURSE}'"), key=lambda row, key=key: [row[column] for column in key]
+        )
+        for name, key in VIEWS.items()
+    }
 
 
 def assert_shown(reports: Reports, known: Answers, when: str) -> None:
@@ -82,8 +81,3 @@ def about(row: dict[str, Any]) -> dict[str, Any]:
         key: pytest.approx(value, abs=1.01e-4, rel=0) if isinstance(value, float) else value
         for key, value in row.items()
     }
-
-
-def _sorted(name: str, some: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows in order; those of the outline are in the course's."""
-    return some if name == "course_outline" else sorted(some, key=repr)
