@@ -7,8 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.test import override_settings
+
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.reporting.layout import Layout
+from test_utils.demo.learning import ON
+from test_utils.demo.site import save_settings
 from test_utils.demo.weeks import LOG, ROLES, Weeks
 
 if TYPE_CHECKING:
@@ -85,7 +89,10 @@ class Team:
             self.day.run("aspects_load_tracking_logs", LOG, told=1)
         # The names of these learners.
         self.day.worker.run_until_quiet()
-        self.day.run("aspects_reports", "create", told=-1)
+        reports_on = {"ASPECTS_REPORTING_ENABLED": True}
+        save_settings(self.day.folder, **ON, **reports_on)
+        with override_settings(**reports_on):
+            self.day.run("aspects_reports", "create", told=-1)
         self.day.settle()
         for question in QUESTIONS:
             self.answer(question, weeks)
