@@ -187,7 +187,7 @@ def reports() -> str:
 
 def _relation(relation: Relation) -> Iterator[str]:
     yield from _title(relation.name, "~")
-    for key in ("One row", "From", "Key", "Freshness", "Personal data"):
+    for key in ("One row", "Population", "From", "Key", "Freshness", "Personal data"):
         if key in relation.head:
             yield f"* {key}: {_escaped(relation.head[key])}"
     if relation.is_stored:

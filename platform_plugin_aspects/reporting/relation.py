@@ -21,8 +21,10 @@ SINKS, RULE, NOW = "event_sink", "rule", "now"
 #: Hexadecimal digits of a definition's hash in names and comments.
 HASH_LENGTH = 10
 _REQUIRED = ("One row", "From", "Key", "Read by", "Freshness")
+#: Views of boards also say whom their numbers count.
+_FOR_BOARDS = ("Population",)
 _STORED = ("Engine", "Source", "Month of", "Order by")
-_KEYS = (*_REQUIRED, "Personal data", *_STORED, "Partition by")
+_KEYS = (*_REQUIRED, *_FOR_BOARDS, "Personal data", *_STORED, "Partition by")
 _HEAD = re.compile(rf"-- ({'|'.join(_KEYS)}|Columns):\s*(.*)")
 _COLUMN = re.compile(r"--   ([a-z_0-9]+)(?: ([A-Z][^:]*))?:\s*(.*)")
 
@@ -118,7 +120,8 @@ def parse(name: str, text: str) -> Relation:
 
 def _check(relation: Relation) -> None:
     """Raise InvalidRelation for what a header lacks."""
-    required = (*_REQUIRED, *(_STORED if relation.is_stored else ()))
+    for_boards = relation.head.get("Read by") == "boards"
+    required = (*_REQUIRED, *(_FOR_BOARDS if for_boards else ()), *(_STORED if relation.is_stored else ()))
     faults = [f'its header has no "{key}:"' for key in required if not relation.head.get(key)]
     faults += [
         f"column {column.name} has no type" for column in relation.columns if relation.is_stored > bool(column.type)

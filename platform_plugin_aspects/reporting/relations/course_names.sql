@@ -1,6 +1,7 @@
 -- One row: a course, as it was last published.
 -- From: the platform's courses (event_sink.course_overviews), by the newest time_last_dumped.
 -- Key: the course.
+-- Population: Courses that the platform has published.
 -- Read by: boards
 -- Freshness: with the next read after a publish was delivered
 -- Columns:

@@ -1,6 +1,8 @@
 -- One row: a unit of a course.
 -- From: unit_visitors, problem_performance, video_watch and course_structure.
 -- Key: the course and the unit. Units that nobody reached are rows, too.
+-- Population: Units of the course as it was last published. Learners: everybody with a statement about a visit,
+--   whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

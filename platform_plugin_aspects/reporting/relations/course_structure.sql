@@ -1,6 +1,7 @@
 -- One row: a block of a course, as the course was last published. Blocks that are gone are left out.
 -- From: the platform's blocks (event_sink.course_blocks) of the newest time_last_dumped of their course.
 -- Key: the course and the block.
+-- Population: Blocks of the course as it was last published.
 -- Read by: boards
 -- Freshness: with the next read after a publish was delivered
 -- Columns:

@@ -1,6 +1,8 @@
 -- One row: a course.
 -- From: enrolled, activity, enrollments, learner_status and course_names.
 -- Key: the course. Courses without a learner are rows, too.
+-- Population: enrolled and new_7_days count the platform's enrollments. The other numbers count learners with
+--   statements; medians and at_risk leave out those who have left.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:
@@ -9,15 +11,15 @@
 --   course_name: Name of the course.
 --   course_run: Run of the course.
 --   enrolled: Learners who are enrolled now, as the platform has it.
---   active_7_days: Learners with an act today or on the 6 days before, UTC.
---   active_7_days_before: Learners with an act on the 7 days before those.
+--   active_7_days: Learners who did something today or on the 6 days before, UTC.
+--   active_7_days_before: Learners who did something on the 7 days before those.
 --   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it.
 --   left_7_days: Learners whose newest statement about the enrollment says that they left, on these days.
 --   median_progress: Median progress of the learners who have not left, from 0 to 1; null without any.
 --   median_grade: Median grade of those of them who have one, from 0 to 1; null without any.
 --   at_risk: Learners at risk, by learner_status.
---   passed: Learners who pass.
---   last_act: Moment of the last act of a learner; null without one.
+--   passed: Learners who pass, including those who have left.
+--   last_act: Moment at which a learner last did something; null if nobody has.
 WITH
     platform AS (
         SELECT

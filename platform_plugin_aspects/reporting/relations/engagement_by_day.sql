@@ -1,6 +1,8 @@
 -- One row: a day on which learners did something in a course.
 -- From: activity.
 -- Key: the course and the day.
+-- Population: Everybody with a statement about a visit, whether still enrolled or not. Days without a visit are left
+--   out.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

@@ -1,6 +1,7 @@
 -- One row: a day on which learners enrolled in a course or left it.
 -- From: enrolled for enrollments, and enrollments for leaving, whose moment only statements have.
 -- Key: the course and the day.
+-- Population: Enrollments on the platform. For left: learners with a statement about their enrollment.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

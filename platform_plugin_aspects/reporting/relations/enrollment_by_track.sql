@@ -1,6 +1,7 @@
 -- One row: an enrollment track of a course.
 -- From: enrolled.
 -- Key: the course and the mode.
+-- Population: Enrollments that are active on the platform.
 -- Read by: boards
 -- Freshness: with the next read after the enrollment was delivered
 -- Columns:

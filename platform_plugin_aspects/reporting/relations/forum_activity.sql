@@ -1,6 +1,8 @@
 -- One row: a day on which learners were in the forum of a course.
 -- From: posts.
 -- Key: the course and the day.
+-- Population: Everybody with a statement about the forum, whether still enrolled or not. Days without one are left
+--   out.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

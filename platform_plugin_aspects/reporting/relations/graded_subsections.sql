@@ -1,6 +1,7 @@
 -- One row: a graded subsection of a course.
 -- From: grades of subsections, and course_structure.
 -- Key: the course and the subsection. Subsections without a grade are rows, too.
+-- Population: Learners with a grade in the subsection, whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

@@ -1,7 +1,9 @@
 -- One row: a learner in a course, with the person's names.
 -- From: enrollments and activity, and the platform's external ids and profiles (event_sink.external_id,
 --   event_sink.user_profile), by the newest time_last_dumped.
--- Key: the course and the learner. Learners without an external id or a profile are left out.
+-- Key: the course and the learner.
+-- Population: Everybody with a statement about an enrollment or a visit, and with an external id and a profile on the
+--   platform.
 -- Read by: boards
 -- Freshness: with the next read after the profile was delivered
 -- Personal data: username, name and email. The view exists only while the sinks external_id and user_profile are on.

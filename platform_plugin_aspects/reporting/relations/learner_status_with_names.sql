@@ -1,7 +1,8 @@
 -- One row: a learner in a course, with the status and the person's names. Boards list learners at risk from it.
 -- From: learner_status and learner_names.
--- Key: the course and the learner. Population: that of learner_status. Names are empty where the platform's external
---   ids or profiles do not have the learner.
+-- Key: the course and the learner.
+-- Population: That of learner_status. Names are empty where the platform's external ids or profiles do not have the
+--   learner.
 -- Read by: boards
 -- Freshness: at once; names with the next read after the profile was delivered
 -- Personal data: username, name and email. The view exists only while the sinks external_id and user_profile are on.
@@ -16,15 +17,15 @@
 --   enrollment: "enrolled", "left", or "unknown" without a statement about it.
 --   mode: Enrollment track; empty where unknown.
 --   enrolled_at: Moment of the first statement about the enrollment; null where unknown.
---   last_visit: Moment of the last act; null without one.
---   days_active: Days with an act.
---   progress: Share of the course's completable blocks that the learner completed, from 0 to 1.
+--   last_visit: Moment at which the learner last did something in the course; null if never.
+--   days_active: Days on which the learner did something in the course.
+--   progress: Share of the blocks that learners can complete that the learner completed, from 0 to 1.
 --   grade: Newest grade of the course, from 0 to 1; null without one.
 --   passed: Whether the learner passes.
 --   problems: Problems answered.
 --   problems_right: Problems whose last answer is right.
---   attempts: Attempts, of all problems together.
---   videos: Videos of which something was done with the player.
+--   attempts: Attempts at all problems together.
+--   videos: Videos whose player the learner used.
 --   posts: Posts in the forum.
 --   at_risk: Whether a reason applies to a learner who is enrolled and has not passed.
 --   reasons: The reasons, in words; empty if not at risk.

@@ -1,7 +1,8 @@
 -- One row: a wrong answer to a question of a problem that several learners gave.
--- From: answer_states, and course_structure for the problem's name. First answers count.
+-- From: answer_states, and course_structure for the problem's name.
 -- Key: the course, the problem, the question and the answer. Answers of fewer learners than the rule smallest_group are
 --   left out, because a rare answer may say who gave it.
+-- Population: Everybody who answered the question, whether still enrolled or not. First answers count.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

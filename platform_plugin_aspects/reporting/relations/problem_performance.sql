@@ -1,6 +1,7 @@
 -- One row: a problem of a course.
 -- From: answer_states of whole problems, help, and course_structure for its name and place.
 -- Key: the course and the problem. Problems that nobody answered are rows, too.
+-- Population: Everybody who answered the problem, whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:
@@ -19,12 +20,14 @@
 --   right_last: Learners whose last answer was right in all parts.
 --   first_try_share: Share of the learners whose first answer was right, from 0 to 1.
 --   attempts_mean: Attempts of a learner, on average.
---   attempts_most: Most attempts of a learner.
+--   attempts_most: Most attempts of one learner.
 --   asked_hint: Learners who asked for a hint.
 --   asked_answer: Learners who asked for the answer.
 --   discrimination: Share of right first answers among the best third of the learners, less that among the weakest
---     third; thirds by their points in the other problems. Null with fewer than 6 learners.
---   flags: What is unusual, in words; empty if nothing is.
+--     third; thirds by their points in the other problems. From -1 to 1. Near 0 or below, the problem does
+--     not tell strong from weak learners. Null with fewer than 6 learners.
+--   flags: Remarks on unusual numbers, in words; empty without any. The rules low_success, low_discrimination and
+--     many_attempts set the limits.
 WITH
     results AS (
         SELECT *, sum(earned) OVER (PARTITION BY course_key, actor_id) - earned AS points_elsewhere

@@ -3,6 +3,7 @@
 -- Key: the run that is looked at, the run that is compared, and the week. Compared are the run itself and as many
 --   former ones as the rule runs_compared says, newest first; runs without a statement are left out. Former runs are
 --   those of the same organization and course that started earlier.
+-- Population: Everybody with a statement about the run, whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

@@ -1,6 +1,7 @@
 -- One row: a second of a video that somebody played.
 -- From: video_spans, and course_structure for its name.
 -- Key: the course, the video and the second.
+-- Population: Everybody who played the video, whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:
@@ -11,7 +12,7 @@
 --   video_name: Name of the video.
 --   second: Second of the video, from 0.
 --   learners: Learners who played it.
---   views: How often it was played.
+--   views: How often it was played, by all learners together.
 --   rewatches: How often it was played again by a learner who had played it.
 WITH played AS (
     SELECT

@@ -1,6 +1,7 @@
 -- One row: a video of a course.
 -- From: video_spans, and course_structure for its name and place.
 -- Key: the course and the video. Videos that nobody watched are rows, too.
+-- Population: Everybody who played the video, whether still enrolled or not.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:

@@ -125,7 +125,9 @@ def test_every_column_has_a_row(table: Any) -> None:
 @pytest.mark.parametrize("relation", relations(), ids=lambda relation: relation.name)
 def test_every_column_of_a_report_has_a_row_with_its_definition(relation: Any) -> None:
     section = " ".join(reports().split(f"\n{relation.name}\n~~~")[1].split("\n~~~")[0].split()).replace("\\", "")
-    assert f"One row: {relation.head['One row']}" in section
+    keys = ("One row", "From", "Key", "Freshness", *(["Population"] if relation.is_for_boards else []))
+    for key in keys:
+        assert f"{key}: {relation.head[key]}" in section
     for column in relation.columns:
         assert f"``{column.name}`` - {column.definition}" in section
 

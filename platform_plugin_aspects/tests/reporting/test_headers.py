@@ -11,6 +11,7 @@ FILE = """-- One row: a day
 --   of a course.
 -- From: events.
 -- Key: the day.
+-- Population: everybody.
 -- Read by: boards
 -- Freshness: at once
 -- Columns:
@@ -34,6 +35,8 @@ def test_a_file_is_read() -> None:
     ("found", "instead", "message"),
     [
         ("-- From: events.\n", "", 'days.sql: its header has no "From:"'),
+        ("-- Freshness: at once\n", "", 'days.sql: its header has no "Freshness:"'),
+        ("-- Population: everybody.\n", "", 'days.sql: its header has no "Population:"'),
         ("--   learners: Learners.\n", "--   learners:\n", "days.sql: column learners has no definition"),
         ("-- Key: ", "-- Kee: ", "days.sql: the header does not understand '-- Kee: the day.'"),
         ("SELECT", "DROP", "days.sql: it does not begin with SELECT or WITH after its header"),

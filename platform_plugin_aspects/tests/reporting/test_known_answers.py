@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import platform_plugin_aspects
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.reporting.relation import relations
 from platform_plugin_aspects.tests.reporting.expected import VIEWS
@@ -18,12 +20,13 @@ from platform_plugin_aspects.tests.reporting.site import (
     make_class,
     merge,
 )
-from platform_plugin_aspects.tests.reporting.ways import WAYS, Way, assert_shown, known_answers
+from platform_plugin_aspects.tests.reporting.ways import WAYS, Way, assert_shown, known_answers, table_row
 
 #: Enough for thirds of those who answered; and one of each kind that does something, for an insert per statement.
 LEARNERS, FEW = 8, 4
 #: Learners of the former run, whose course is smaller.
 BEFORE = 3
+TABLE = Path(platform_plugin_aspects.__file__).parents[1] / "docs/concepts/reports-ways.inc"
 ONE_BY_ONE: dict[str, Way] = {"one by one": lambda school, _: insert(school.statements, 1)}
 
 
@@ -36,6 +39,8 @@ def test_the_views_show_the_known_answers(
     school = make_class(learners, verticals=1)
     former = make_class(BEFORE, verticals=1, course=FORMER, end=FORMER_END)
     known = known_answers(school, SMALLEST_GROUP, former)
+    table = TABLE.read_text(encoding="utf-8")
+    assert table_row(f"*{learners} learners' scripts*", known) in table
     assert learners == FEW or all(known.values())
     assert learners == FEW or {row["discrimination"] is None for row in known["problem_performance"]} == {True, False}
 
@@ -45,8 +50,14 @@ def test_the_views_show_the_known_answers(
         load(school, tmp_path)
         assert_shown(reports, known, f"{way}, before merges")
         merge(reports)
-        assert_shown(reports, known, f"{way}, after merges")
+        found = assert_shown(reports, known, f"{way}, after merges")
+        assert table_row(way, found) in table, "Correct docs/concepts/reports-ways.inc"
 
 
 def test_every_view_for_boards_has_known_answers() -> None:
     assert {relation.name for relation in relations() if relation.is_for_boards} == set(VIEWS)
+
+
+def test_the_table_in_the_documentation_has_a_row_for_each_way() -> None:
+    ways = ["*8 learners' scripts*", *WAYS, "*4 learners' scripts*", *ONE_BY_ONE]
+    assert re.findall(r"^   \* - (.+)$", TABLE.read_text(encoding="utf-8"), re.MULTILINE) == ["Way", *ways]

@@ -19,6 +19,7 @@ from platform_plugin_aspects.tests.reporting.conftest import go_on
 HEAD = """-- One row: {0}.
 -- From: a test.
 -- Key: a test.
+-- Population: a test.
 -- Read by: boards
 -- Freshness: at once
 """

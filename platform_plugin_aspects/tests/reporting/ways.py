@@ -67,12 +67,32 @@ def shown(reports: Reports) -> Answers:
     }
 
 
-def assert_shown(reports: Reports, known: Answers, when: str) -> None:
-    """The views show the known answers. ``when`` is said of a failure."""
+def assert_shown(reports: Reports, known: Answers, when: str) -> Answers:
+    """The views show the known answers, and are returned. ``when`` is said of a failure."""
     found = shown(reports)
     for name in VIEWS:
         # Shares are rounded, and halves may go either way.
         assert found[name] == list(map(about, known[name])), f"{name}, {when}"
+    return found
+
+
+def table_row(way: str, found: Answers) -> str:
+    """A row of the table in docs/concepts/reports-ways.inc: some telling numbers of the views."""
+    watched, problems, learners = (found[name] for name in ("video_watch", "problem_performance", "learner_status"))
+
+    def total(some: list[dict[str, Any]], column: str) -> int:
+        return sum(row[column] for row in some)
+
+    cells = (
+        way,
+        str(len(learners)),
+        f"{total(watched, 'seconds_watched'):,} / {total(watched, 'seconds_played'):,}",
+        f"{total(problems, 'right_first')} / {total(problems, 'learners')}",
+        str(total(found["problem_answers"], "learners")),
+        f"{total(learners, 'passed')} / {sum(row['enrollment'] == 'left' for row in learners)}",
+        str(total(learners, "at_risk")),
+    )
+    return "".join(f"   {'*' if number == 0 else ' '} - {cell}\n" for number, cell in enumerate(cells))
 
 
 def about(row: dict[str, Any]) -> dict[str, Any]:
