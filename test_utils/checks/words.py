@@ -4,7 +4,7 @@ Finds phrases that make this project's prose hard to read, and says what to writ
     python test_utils/checks/words.py platform_plugin_aspects/sinks docs
 
 Python: comments, docstrings and other strings of several words. JavaScript: comments and such strings.
-reStructuredText, HTML: all text. Makefiles, shell scripts, TOML: comments. Exits with 1 if it finds anything.
+reStructuredText, HTML: all text. SQL, Makefiles, shell scripts, TOML: comments. Exits with 1 if it finds anything.
 """
 
 import ast
@@ -78,6 +78,9 @@ def blocks(path: Path, text: str) -> Iterator[tuple[int, str]]:
             yield 1, re.sub(r"[ \t]+$", "", blank, flags=re.M)
         case ".rst" | ".inc" | ".txt" | ".md":
             yield 1, text
+        case ".sql":
+            lines = [(n, line.strip().lstrip("- ")) for n, line in enumerate(text.splitlines(), 1) if "--" in line]
+            yield from _joined(lines)
         case _:
             lines = [(n, line.partition("#")[2].lstrip("# ")) for n, line in enumerate(text.splitlines(), 1)]
             yield from _joined([(n, line) for n, line in lines if line])
@@ -165,7 +168,7 @@ def files(paths: list[str]) -> Iterator[Path]:
         for file in sorted(path.rglob("*")):
             inside = file.relative_to(path).parts
             skipped = file.name in TEST_DATA or any(part in SKIPPED or part.startswith(".") for part in inside)
-            if not skipped and file.suffix in {".py", ".rst", ".inc", ".html", ".js", ".mjs", ".sh"}:
+            if not skipped and file.suffix in {".py", ".rst", ".inc", ".html", ".js", ".mjs", ".sh", ".sql"}:
                 yield file
 
 

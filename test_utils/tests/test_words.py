@@ -48,6 +48,11 @@ def test_questions_titles_names_and_similar_words_are_left_alone():
     assert words.findings(DATA / "words_plain.rst") == []
 
 
+def test_comments_of_sql_are_read(found):
+    source = "-- One row: a learner who is no\n--   member.\nSELECT at_hand AS mend\n    -- The case at hand.\n"
+    assert found("a.sql", source) == [(1, "is no member"), (4, "at hand")]
+
+
 def test_python_comments_docstrings_and_messages_are_read(found):
     source = '''"""Docstring of two lines,
 the case at hand."""

@@ -10,19 +10,20 @@
 --   course_key: Key of the course.
 --   usage_key: Usage key of the unit.
 --   block_id: Last part of the usage key.
---   section: Number of the section.
---   subsection: Number of the subsection in its section.
---   unit: Number of the unit in its subsection.
+--   section: Number of the section, from 1.
+--   subsection: Number of the subsection in its section, from 1.
+--   unit: Number of the unit in its subsection, from 1.
 --   section_name: Name of the section.
 --   subsection_name: Name of the subsection.
 --   unit_name: Name of the unit.
 --   course_order: Place in the course.
 --   learners_reached: Learners who went to the unit, or did something in it.
---   learners_completed: Learners who completed all of its blocks that can be completed.
+--   learners_completed: Learners who completed each block of the unit that learners can complete.
 --   problems: Problems in it.
---   right_first_share: Share of the first answers to its problems that were right, from 0 to 1; null without answers.
+--   right_first_share: Share of the first answers to its problems that were right, from 0 to 1; null without any.
 --   videos: Videos in it.
---   to_end_share: Share of the learners who played one of its videos that played its last second; null without any.
+--   to_end_share: Share of the plays of its videos, one per learner and video, that reached the last second, from 0 to
+--     1; null without any.
 WITH
     contents AS (
         SELECT

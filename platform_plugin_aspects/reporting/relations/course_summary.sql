@@ -16,8 +16,8 @@
 --   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it.
 --   left_7_days: Learners whose newest statement about the enrollment says that they left, on these days.
 --   median_progress: Median progress of the learners who have not left, from 0 to 1; null without any.
---   median_grade: Median grade of those of them who have one, from 0 to 1; null without any.
---   at_risk: Learners at risk, by learner_status.
+--   median_grade: Median grade of the learners who have one and have not left, from 0 to 1; null without any.
+--   at_risk: Learners at risk, as learner_status defines it.
 --   passed: Learners who pass, including those who have left.
 --   last_act: Moment at which a learner last did something; null if nobody has.
 WITH

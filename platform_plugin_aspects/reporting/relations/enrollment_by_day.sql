@@ -10,7 +10,7 @@
 --   day: Day, UTC.
 --   new: Learners who enrolled, as the platform has it.
 --   left: Learners whose newest statement about the enrollment says that they left, on this day.
---   enrolled: Learners who had enrolled until the end of the day, less those who had left.
+--   enrolled: Learners who had enrolled by the end of the day, less those who had left by then.
 WITH
     changes AS (
         SELECT course_key, toDate(enrolled_at, 'UTC') AS day, count() AS new, 0 AS left

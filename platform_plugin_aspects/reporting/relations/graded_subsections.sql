@@ -13,8 +13,8 @@
 --   subsection_name: Name of the subsection.
 --   course_order: Place in the course.
 --   learners: Learners with a grade in it.
---   mean_score: Their score, from 0 to 1, on average; null without learners.
---   median_score: The median of their scores; null without learners.
+--   mean_score: Average of their newest scores, from 0 to 1; null without learners.
+--   median_score: Median of their newest scores, from 0 to 1; null without learners.
 --   full_score: Learners with all points.
 WITH
     newest AS (

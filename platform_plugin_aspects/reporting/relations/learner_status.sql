@@ -15,16 +15,16 @@
 --   days_active: Days on which the learner did something in the course.
 --   progress: Share of the blocks that learners can complete that the learner completed, from 0 to 1.
 --   grade: Newest grade of the course, from 0 to 1; null without one.
---   passed: Whether the learner passes.
+--   passed: Whether the learner passes the course, by the newest statement about it.
 --   problems: Problems answered.
 --   problems_right: Problems whose last answer is right.
 --   attempts: Attempts at all problems together.
 --   videos: Videos whose player the learner used.
 --   posts: Posts in the forum.
---   at_risk: Whether a reason applies to a learner who is enrolled and has not passed.
---   reasons: The reasons, in words; empty if not at risk. No visit for the days of the rule away_days; never visited
---     in the days since the enrollment; a grade below low_grade; progress below the share behind of the course's
---     median.
+--   at_risk: Whether a reason applies to a learner who has not left and does not pass.
+--   reasons: The reasons, in words; empty if not at risk. "no visit for 7 days": the last visit is longer ago than the
+--     rule away_days. "never visited": the enrollment is, and there was no visit. "low grade": the grade is below the
+--     rule low_grade. "behind the others": the progress is below the rule behind, times the course's median.
 WITH
     enrolled AS (
         SELECT

@@ -21,14 +21,14 @@
 --   days_active: Days on which the learner did something in the course.
 --   progress: Share of the blocks that learners can complete that the learner completed, from 0 to 1.
 --   grade: Newest grade of the course, from 0 to 1; null without one.
---   passed: Whether the learner passes.
+--   passed: Whether the learner passes the course, by the newest statement about it.
 --   problems: Problems answered.
 --   problems_right: Problems whose last answer is right.
 --   attempts: Attempts at all problems together.
 --   videos: Videos whose player the learner used.
 --   posts: Posts in the forum.
---   at_risk: Whether a reason applies to a learner who is enrolled and has not passed.
---   reasons: The reasons, in words; empty if not at risk.
+--   at_risk: Whether a reason applies to a learner who has not left and does not pass.
+--   reasons: The reasons, in words, as learner_status defines them; empty if not at risk.
 SELECT
     status.org AS org,
     status.course_key AS course_key,

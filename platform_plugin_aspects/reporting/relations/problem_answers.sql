@@ -13,8 +13,8 @@
 --   problem_name: Name of the problem.
 --   question: Number of the question in the problem, from 1.
 --   answer: The answer, at most 500 characters.
---   learners: Learners who gave it first.
---   share: Share of those who answered the question, from 0 to 1.
+--   learners: Learners whose first answer it was.
+--   share: Their share of those who answered the question, from 0 to 1.
 WITH
     given AS (
         SELECT

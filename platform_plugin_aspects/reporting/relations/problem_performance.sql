@@ -19,15 +19,16 @@
 --   right_first: Learners whose first answer was right in all parts.
 --   right_last: Learners whose last answer was right in all parts.
 --   first_try_share: Share of the learners whose first answer was right, from 0 to 1.
---   attempts_mean: Attempts of a learner, on average.
+--   attempts_mean: Attempts per learner, on average.
 --   attempts_most: Most attempts of one learner.
 --   asked_hint: Learners who asked for a hint.
 --   asked_answer: Learners who asked for the answer.
 --   discrimination: Share of right first answers among the best third of the learners, less that among the weakest
 --     third; thirds by their points in the other problems. From -1 to 1. Near 0 or below, the problem does
 --     not tell strong from weak learners. Null with fewer than 6 learners.
---   flags: Remarks on unusual numbers, in words; empty without any. The rules low_success, low_discrimination and
---     many_attempts set the limits.
+--   flags: Remarks on unusual numbers, in words; empty without any. "few right at first": first_try_share is below the
+--     rule low_success. "does not tell strong from weak learners": discrimination is below low_discrimination. "many
+--     attempts": attempts_mean is above many_attempts.
 WITH
     results AS (
         SELECT *, sum(earned) OVER (PARTITION BY course_key, actor_id) - earned AS points_elsewhere

@@ -11,9 +11,9 @@
 --   course_key: Key of the run that is looked at.
 --   runs_back: 0 for this run, 1 for the one before it, and so on.
 --   run: Last part of the key of the compared run, such as "2025".
---   starts_on: Day on which week 1 of the compared run begins, UTC: its start on the platform. Where that is missing,
---     the platform's default of 2030-01-01, or not from 2010 to 2099: the first day with an act, or with an enrollment
---     while there are no acts.
+--   starts_on: Day on which week 1 of the compared run begins, UTC: its start on the platform. The first day with an
+--     act stands in for a start that is missing, the platform's default of 2030-01-01, or not from 2010 to 2099; while
+--     there are no acts, the first day with an enrollment.
 --   week: 1 for the first seven days from the start, 2 for the next; 0 for all days before. Weeks without an act are
 --     rows, too, until the last week with a statement.
 --   is_over: Whether the week is over.
