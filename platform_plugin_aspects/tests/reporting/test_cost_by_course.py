@@ -62,7 +62,7 @@ def test_a_board_of_several_runs_reads_one_organization(full: Reports, name: str
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", [relation.name for relation in relations() if relation.is_personal])
-def test_a_board_with_names_reads_other_courses_only_in_the_tables_that_know_no_course(full: Reports, name: str) -> None:
+def test_a_board_with_names_reads_other_courses_only_in_tables_that_know_no_course(full: Reports, name: str) -> None:
     found = reads(full, name, f"org = '{COURSE.org}' AND course_key = '{COURSE}'")
     tables = {read["table"].rpartition(".")[2] for read in found if str(COURSE) not in read["condition"]}
     assert tables == {"external_id", "user_profile"}
