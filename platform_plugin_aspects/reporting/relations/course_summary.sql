@@ -13,7 +13,7 @@
 --   enrolled: Learners who are enrolled now, as the platform has it.
 --   active_7_days: Learners who did something today or on the 6 days before, UTC.
 --   active_7_days_before: Learners who did something on the 7 days before those.
---   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it.
+--   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it, also if they left since.
 --   left_7_days: Learners whose newest statement about the enrollment says that they left, on these days.
 --   median_progress: Median progress of the learners who have not left, from 0 to 1; null without any.
 --   median_grade: Median grade of the learners who have one and have not left, from 0 to 1; null without any.

@@ -10,7 +10,8 @@
 --   day: Day, UTC.
 --   new: Learners who enrolled, as the platform has it.
 --   left: Learners whose newest statement about the enrollment says that they left, on this day.
---   enrolled: Learners who had enrolled by the end of the day, less those who had left by then.
+--   enrolled: Learners who had enrolled by the end of the day, less those who had left by then. Learners who left
+--     without a statement are still counted here; course_summary has the current number.
 WITH
     changes AS (
         SELECT course_key, toDate(enrolled_at, 'UTC') AS day, count() AS new, 0 AS left
