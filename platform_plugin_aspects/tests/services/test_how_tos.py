@@ -360,3 +360,37 @@ def test_learning_events(host: Host) -> None:
     host.follow(page, "Make test events")
     assert len(json.loads((host.folder / "answers.json").read_text())) > 0
     host.wait_until("xapi_events_all FINAL", "count() > 1000", "1", True, database="xapi")
+
+
+def test_reports(host: Host) -> None:
+    host.clickhouse.engine.query("DROP DATABASE IF EXISTS aspects_reports SYNC")
+    host.follow(read_page(PAGES / "without_tutor.rst"), *PREPARE)
+    host.set_tokens("EVENT_SINK_CLICKHOUSE_XAPI_ENABLED: true")
+    host.restart()
+    host.follow(read_page(PAGES / "without_tutor.rst"), "Start")
+    host.python(EVENT.format(user=1, course=COURSE), "lms")
+    host.wait_until("xapi_events_all", "count()", "1", 1, database="xapi")
+    page = read_page(PAGES / "reports.rst")
+    assert [block.section for block in page if block.not_run] == []
+    begin = ("Settings", "Users in ClickHouse", "Create", "Read the views")
+    later = ("After an upgrade", "On a cluster")
+    assert {block.section for block in page} == {*begin, *later, "Remove them"}
+    host.follow(page, *begin)
+    host.wait_until("events", "count()", f"course_key = '{COURSE}'", 1, database="aspects_reports")
+    host.python(EVENT.format(user=2, course=COURSE), "lms")
+    host.wait_until("events", "count()", f"course_key = '{COURSE}'", 2, database="aspects_reports")
+
+    # The reader sees boards, and nobody can do more than they need to.
+    reader, owner = ("reports_reader", "reader-secret"), ("ch_reports", "owner-secret")
+    assert host.as_user(reader, f"SELECT course_run FROM aspects_reports.course_summary WHERE course_key = '{COURSE}'")
+    assert refused(host, reader, "SELECT count() FROM aspects_reports.events")
+    assert refused(host, reader, "SELECT count() FROM event_sink.course_overviews")
+    assert refused(host, PLUGIN, "SELECT count() FROM aspects_reports.events")
+    assert refused(host, owner, "INSERT INTO xapi.xapi_events_all (event) VALUES ('')")
+    assert refused(host, owner, "CREATE TABLE event_sink.mine (a Int8) ENGINE = Memory")
+
+    host.follow(page, *later)
+    host.wait_until("events FINAL", "count()", f"course_key = '{COURSE}'", 2, database="aspects_reports")
+    host.follow(page, "Remove them")
+    host.python(EVENT.format(user=3, course=COURSE), "lms")
+    host.wait_until("xapi_events_all FINAL", "count()", "1", 3, database="xapi")
