@@ -1,5 +1,6 @@
 -- One row: who was in a run of a course on a day, as sets of learners.
--- From: events.
+-- From: events, without those of learners whom a hash of an address names: no learner can be taken out of a set again,
+--   and a retirement has to.
 -- Key: the organization and the course without its run, so that runs of one course are read together; then the run and
 --   the day. Days, not weeks, because the start of a run may change. A set has each learner once, however often a
 --   statement arrives.
@@ -36,4 +37,5 @@ SELECT
     uniqExactStateIf(actor_id, verb = 'progressed' AND ifNull(progress >= 100, false)) AS completing,
     uniqExactStateIf(actor_id, verb = 'passed' AND object_type = 'course') AS passed
 FROM {source}
+WHERE NOT match(actor_id, '^([0-9a-f]{40}|[0-9a-f]{64})$')
 GROUP BY org, course, course_key, day
