@@ -1,0 +1,113 @@
+"""The numbers about learners that the reports on a class must show, by the scripts alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+
+from platform_plugin_aspects.load_test.journeys.answers import answers_of
+from platform_plugin_aspects.load_test.journeys.script import Solve
+from platform_plugin_aspects.tests.reporting.scripts import (
+    OfClass,
+    acts,
+    all_steps,
+    completed,
+    leaves,
+    points_of,
+    studies,
+)
+from platform_plugin_aspects.tests.reporting.site import COURSE, END, plain
+
+
+class Learners(OfClass):
+    """Learners one by one, and the course as a whole."""
+
+    def learner_status(self) -> list[dict[str, Any]]:
+        all_leaves = len(set().union(*map(leaves, self.units)))
+        progress = {
+            pupil.actor: round(len(set().union(*map(completed, studies(pupil)))) / all_leaves, 4)
+            for pupil in self.pupils
+        }
+        middle = median(progress[pupil.actor] for pupil in self.pupils if pupil.script.is_active)
+        made = []
+        for pupil in self.pupils:
+            facts = answers_of(pupil.script, self.structure)
+            solved = [step for step in all_steps(pupil) if isinstance(step, Solve)]
+            visits = acts(pupil)
+            long_ago = END - timedelta(days=7)
+            enrolled_at = datetime.fromisoformat(pupil.events[0]["timestamp"])
+            reasons = [
+                *(["no visit for 7 days"] if visits and visits[-1] < long_ago else []),
+                *(["never visited"] if not visits and enrolled_at < long_ago else []),
+                *(["low grade"] if facts["grade"] is not None and facts["grade"] < 0.5 else []),
+                *(["behind the others"] if progress[pupil.actor] < 0.5 * middle else []),
+            ]
+            if facts["passed"] or not facts["is_active"]:
+                reasons = []
+            made.append(
+                {
+                    "actor_id": pupil.actor,
+                    "enrollment": "enrolled" if facts["is_active"] else "left",
+                    "mode": facts["mode"],
+                    "enrolled_at": enrolled_at.astimezone(UTC),
+                    "last_visit": visits[-1] if visits else None,
+                    "days_active": len(facts["days"]),
+                    "progress": round(progress[pupil.actor], 4),
+                    "grade": facts["grade"],
+                    "passed": facts["passed"],
+                    "problems": len(solved),
+                    "problems_right": sum(points_of(solve) == solve.problem.parts for solve in solved),
+                    "attempts": sum(len(solve.submissions) for solve in solved),
+                    "videos": len(facts["videos"]),
+                    "posts": facts["posts"],
+                    "at_risk": bool(reasons),
+                    "reasons": "; ".join(reasons),
+                }
+            )
+        return made
+
+    def learner_names(self) -> list[dict[str, Any]]:
+        found = []
+        for pupil in self.pupils:
+            user = get_user_model().objects.get(pk=pupil.user_id)
+            names = {"username": user.username, "name": user.profile.name, "email": user.email}
+            found.append({"actor_id": pupil.actor, "user_id": user.pk, **names})
+        return found
+
+    def learner_status_with_names(self) -> list[dict[str, Any]]:
+        names = {row["actor_id"]: row for row in self.learner_names()}
+        return [{**names[row["actor_id"]], **row} for row in self.learner_status()]
+
+    def course_summary(self) -> list[dict[str, Any]]:
+        status = self.learner_status()
+        staying = [row for row in status if row["enrollment"] == "enrolled"]
+        grades = [row["grade"] for row in staying if row["grade"] is not None]
+
+        def active(first: int, last: int) -> int:
+            # Days before the last one, which is the day of the clock.
+            days = {(END - timedelta(days=back)).date() for back in range(first, last)}
+            return sum(any(act.date() in days for act in acts(pupil)) for pupil in self.pupils)
+
+        recent = (END - timedelta(days=6)).date()
+        return [
+            {
+                "course_name": CourseOverview.objects.get(pk=COURSE).display_name,
+                "course_run": COURSE.run,
+                "enrolled": sum(pupil.script.is_active for pupil in self.pupils),
+                "active_7_days": active(0, 7),
+                "active_7_days_before": active(7, 14),
+                "new_7_days": sum(pupil.script.enrolled_at.date() >= recent for pupil in self.pupils),
+                "left_7_days": sum(
+                    pupil.script.left_at is not None and pupil.script.left_at.date() >= recent for pupil in self.pupils
+                ),
+                "median_progress": round(median(row["progress"] for row in staying), 4),
+                "median_grade": plain(float(median(grades))) if grades else None,
+                "at_risk": sum(row["at_risk"] for row in status),
+                "passed": sum(row["passed"] for row in status),
+                "last_act": max(act for pupil in self.pupils for act in acts(pupil)),
+            }
+        ]
