@@ -21,7 +21,7 @@
 --   last_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')): Last moment.
 WITH
     (CAST(ifNull(is_right, false) AS Bool), response, ifNull(earned, 0.), ifNull(possible, 0.)) AS answer,
-    (emission_time, attempt, event_id) AS version
+    (identity(emission_time), attempt, event_id) AS version
 SELECT
     course_key,
     object_id AS problem_key,

@@ -17,7 +17,7 @@ SELECT
     course_key,
     object_id AS usage_key,
     actor_id,
-    argMaxState(assumeNotNull(progress), (emission_time, event_id)) AS latest,
+    argMaxState(assumeNotNull(progress), (identity(emission_time), event_id)) AS latest,
     max(emission_time) AS last_at
 FROM {source}
 WHERE verb = 'progressed' AND isNotNull(progress) AND match(object_id, '^(ccx-)?block-v1:')

@@ -18,7 +18,7 @@ SELECT
     actor_id,
     min(emission_time) AS first_at,
     argMaxState(
-        (CAST(verb = 'registered' AS Bool), CAST(mode AS String), emission_time), (emission_time, event_id)) AS latest
+        (CAST(verb = 'registered' AS Bool), CAST(mode AS String), emission_time), (identity(emission_time), event_id)) AS latest
 FROM {source}
 WHERE verb IN ('registered', 'unregistered')
 GROUP BY course_key, actor_id

@@ -76,16 +76,16 @@ WITH
     arrayFirst(
         activity -> endsWith(activity.2, '/course') AND position(activity.1, '/course/') > 0,
         arrayConcat(
-            arrayMap(activity -> (activity.id, activity.definition.type), s.context.contextActivities.parent),
-            arrayMap(activity -> (activity.id, activity.definition.type), s.context.contextActivities.grouping),
+            arrayMap(activity -> (activity.1, (activity.2).1), s.context.contextActivities.parent),
+            arrayMap(activity -> (activity.1, (activity.2).1), s.context.contextActivities.grouping),
             [(s.object.id, definition.type)])).1 AS course_url,
     -- The last part of an address, which may be an xblock's own and then a hint's or an answer's.
     substring(extract(course_url, '/course/(.+)$'), 1, 255) AS course,
     extract(s.object.id, '((?:ccx-)?block-v1:[^/?#]+)') AS block,
     extract(
         arrayFirst(
-            activity -> endsWith(activity.definition.type, '/cmi.interaction'),
-            s.context.contextActivities.parent).id,
+            activity -> endsWith((activity.2).1, '/cmi.interaction'),
+            s.context.contextActivities.parent).1,
         '((?:ccx-)?block-v1:[^/?#]+)') AS problem,
     problem != '' AND startsWith(block, concat(problem, '_')) AS is_question,
     arrayElement(splitByChar('/', s.verb.id), -1) AS act,
@@ -123,8 +123,8 @@ SELECT
         act != 'navigated', 0,
         page_after = 'next unit',
             if(page_before < definition.extensions.`https://w3id.org/xapi/acrossx/extensions/total-items`
-                AND page_before < 10000, page_before + 1, 0),
-        page_after = 'previous unit', if(page_before BETWEEN 2 AND 10000, page_before - 1, 0),
+                AND page_before < 10000, toUInt32(page_before + 1), 0),
+        page_after = 'previous unit', if(page_before BETWEEN 2 AND 10000, toUInt32(page_before - 1), 0),
         least(toUInt32OrZero(page_after), 10000))) AS page,
     coalesce(
         measured.`https://w3id.org/xapi/video/extensions/time`,

@@ -19,7 +19,7 @@ SELECT
     if(object_type = 'course', '', object_id) AS subsection_key,
     actor_id,
     argMaxState(
-        (assumeNotNull(scaled), ifNull(earned, 0.), ifNull(possible, 0.)), (emission_time, event_id)) AS latest,
+        (assumeNotNull(scaled), ifNull(earned, 0.), ifNull(possible, 0.)), (identity(emission_time), event_id)) AS latest,
     max(emission_time) AS last_at
 FROM {source}
 WHERE verb = 'earned' AND isNotNull(scaled)

@@ -14,7 +14,7 @@
 SELECT
     course_key,
     actor_id,
-    argMaxState(CAST(verb = 'passed' AS Bool), (emission_time, event_id)) AS latest
+    argMaxState(CAST(verb = 'passed' AS Bool), (identity(emission_time), event_id)) AS latest
 FROM {source}
 WHERE verb IN ('passed', 'failed') AND object_type = 'course'
 GROUP BY course_key, actor_id
