@@ -50,6 +50,8 @@ class Layout:
     #: Days after which rows of ``events`` are deleted; 0: never.
     event_days: int = 0
     clock: str = CLOCK
+    #: Bytes of memory from which a filling groups the rows of a month on disk.
+    fill_memory: int = 1_000_000_000
     #: Whether relations exist that show who learners are.
     personal: bool = False
     relations: Sequence[Relation] = field(default_factory=relations)
@@ -159,7 +161,12 @@ class Layout:
         """INSERT of what the source has of a month, such as 202603."""
         columns = ", ".join(quote(column.name) for column in relation.columns)
         some = f"(SELECT * FROM {source} WHERE toYYYYMM({quote(relation.month_of)}, 'UTC') = {month:d})"
-        return f"INSERT INTO {self.qualified(table)} ({columns})\n{self.select(relation, some)}"
+        return (
+            f"INSERT INTO {self.qualified(table)} ({columns})\n{self.select(relation, some)}\n"
+            # Blocks of states are larger in memory than their bytes say.
+            f"SETTINGS max_bytes_before_external_group_by = {self.fill_memory:d}, "
+            "min_insert_block_size_rows = 65536, min_insert_block_size_bytes = 16000000"
+        )
 
     def create_filled(self) -> str:
         """CREATE TABLE IF NOT EXISTS of the memory of rebuilds."""
