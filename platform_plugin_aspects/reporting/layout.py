@@ -77,9 +77,17 @@ class Layout:
         return tuple(relation for relation in in_order(self.relations) if self.personal or not relation.is_personal)
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """The rules, and ``smallest_shown``: the smallest group about whom a board tells more than its number.
+
+        Where boards may show who learners are, a group of one tells nothing else.
+        """
+        return {**self.rules.values(), "smallest_shown": 1 if self.personal else self.rules.smallest_group}
+
+    @property
     def hashes(self) -> dict[str, str]:
         """The hash of each definition, by name."""
-        return hashes(in_order(self.relations), self.rules.values())
+        return hashes(in_order(self.relations), self.thresholds)
 
     def qualified(self, name: str) -> str:
         """A relation or table of the reports, quoted with its database."""
@@ -97,7 +105,7 @@ class Layout:
                 case str(first), str(second) if first == SINKS:
                     return f"{quote(self.connection.database)}.{quote(second)}"
                 case str(first), str(second) if first == RULE:
-                    return str(self.rules.values()[second])
+                    return str(self.thresholds[second])
                 case str(first), _:
                     return self.qualified(first)
             raise AssertionError(reference[0])

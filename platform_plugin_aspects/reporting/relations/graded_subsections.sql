@@ -13,8 +13,9 @@
 --   subsection_name: Name of the subsection.
 --   course_order: Place in the course.
 --   learners: Learners with a grade in it.
---   mean_score: Average of their newest scores, from 0 to 1; null without learners.
---   median_score: Median of their newest scores, from 0 to 1; null without learners.
+--   mean_score: Average of their newest scores, from 0 to 1. This number and those that follow are null for few
+--     learners (rule smallest_group), unless boards show names.
+--   median_score: Median of their newest scores, from 0 to 1; null without learners, like the average.
 --   full_score: Learners with all points.
 WITH
     newest AS (
@@ -43,8 +44,8 @@ SELECT
     blocks.block_name AS subsection_name,
     blocks.course_order AS course_order,
     scores.learners AS learners,
-    if(learners = 0, NULL, round(scores.mean_score, 4)) AS mean_score,
-    if(learners = 0, NULL, round(scores.median_score, 4)) AS median_score,
-    scores.full_score AS full_score
+    if(learners < {rule.smallest_shown}, NULL, round(scores.mean_score, 4)) AS mean_score,
+    if(learners < {rule.smallest_shown}, NULL, round(scores.median_score, 4)) AS median_score,
+    if(learners > 0 AND learners < {rule.smallest_shown}, NULL, scores.full_score) AS full_score
 FROM (SELECT * FROM {course_structure} WHERE block_type = 'sequential' AND graded) AS blocks
 LEFT JOIN scores ON scores.course_key = blocks.course_key AND scores.subsection_key = blocks.usage_key

@@ -1,7 +1,7 @@
 -- One row: a wrong answer to a question of a problem that several learners gave.
 -- From: answer_states, and course_structure for the problem's name.
 -- Key: the course, the problem, the question and the answer. Answers of fewer learners than the rule smallest_group are
---   left out, because a rare answer may say who gave it.
+--   left out, because a rare answer may say who gave it, unless boards show names.
 -- Population: Everybody who answered the question, whether still enrolled or not. First answers count.
 -- Read by: boards
 -- Freshness: at once
@@ -42,4 +42,4 @@ FROM given
 INNER JOIN {course_structure} AS blocks ON blocks.course_key = given.course_key AND blocks.usage_key = given.problem_key
 WHERE NOT given.right_first
 GROUP BY org, course_key, usage_key, question, answer
-HAVING learners >= {rule.smallest_group}
+HAVING learners >= {rule.smallest_shown}

@@ -171,7 +171,6 @@ class Content(OfClass):
                     "share": share(number, len(of_problem)),
                 }
                 for (part, text), number in wrong.items()
-                if number >= self.smallest_group
             ]
         return made
 

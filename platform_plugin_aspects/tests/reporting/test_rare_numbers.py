@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,8 @@ from platform_plugin_aspects.sinks.batch import Selection
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
-from platform_plugin_aspects.tests.reporting.site import COURSE, rows
+from platform_plugin_aspects.tests.reporting.conftest import go_on
+from platform_plugin_aspects.tests.reporting.site import COURSE, rows, with_clock
 from platform_plugin_aspects.tests.reporting.test_hostile_statements import INTERACTION, LMS, statement
 from platform_plugin_aspects.xapi.transform import Statement
 from test_utils import factories
@@ -85,6 +87,33 @@ def test_scores_are_those_of_the_newest_grades_and_full_with_all_points(reports:
     [subsection] = rows(reports, "graded_subsections")
     columns = ("learners", "mean_score", "median_score", "full_score")
     assert tuple(subsection[name] for name in columns) == (3, 0.7, 0.6, 1)
+
+    # Three learners are too few for a group of four, unless boards may show who they are.
+    for smallest, personal, shown in [
+        (3, False, (3, 0.7, 0.6, 1)),
+        (4, False, (3, None, None, None)),
+        (4, True, (3, 0.7, 0.6, 1)),
+    ]:
+        limited = Reports(reports.client, replace(with_clock(smallest_group=smallest), personal=personal))
+        limited.create(go_on)
+        [subsection] = rows(limited, "graded_subsections")
+        assert tuple(subsection[name] for name in columns) == shown
+
+
+def test_answers_of_few_are_hidden_unless_names_are_shown(reports: Reports) -> None:
+    factories.make_course(COURSE, leaves=2)
+    write(CourseOverviewSink())
+    url = f"{LMS}/xblock/{PROBLEM}"
+    wrong = {"response": "west", "success": False, "score": {"scaled": 0}}
+    StatementSink().insert([done("evaluated", actor, url, INTERACTION, 1, wrong) for actor in ("ada", "ben")])
+    for smallest, personal, answers in [
+        (2, False, [("west", 2)]),
+        (3, False, []),
+        (3, True, [("west", 2)]),
+    ]:
+        limited = Reports(reports.client, replace(with_clock(smallest_group=smallest), personal=personal))
+        limited.create(go_on)
+        assert [(row["answer"], row["learners"]) for row in rows(limited, "problem_answers")] == answers
 
 
 def test_enrollments_of_the_last_seven_days_are_new(reports: Reports) -> None:

@@ -88,7 +88,7 @@ def table_row(way: str, found: Answers) -> str:
         str(len(learners)),
         f"{total(watched, 'seconds_watched'):,} / {total(watched, 'seconds_played'):,}",
         f"{total(problems, 'right_first')} / {total(problems, 'learners')}",
-        str(total(found["problem_answers"], "learners")),
+        str(total([row for row in found["problem_answers"] if row["learners"] > 1], "learners")),
         f"{total(learners, 'passed')} / {sum(row['enrollment'] == 'left' for row in learners)}",
         str(total(learners, "at_risk")),
     )
