@@ -13,7 +13,6 @@
 --   first_response: First answer.
 --   last_response: Last answer.
 --   earned: Points of the last answer.
---   possible: Possible points.
 --   attempts: Attempts.
 --   last_at: Moment of the last answer.
 SELECT
@@ -21,12 +20,11 @@ SELECT
     problem_key,
     part,
     actor_id,
-    first_answer.1 AS right_first,
-    last_answer.1 AS right_last,
-    first_answer.2 AS first_response,
-    last_answer.2 AS last_response,
-    last_answer.3 AS earned,
-    last_answer.4 AS possible,
+    startsWith(first_answer, '1') AS right_first,
+    startsWith(last_answer, '1') AS right_last,
+    substring(first_answer, 2) AS first_response,
+    substring(last_answer, 2) AS last_response,
+    points AS earned,
     most AS attempts,
     latest AS last_at
 FROM
@@ -38,6 +36,7 @@ FROM
         actor_id,
         argMinMerge(answers.first) AS first_answer,
         argMaxMerge(answers.last) AS last_answer,
+        argMaxMerge(answers.earned) AS points,
         max(answers.attempts) AS most,
         max(answers.last_at) AS latest
     FROM {answers} AS answers

@@ -12,26 +12,40 @@
 --   problem_key String: Usage key of the problem.
 --   part String: Question, such as "2_1" for the first of several; empty for the whole problem.
 --   actor_id String: Id of the learner in statements.
---   first AggregateFunction(argMin, Tuple(Bool, String, Float64, Float64), Tuple(DateTime64(6, 'UTC'), UInt32, UUID)):
---     Whether right, the response, points and possible points of the first answer.
---   last AggregateFunction(argMax, Tuple(Bool, String, Float64, Float64), Tuple(DateTime64(6, 'UTC'), UInt32, UUID)):
---     The same of the last answer.
+--   first AggregateFunction(argMin, String, UInt256): "1" for a right answer or "0", and the response, of the first
+--     answer by moment, attempt and id of the statement, as one number.
+--   last AggregateFunction(argMax, String, UInt256): The same of the last answer.
+--   earned AggregateFunction(argMax, Float64, UInt256): Points of the last answer.
 --   attempts SimpleAggregateFunction(max, UInt32): Greatest number of an attempt.
 --   first_at SimpleAggregateFunction(min, DateTime64(6, 'UTC')): First moment.
 --   last_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')): Last moment.
-WITH
-    (CAST(ifNull(is_right, false) AS Bool), response, ifNull(earned, 0.), ifNull(possible, 0.)) AS answer,
-    (identity(emission_time), attempt, event_id) AS version
 SELECT
     course_key,
-    object_id AS problem_key,
+    problem_key,
     part,
     actor_id,
     argMinState(answer, version) AS first,
     argMaxState(answer, version) AS last,
-    max(greatest(attempt, 1)) AS attempts,
-    min(emission_time) AS first_at,
-    max(emission_time) AS last_at
-FROM {source}
-WHERE verb = 'evaluated' AND object_type = 'cmi.interaction' AND match(object_id, '^(ccx-)?block-v1:')
+    argMaxState(points, version) AS earned,
+    max(number) AS attempts,
+    min(moment) AS first_at,
+    max(moment) AS last_at
+FROM
+(
+    SELECT
+        course_key,
+        object_id AS problem_key,
+        part,
+        actor_id,
+        concat(if(ifNull(is_right, false), '1', '0'), response) AS answer,
+        ifNull(earned, 0.) AS points,
+        greatest(attempt, 1) AS number,
+        emission_time AS moment,
+        -- A number is compared faster than a tuple.
+        bitOr(
+            bitShiftLeft(toUInt256(toUnixTimestamp64Micro(emission_time)), 160),
+            bitOr(bitShiftLeft(toUInt256(attempt), 128), toUInt256(reinterpretAsUInt128(event_id)))) AS version
+    FROM {source}
+    WHERE verb = 'evaluated' AND object_type = 'cmi.interaction' AND match(object_id, '^(ccx-)?block-v1:')
+)
 GROUP BY course_key, problem_key, part, actor_id

@@ -1,24 +1,20 @@
 -- One row: how far a learner has completed a block.
--- From: events, "progressed".
--- Key: the course, the block and the learner. The newest is by the moment of the act.
+-- From: marks.
+-- Key: the course, the block and the learner.
 -- Read by: relations
--- Freshness: at once, in the insert of the statement
--- Engine: AggregatingMergeTree
--- Source: events
--- Month of: emission_time
--- Order by: course_key, usage_key, actor_id
+-- Freshness: at once
 -- Columns:
---   course_key String: Key of the course.
---   usage_key String: Usage key of the block.
---   actor_id String: Id of the learner in statements.
---   latest AggregateFunction(argMax, Float64, Tuple(DateTime64(6, 'UTC'), UUID)): Completion, from 0 to 100.
---   last_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')): Last moment.
+--   course_key: Key of the course.
+--   usage_key: Usage key of the block.
+--   actor_id: Id of the learner in statements.
+--   progress: Newest completion, from 0 to 100.
+--   last_at: Last moment.
 SELECT
     course_key,
-    object_id AS usage_key,
+    thing AS usage_key,
     actor_id,
-    argMaxState(assumeNotNull(progress), (identity(emission_time), event_id)) AS latest,
-    max(emission_time) AS last_at
-FROM {source}
-WHERE verb = 'progressed' AND isNotNull(progress) AND match(object_id, '^(ccx-)?block-v1:')
+    argMaxMerge(marks.value) AS progress,
+    max(marks.last_at) AS last_at
+FROM {marks} AS marks
+WHERE kind = 'completion'
 GROUP BY course_key, usage_key, actor_id

@@ -42,13 +42,9 @@ WITH
         SELECT
             course_key,
             countIf(
-                NOT latest.1
-                AND toDate(latest.3, 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS left_7_days
-        FROM (
-            SELECT course_key, actor_id, argMaxMerge(states.latest) AS latest
-            FROM {enrollments} AS states
-            GROUP BY course_key, actor_id
-        )
+                NOT is_enrolled
+                AND toDate(last_at, 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS left_7_days
+        FROM {enrollments}
         GROUP BY course_key
     ),
     learners AS (

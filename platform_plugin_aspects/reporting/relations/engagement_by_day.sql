@@ -22,6 +22,6 @@ SELECT
     uniqExactIf(actor_id, kind = 'page') AS with_pages,
     uniqExactIf(actor_id, kind = 'video') AS with_videos,
     uniqExactIf(actor_id, kind = 'problem') AS with_problems,
-    uniqExactIf(actor_id, kind = 'forum') AS with_forum
+    uniqExactIf(actor_id, kind IN ('posted', 'viewed', 'forum')) AS with_forum
 FROM {activity}
 GROUP BY course_key, day

@@ -18,13 +18,9 @@ WITH
         FROM {enrolled}
         GROUP BY course_key, day
         UNION ALL
-        SELECT course_key, toDate(latest.3, 'UTC') AS day, 0 AS new, count() AS left
-        FROM (
-            SELECT course_key, actor_id, argMaxMerge(states.latest) AS latest
-            FROM {enrollments} AS states
-            GROUP BY course_key, actor_id
-        )
-        WHERE NOT latest.1
+        SELECT course_key, toDate(last_at, 'UTC') AS day, 0 AS new, count() AS left
+        FROM {enrollments}
+        WHERE NOT is_enrolled
         GROUP BY course_key, day
     ),
     days AS (SELECT course_key, day, sum(changes.new) AS new, sum(changes.left) AS left FROM changes GROUP BY course_key, day)

@@ -1,24 +1,22 @@
 -- One row: the enrollment of a learner in a course, by the newest statement about it.
--- From: events, "registered" and "unregistered". Numbers of enrolled learners come from the platform's own table.
--- Key: the course and the learner. The newest is by the moment of the act.
+-- From: marks. Numbers of enrolled learners come from the platform's own table.
+-- Key: the course and the learner.
 -- Read by: relations
--- Freshness: at once, in the insert of the statement
--- Engine: AggregatingMergeTree
--- Source: events
--- Month of: emission_time
--- Order by: course_key, actor_id
+-- Freshness: at once
 -- Columns:
---   course_key String: Key of the course.
---   actor_id String: Id of the learner in statements.
---   first_at SimpleAggregateFunction(min, DateTime64(6, 'UTC')): Moment of the first statement.
---   latest AggregateFunction(argMax, Tuple(Bool, String, DateTime64(6, 'UTC')), Tuple(DateTime64(6, 'UTC'), UUID)):
---     Whether enrolled, the mode, and since when, by moment and statement.
+--   course_key: Key of the course.
+--   actor_id: Id of the learner in statements.
+--   is_enrolled: Whether the learner is enrolled.
+--   mode: Enrollment track.
+--   first_at: Moment of the first statement.
+--   last_at: Moment of the newest statement.
 SELECT
     course_key,
     actor_id,
-    min(emission_time) AS first_at,
-    argMaxState(
-        (CAST(verb = 'registered' AS Bool), CAST(mode AS String), emission_time), (identity(emission_time), event_id)) AS latest
-FROM {source}
-WHERE verb IN ('registered', 'unregistered')
+    argMaxMerge(marks.value) = 1 AS is_enrolled,
+    argMaxMerge(marks.mode) AS mode,
+    min(marks.first_at) AS first_at,
+    max(marks.last_at) AS last_at
+FROM {marks} AS marks
+WHERE kind = 'enrollment'
 GROUP BY course_key, actor_id

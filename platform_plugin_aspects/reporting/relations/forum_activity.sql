@@ -1,5 +1,5 @@
 -- One row: a day on which learners were in the forum of a course.
--- From: posts.
+-- From: activity.
 -- Key: the course and the day.
 -- Population: Everybody with a statement about the forum, whether still enrolled or not. Days without one are left
 --   out.
@@ -17,9 +17,10 @@ SELECT
     splitByRegexp('[+/]', replaceRegexpOne(course_key, '^[a-z0-9-]+:', ''))[1] AS org,
     course_key,
     day,
-    uniqExactMergeIf(states.acts, verb = 'posted') AS posts,
-    uniqExactIf(actor_id, verb = 'posted') AS learners_posting,
-    uniqExactMergeIf(states.acts, verb = 'viewed') AS views,
+    uniqExactMergeIf(states.posts, kind = 'posted') AS posts,
+    uniqExactIf(actor_id, kind = 'posted') AS learners_posting,
+    uniqExactMergeIf(states.posts, kind = 'viewed') AS views,
     uniqExact(actor_id) AS learners
-FROM {posts} AS states
+FROM {activity} AS states
+WHERE kind IN ('posted', 'viewed', 'forum')
 GROUP BY course_key, day

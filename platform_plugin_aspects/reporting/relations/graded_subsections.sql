@@ -19,10 +19,7 @@
 --   full_score: Learners with all points.
 WITH
     newest AS (
-        SELECT course_key, subsection_key, actor_id, argMaxMerge(grades.latest).1 AS score
-        FROM {grades} AS grades
-        WHERE subsection_key != ''
-        GROUP BY course_key, subsection_key, actor_id
+        SELECT course_key, subsection_key, actor_id, score FROM {grades} WHERE subsection_key != ''
     ),
     scores AS (
         SELECT

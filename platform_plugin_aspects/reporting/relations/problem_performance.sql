@@ -1,5 +1,5 @@
 -- One row: a problem of a course.
--- From: answer_states of whole problems, help, and course_structure for its name and place.
+-- From: answer_states of whole problems, marks for help, and course_structure for its name and place.
 -- Key: the course and the problem. Problems that nobody answered are rows, too.
 -- Population: Everybody who answered the problem, whether still enrolled or not.
 -- Read by: boards
@@ -59,10 +59,11 @@ WITH
     asked AS (
         SELECT
             course_key,
-            problem_key,
+            thing AS problem_key,
             uniqExactIf(actor_id, kind = 'hint') AS hints,
             uniqExactIf(actor_id, kind = 'answer') AS answers
-        FROM {help}
+        FROM {marks}
+        WHERE kind IN ('answer', 'hint')
         GROUP BY course_key, problem_key
     )
 SELECT

@@ -1,5 +1,5 @@
 -- One row: a learner reached a unit: went to it, or did something with a block in it.
--- From: pages, completions, answers and videos, and course_structure.
+-- From: marks, completions, answers and videos, and course_structure.
 -- Key: the course, the unit and the learner.
 -- Read by: relations
 -- Freshness: at once
@@ -10,11 +10,11 @@
 --   completed: Completable blocks of the unit that the learner completed.
 WITH
     reached AS (
-        SELECT course_key, subsection_key AS place, toUInt32(page) AS unit, actor_id, false AS completed FROM {pages}
+        SELECT course_key, thing AS place, toUInt32(page) AS unit, actor_id, false AS completed
+        FROM {marks}
+        WHERE kind = 'page'
         UNION ALL
-        SELECT course_key, usage_key, 0, actor_id, argMaxMerge(completions.latest) >= 100
-        FROM {completions} AS completions
-        GROUP BY course_key, usage_key, actor_id
+        SELECT course_key, usage_key, 0, actor_id, progress >= 100 FROM {completions}
         UNION ALL
         SELECT course_key, problem_key, 0, actor_id, false FROM {answers} WHERE part = ''
         UNION ALL

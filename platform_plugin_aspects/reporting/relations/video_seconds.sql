@@ -14,17 +14,43 @@
 --   learners: Learners who played it.
 --   views: How often it was played, by all learners together.
 --   rewatches: How often it was played again by a learner who had played it.
-WITH played AS (
-    SELECT
-        course_key,
-        video_key,
-        second,
-        uniqExact(actor_id) AS learners,
-        count() AS views
-    FROM {video_spans}
-    ARRAY JOIN seconds AS second
-    GROUP BY course_key, video_key, second
-)
+WITH
+    -- By how much the numbers of views and learners change at a second.
+    changes AS (
+        SELECT
+            course_key,
+            video_key,
+            change.1 AS start,
+            sum(change.2) AS more_views,
+            sum(change.3) AS more_learners
+        FROM {video_spans}
+        ARRAY JOIN arrayConcat(
+            arrayMap(start -> (start, 1, 0), starts),
+            arrayMap(end -> (end, -1, 0), ends),
+            arrayMap(start -> (start, 0, 1), first_starts),
+            arrayMap(end -> (end, 0, -1), first_ends)) AS change
+        GROUP BY course_key, video_key, start
+    ),
+    levels AS (
+        SELECT
+            course_key,
+            video_key,
+            start,
+            leadInFrame(start) OVER following AS end,
+            sum(more_views) OVER until_here AS views,
+            sum(more_learners) OVER until_here AS learners
+        FROM changes
+        WINDOW
+            until_here AS (
+                PARTITION BY course_key, video_key ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+            following AS (
+                PARTITION BY course_key, video_key ORDER BY start ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+    ),
+    played AS (
+        SELECT course_key, video_key, second, learners, views
+        FROM (SELECT * FROM levels WHERE views > 0)
+        ARRAY JOIN range(start, end) AS second
+    )
 SELECT
     blocks.org AS org,
     played.course_key AS course_key,

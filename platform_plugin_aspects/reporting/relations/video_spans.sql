@@ -10,9 +10,12 @@
 --   actor_id: Id of the learner in statements.
 --   length: Length of the video in seconds; 0 while it is unknown.
 --   spans: The spans, as (from, to) in seconds.
---   seconds: Seconds of the video that were played, each as often as it was played.
+--   starts: Seconds at which spans start, in order. A span holds each second of which it played a part.
+--   ends: Seconds before which spans end, in order.
+--   first_starts: Seconds at which the spans start that hold each second that was played once, in order.
+--   first_ends: Seconds before which those end, in order.
 --   last_at: Last moment.
-SELECT course_key, video_key, actor_id, length, spans, seconds, last_at
+SELECT course_key, video_key, actor_id, length, spans, starts, ends, first_starts, first_ends, last_at
 FROM
 (
     SELECT
@@ -32,8 +35,12 @@ FROM
                 arrayPopBack(moments_in_order),
                 arrayPopBack(plays),
                 arrayPopFront(moments_in_order))) AS spans,
-        arrayFlatten(arrayMap(
-            span -> range(toUInt32(floor(span.1)), toUInt32(ceil(span.2))), spans)) AS seconds,
+        arraySort(arrayMap(span -> toUInt32(floor(span.1)), spans)) AS starts,
+        arraySort(arrayMap(span -> toUInt32(ceil(span.2)), spans)) AS ends,
+        -- Nothing plays between an end and the next start when as many spans have ended as have started.
+        arrayMap((end, start) -> end <= start, arrayPopBack(ends), arrayPopFront(starts)) AS gaps,
+        arrayFilter((start, is_first) -> is_first, starts, arrayResize(arrayPushFront(gaps, true), length(starts))) AS first_starts,
+        arrayFilter((end, is_last) -> is_last, ends, arrayResize(arrayPushBack(gaps, true), length(ends))) AS first_ends,
         max(videos.last_at) AS last_at
     FROM {videos} AS videos
     GROUP BY course_key, video_key, actor_id

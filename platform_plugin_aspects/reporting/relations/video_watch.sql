@@ -26,12 +26,12 @@ WITH watched AS (
         course_key,
         video_key,
         max(spans.length) AS length,
-        uniqExactIf(actor_id, notEmpty(seconds)) AS learners,
+        uniqExactIf(actor_id, notEmpty(ends)) AS learners,
         uniqExactIf(
             actor_id,
-            notEmpty(seconds) AND spans.length > 0 AND arrayMax(seconds) >= ceil(spans.length) - 1) AS learners_to_end,
-        sum(length(arrayDistinct(seconds))) AS seconds_watched,
-        sum(length(seconds)) AS seconds_played
+            notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS learners_to_end,
+        sum(arraySum(first_ends) - arraySum(first_starts)) AS seconds_watched,
+        sum(arraySum(ends) - arraySum(starts)) AS seconds_played
     FROM {video_spans} AS spans
     GROUP BY course_key, video_key
 )

@@ -94,8 +94,8 @@ def test_a_retirement_counts_as_done_only_after_a_rebuild_that_is_under_way(repo
     """It may have read the learner's statements before they were deleted, and write them afterwards."""
     settings.XAPI_AGENT_IFI_TYPE = "mbox"
     user = make_user("ada", email="ada@example.com")
-    help_ = next(relation for relation in reports.relations if relation.name == "help")
-    second = table_name(help_, reports.hashes["help"], 2)
+    help_ = next(relation for relation in reports.relations if relation.name == "marks")
+    second = table_name(help_, reports.hashes["marks"], 2)
     reports.client.command(reports.layout.create_table(help_, second))
     insert(reports, *of_both("mbox", "mailto:ada@example.com", "mailto:grace@example.com"))
     with pytest.raises(Unavailable, match="Reports are being rebuilt"):
