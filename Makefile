@@ -65,6 +65,10 @@ benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 10000
 benchmark-events: $(VENV)/.test ## Measure learning events (ARGS=--peer: beside today's chain; needs what `make services` installs)
 	@$(RUN) -m benchmarks.events $(ARGS)
 
+.PHONY: benchmark-reporting
+benchmark-reporting: $(VENV)/.test ## Measure the reports at 10,000,000 statements (ARGS="--statements 2000000" for fewer)
+	@$(RUN) -m benchmarks.reporting $(ARGS)
+
 .PHONY: benchmark-tokens
 benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (ARGS=--help)
 	@$(RUN) benchmarks/guest_token.py $(ARGS)

@@ -64,7 +64,7 @@ def test_create_status_and_rebuild(settings: Any) -> None:
     assert run("rebuild") == ["0 relations rebuilt"]
     assert run("rebuild", "--relation", "marks") == ["rebuilt marks", "1 relations rebuilt"]
     assert run("rebuild", "--relation", "marks", "--since", "2026-01-01") == [
-        *("read again grades", "1 relations read again")
+        *("read again marks", "1 relations read again")
     ]
     # Views follow the rules; stored relations do not depend on them.
     settings.ASPECTS_REPORTING_RULES = {"away_days": 14}
@@ -128,7 +128,8 @@ def test_names_are_shown_while_both_personal_sinks_are_on(database: str, clickho
     run("create")
     for name in ("A", "B"):
         clickhouse.command(
-            f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` (course_key, day, actor_id, kind, first_at, last_at) SELECT 'course-v1:Org+{name}+1', "
+            f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` "
+            f"(course_key, day, actor_id, kind, first_at, last_at) SELECT 'course-v1:Org+{name}+1', "
             f"toDate('2026-03-01'), '{actor}', 'page', toDateTime64('2026-03-01', 6, 'UTC') AS first_at, first_at"
         )
     settings.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
@@ -142,7 +143,8 @@ def test_names_are_shown_while_both_personal_sinks_are_on(database: str, clickho
         ("Org", str(actor), ada.pk, "ada", "Ada L.", "ada@example.invalid")
     ]
     clickhouse.command(
-        f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` (course_key, day, actor_id, kind, first_at, last_at) SELECT 'course-v1:Org+A+1', "
+        f"INSERT INTO `{database}`.`{table_of(clickhouse, database)}` "
+        f"(course_key, day, actor_id, kind, first_at, last_at) SELECT 'course-v1:Org+A+1', "
         "toDate('2026-03-02'), 'stranger', 'page', toDateTime64('2026-03-02', 6, 'UTC') AS first_at, first_at"
     )
     with_names = f"SELECT actor_id, user_id, name, at_risk, reasons FROM `{database}`.learner_status_with_names"

@@ -52,7 +52,7 @@ def test_the_printed_rights_are_enough_to_create_and_to_rebuild(
     layout = Layout.from_settings()
     for action in ("rebuild", "status"):
         assert ended("aspects_reports", action, *OWNER)[0] == 0
-    assert ended("aspects_reports", "rebuild", "--relation", "help", *OWNER)[0] == 0
+    assert ended("aspects_reports", "rebuild", "--relation", "marks", *OWNER)[0] == 0
 
     owner = as_(clickhouse_http, "ch_reports", "owner-secret")
     reader = as_(clickhouse_http, "reports", "reports-secret")

@@ -1,0 +1,164 @@
+"""One step of the benchmark of reports in a process of its own: ``reporting_steps.py STEP ARGUMENTS`` (as JSON).
+
+It prints what it found as a line of JSON. Memory is the peak of the whole process, with Python and the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import django
+
+USERNAME = "learner"
+BARE = "bare"
+
+
+def fill(statements: int, of_course: int) -> dict[str, Any]:
+    """Write the site, and let the plugin make and fill the reports; seconds of each, and bytes on disk."""
+    from django.core.management import call_command
+
+    from test_utils import factories
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    factories.make_overview("course-v1:Org+Course+Run", display_name="Course Run")
+    factories.make_external_id(factories.make_user(USERNAME))
+    call_command("aspects_create_tables", stdout=sys.stderr)
+    site = _site(statements, of_course)
+    started = time.perf_counter()
+    site.fill()
+    written = time.perf_counter()
+    _reports(site).create(_watch)
+    filled = time.perf_counter()
+    number = site.client.select(f"SELECT count() FROM {site.xapi}")[0][0]
+    return {
+        "statements": number,
+        "write_secs": written - started,
+        "fill_secs": filled - written,
+        "peak_mb": _peak_mb(),
+        "bytes": dict(
+            site.client.select(
+                "SELECT if(database = 'aspects_reports', replaceRegexpOne(table, '_v[0-9a-f]{10}_[0-9]+$', ''), "
+                "'statements') AS name, sum(bytes_on_disk) FROM system.parts "
+                "WHERE active AND database IN ('xapi', 'aspects_reports') GROUP BY name"
+            )
+        ),
+    }
+
+
+def views(statements: int, of_course: int, rounds: int, names: Sequence[str] = ()) -> dict[str, Any]:
+    """{view: rows, median milliseconds of wall time, best of processor time, peak MB}, for the large course."""
+    from benchmarks.reporting_site import course_key
+
+    site = _site(statements, of_course)
+    reports = _reports(site)
+    found = {}
+    for relation in reports.relations:
+        if not relation.is_for_boards or (names and relation.name not in names):
+            continue
+        view = reports.layout.qualified(relation.name)
+        sql = f"SELECT * FROM {view} WHERE org = 'Org0' AND course_key = '{course_key(0)}'"
+        site.client.command("SYSTEM JEMALLOC PURGE")
+        Path("/proc/self/clear_refs").write_text("5")
+        walls, processors = [], []
+        for _ in range(rounds + 1):
+            wall, processor = time.perf_counter(), time.process_time()
+            site.client._client.raw_query(sql, fmt="Null")
+            walls.append(time.perf_counter() - wall)
+            processors.append(time.process_time() - processor)
+        peak = _peak_mb()
+        found[relation.name] = {
+            "rows": site.client.select(f"SELECT count() FROM ({sql})")[0][0],
+            "first_ms": 1e3 * walls[0],
+            "ms": 1e3 * statistics.median(walls[1:]),
+            "best_ms": 1e3 * min(walls[1:]),
+            "processor_ms": 1e3 * min(processors[1:]),
+            "peak_mb": peak,
+        }
+        print(relation.name, found[relation.name], file=sys.stderr, flush=True)
+    return found
+
+
+def inserts(statements: int, of_course: int, batches: dict[str, int]) -> dict[str, Any]:
+    """{size of a batch: {bare or reports: median seconds of an insert, best processor seconds}}; the two take turns."""
+    from platform_plugin_aspects.clickhouse.driver import encode
+
+    site = _site(statements, of_course)
+    client = site.client
+    connection = client.connection
+    client.command(f"CREATE DATABASE IF NOT EXISTS {BARE}")
+    client.command(f"CREATE TABLE {BARE}.`{connection.xapi_table}` AS {site.xapi}")
+    tables = {"bare": f"{BARE}.`{connection.xapi_table}`", "reports": site.xapi}
+    columns = (("event_id", "UUID"), ("emission_time", "DateTime64(6)"), ("event", "String"))
+    first = site.size.visits * 20
+    found: dict[str, Any] = {}
+    for size, number in batches.items():
+        walls: dict[str, list[float]] = {name: [] for name in tables}
+        processors: dict[str, list[float]] = {name: [] for name in tables}
+        for _ in range(number + 1):
+            rows = client.select(site.statements(first, int(size)))
+            first += int(size)
+            data = encode(connection, columns, list(zip(*rows, strict=True)))
+            for name, table in tables.items():
+                wall, processor = time.perf_counter(), time.process_time()
+                client._client.raw_insert(table, [column for column, _type in columns], data, fmt="Native")
+                walls[name].append(time.perf_counter() - wall)
+                processors[name].append(time.process_time() - processor)
+        found[size] = {
+            name: {
+                "secs": statistics.median(walls[name][1:]),
+                "best_secs": min(walls[name][1:]),
+                "processor_secs": statistics.median(processors[name][1:]),
+            }
+            for name in tables
+        }
+        print(size, found[size], file=sys.stderr, flush=True)
+    return found
+
+
+def _site(statements: int, of_course: int) -> Any:
+    """The site; its platform has one user, whom ERB's statements are about."""
+    from django.contrib.auth.models import User
+    from openedx.core.djangoapps.external_user_ids.models import ExternalId
+
+    from benchmarks.reporting_site import Site, Size
+    from benchmarks.reporting_statements import Shapes
+    from platform_plugin_aspects.clickhouse.client import get_client
+    from platform_plugin_aspects.clickhouse.connection import Connection
+
+    user = User.objects.get(username=USERNAME)
+    shapes = Shapes(user.pk, USERNAME, str(ExternalId.objects.get(user=user).external_user_id))
+    return Site(get_client(Connection.from_settings()), Size(statements, of_course), shapes)
+
+
+def _reports(site: Any) -> Any:
+    from dataclasses import replace
+
+    from benchmarks.reporting_site import CLOCK
+    from platform_plugin_aspects.reporting.layout import Layout
+    from platform_plugin_aspects.reporting.migrate import Reports
+
+    layout = Layout.from_settings(site.client.connection, personal=True)
+    return Reports(site.client, replace(layout, clock=CLOCK))
+
+
+def _watch(relation: str, month: int, _number: int, _months: int) -> bool:
+    print(f"{time.perf_counter():.1f} {relation} {month}, peak {_peak_mb():.0f} MB", file=sys.stderr, flush=True)
+    return True
+
+
+def _peak_mb() -> float:
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1000
+
+
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {"fill": fill, "views": views, "inserts": inserts}
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(STEPS[sys.argv[1]](**json.loads(sys.argv[2]))))
