@@ -17,7 +17,7 @@ inserts
 disk
     bytes per statement, compressed, after the filling.
 
-What misses its target is named at the end, and the exit code is 1.
+The end names each missed target, and the exit code is then 1.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class Site:
                 toUInt32(if(user <= {LEARNERS}, 0, 1 + intDiv(user - {LEARNERS + 1}, {self.size.learners})))
                     AS number_of_course"""
 
-    # What the platform knows.
+    # Tables of the sinks.
 
     def _publish(self) -> None:
         """Write courses and their blocks, once for each time that they were published."""

@@ -1,7 +1,7 @@
 """The statements of the benchmark of reports: ERB's own, made into SQL that writes millions of them in ClickHouse.
 
-Each shape is a tracking event of ``test_utils/data/tracking_events`` that the plugin transforms. What differs between
-learners, blocks and moments is then replaced by SQL. A visit is ``STEPS`` statements: a learner goes to a unit, reads,
+Each shape is a tracking event of ``test_utils/data/tracking_events`` that the plugin transforms. SQL then
+replaces the learners, blocks and moments. A visit is ``STEPS`` statements: a learner goes to a unit, reads,
 watches a video with a pause and a jump, answers two problems, and is graded.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from platform_plugin_aspects.xapi.transform import transform
 
 FOLDER = Path(__file__).resolve().parents[1] / "test_utils" / "data" / "tracking_events"
-#: What the tracking events name.
+#: Names in the tracking events.
 COURSE, COURSE_NAME, THREAD = "Org+Course+Run", "Course Run", "65f1a2b3c4d5e6f708192a3b"
 SESSION = "https://w3id.org/xapi/openedx/extensions/session-id"
 TIME = "https://w3id.org/xapi/video/extensions/time"

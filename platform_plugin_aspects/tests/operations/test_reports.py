@@ -109,8 +109,8 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
     tables = {state.relation.name: state.table for state in own_reports.states()}
     clickhouse.command(f"DROP TABLE {own_reports.layout.qualified(tables['grades'] + '_feed')}")
     clickhouse.command(f"DROP VIEW {own_reports.layout.qualified('video_watch')}")
-    help_ = next(relation for relation in own_reports.relations if relation.name == "help")
-    second = table_name(help_, own_reports.hashes["help"], 2)
+    help_ = next(relation for relation in own_reports.relations if relation.name == "marks")
+    second = table_name(help_, own_reports.hashes["marks"], 2)
     clickhouse.command(own_reports.layout.create_table(help_, second))
     assert findings() == [
         Finding(Mark.PROBLEM, f"1 relation in {place} is missing: video_watch", create),
@@ -138,7 +138,7 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
         "aspects_reports_rebuilds_begun": 1,
     }
     said = json.loads(ended("aspects_status", "--json")[1])["reports"]
-    assert (said["relations"]["missing"], said["begun"]) == (["video_watch"], ["help"])
+    assert (said["relations"]["missing"], said["begun"]) == (["video_watch"], ["marks"])
 
 
 def test_a_retirement_that_could_not_delete_is_foreseen(
