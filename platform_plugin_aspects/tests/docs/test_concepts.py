@@ -94,6 +94,20 @@ def test_the_costs_of_learning_events_are_those_that_were_measured() -> None:
     ) in page
 
 
+def test_the_figures_of_reports_are_those_that_were_measured() -> None:
+    measured = (CONCEPTS / "reporting-benchmark.inc").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in row.split("\n     -")] for row in re.split(r"\n   \* - ", measured)[1:]]
+    views = [row for row in rows if len(row) == 7 and row[0] != "view"]
+    slowest = max(views, key=lambda row: int(row[3]))
+    peak = max(int(row[6].split()[0]) for row in views)
+    (batches,) = (row for row in rows if row[0] == "10,000")
+    page = " ".join((CONCEPTS / "performance.rst").read_text(encoding="utf-8").split())
+    assert (
+        f"The slowest view, ``{slowest[0]}``, takes {slowest[3]} ms, and no view more than {peak} MB. "
+        f"Batches of 10,000 reach {batches[2]} statements a second with reports."
+    ) in page
+
+
 def test_the_badges_are_true() -> None:
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     readme = (ROOT / "README.rst").read_text(encoding="utf-8")

@@ -132,7 +132,7 @@ def test_relations_with_learners_in_sets_know_none_by_an_address(reports: Report
     sets = [relation.name for relation in relations() if relation.is_stored and not names_learner(relation)]
     assert sets == ["run_days"]
     insert(reports, *of_both(key, ada, ada))
-    assert rows(reports, "activity") != []
+    assert rows(reports, "events") != []
     days = f"SELECT count() FROM {reports.layout.qualified('run_days')}"
     assert reports.client.select(days) == [(0,)]
     insert(reports, statement())
