@@ -107,26 +107,26 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
     settings.ASPECTS_REPORTING_RULES = {}
 
     tables = {state.relation.name: state.table for state in own_reports.states()}
-    clickhouse.command(f"DROP TABLE {own_reports.layout.qualified(tables['grades'] + '_feed')}")
+    clickhouse.command(f"DROP TABLE {own_reports.layout.qualified(tables['answers'] + '_feed')}")
     clickhouse.command(f"DROP VIEW {own_reports.layout.qualified('video_watch')}")
     help_ = next(relation for relation in own_reports.relations if relation.name == "marks")
     second = table_name(help_, own_reports.hashes["marks"], 2)
     clickhouse.command(own_reports.layout.create_table(help_, second))
     assert findings() == [
         Finding(Mark.PROBLEM, f"1 relation in {place} is missing: video_watch", create),
-        Finding(Mark.PROBLEM, f"1 relation in {place} is not fed by its source: grades", rebuild),
+        Finding(Mark.PROBLEM, f"1 relation in {place} is not fed by its source: answers", rebuild),
         Finding(
             Mark.PROBLEM,
-            f"A rebuild of help in {place} has begun and not ended",
+            f"A rebuild of marks in {place} has begun and not ended",
             "If none is running, resume it with python manage.py cms aspects_reports rebuild",
         ),
     ]
     assert status_lines()[-6:] == [
         "reports: video_watch is missing",
         "  correct it: python manage.py cms aspects_reports create",
-        "reports: grades is not fed by its source",
+        "reports: answers is not fed by its source",
         "  correct it: python manage.py cms aspects_reports rebuild",
-        "reports: a rebuild of help has begun and not ended",
+        "reports: a rebuild of marks has begun and not ended",
         "  resume it: python manage.py cms aspects_reports rebuild",
     ]
     assert scraped() == {
