@@ -3,6 +3,7 @@
 
 VENV ?= .venv
 SUPERSET_VENV ?= .venv-superset
+OLDER_ENGINE ?= .older-clickhouse
 BUILD := build
 
 SHELL := /bin/bash
@@ -56,6 +57,11 @@ services: $(VENV)/.test $(BUNDLE) ## Run the suite with MariaDB, Redis and Celer
 .PHONY: e2e
 e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Superset and Chromium (installs from apt; ARGS=--wait only starts)
 	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh $(ARGS)
+
+.PHONY: older-clickhouse
+older-clickhouse: $(VENV)/.test $(OLDER_ENGINE)/.ready ## Run tests of the reports on ClickHouse 24.8, the oldest release that they support
+	@PYTHONPATH=$(OLDER_ENGINE) $(RUN) -m pytest -p test_utils.older_clickhouse $(addprefix \
+	  $(PACKAGE)/tests/reporting/test_, $(addsuffix .py, hostile_statements known_answers rare_numbers relations run_comparison))
 
 .PHONY: benchmark
 benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
@@ -143,7 +149,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 	@$(RUN) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("Compile on the oldest Python supported: \
 	make upgrade PYTHON=python3.11 VENV=.venv311 (this is %d.%d)." % v)'
 	@# services last: mysqlclient says what it is only where MariaDB's client library is (`make services` installs it).
-	@cd requirements; for name in base test quality doc dev e2e superset services; do \
+	@cd requirements; for name in base test quality doc dev e2e superset older-clickhouse services; do \
 	  CUSTOM_COMPILE_COMMAND="make upgrade" $(abspath $(BIN))/pip-compile --quiet --upgrade --strip-extras \
 	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	    --output-file $$name.txt $$name.in; \
@@ -151,7 +157,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
-	rm -rf $(VENV) $(SUPERSET_VENV) $(BUILD) dist docs/_build $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
+	rm -rf $(VENV) $(SUPERSET_VENV) $(OLDER_ENGINE) $(BUILD) dist docs/_build $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
 	  .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
@@ -176,6 +182,12 @@ $(VENV)/.e2e: requirements/e2e.txt $(VENV)/.test
 	@touch $@
 
 # Superset pins much that edx-platform pins otherwise.
+$(OLDER_ENGINE)/.ready: requirements/older-clickhouse.txt | $(BIN)/python
+	@echo "Installing ClickHouse 24.8 into $(OLDER_ENGINE)"
+	@rm -rf $(OLDER_ENGINE)
+	@$(PIP) install --target $(OLDER_ENGINE) -r requirements/older-clickhouse.txt
+	@touch $@
+
 $(SUPERSET_VENV)/.ready: requirements/superset.txt
 	@echo "Installing Superset into $(SUPERSET_VENV)"
 	@$(PYTHON) -m venv --clear $(SUPERSET_VENV)

@@ -89,7 +89,7 @@ _PRIVILEGES = {
     "UndropQuery": "UNDROP TABLE",
     "UpdateQuery": "ALTER UPDATE",
 }
-# What is created or dropped needs a right of its own.
+# CREATE and DROP need rights of their own for each kind of object.
 _DDL = re.compile(
     r"\s*(CREATE|DROP)\s+(OR\s+REPLACE\s+)?(?:MATERIALIZED\s+)?(DATABASE|TABLE|VIEW|DICTIONARY)\b", re.IGNORECASE
 )
