@@ -1,5 +1,5 @@
 -- One row: a unit of a course.
--- From: unit_visitors, problem_performance, video_watch and course_structure.
+-- From: unit_visitors, answer_states, video_spans and course_structure.
 -- Key: the course and the unit. Units that nobody reached are rows, too.
 -- Population: Units of the course as it was last published. Learners: everybody with a statement about a visit,
 --   whether still enrolled or not.
@@ -25,53 +25,66 @@
 --   to_end_share: Share of the plays of its videos, one per learner and video, that reached the last second, from 0 to
 --     1; null without any.
 WITH
-    contents AS (
+    reached AS (
         SELECT
             course_key,
             unit_key,
-            countIf(completable AND block_type != 'vertical') AS to_complete,
-            countIf(block_type = 'problem') AS problems,
-            countIf(block_type = 'video') AS videos
-        FROM {course_structure}
-        WHERE unit > 0
-        GROUP BY course_key, unit_key
-    ),
-    reached AS (
-        SELECT
-            visitors.course_key AS course_key,
-            visitors.unit_key AS unit_key,
             count() AS learners_reached,
-            countIf(contents.to_complete > 0 AND visitors.completed = contents.to_complete) AS learners_completed
+            countIf(visitors.has_completed) AS learners_completed
         FROM {unit_visitors} AS visitors
-        INNER JOIN contents ON contents.course_key = visitors.course_key AND contents.unit_key = visitors.unit_key
         GROUP BY course_key, unit_key
     ),
-    solved AS (
+    answered AS (
         SELECT
-            problems.course_key AS course_key,
-            blocks.unit_key AS unit_key,
-            sum(problems.learners) AS answered,
-            sum(problems.right_first) AS solved_first
-        FROM {problem_performance} AS problems
-        INNER JOIN (SELECT course_key, usage_key, unit_key FROM {course_structure}) AS blocks
-            ON blocks.course_key = problems.course_key AND blocks.usage_key = problems.usage_key
-        GROUP BY course_key, unit_key
+            course_key,
+            problem_key,
+            count() AS learners,
+            countIf(states.right_first) AS right_first
+        FROM {answer_states} AS states
+        WHERE part = ''
+        GROUP BY course_key, problem_key
     ),
     watched AS (
         SELECT
-            videos.course_key AS course_key,
+            course_key,
+            video_key,
+            uniqExactIf(actor_id, notEmpty(ends)) AS learners,
+            uniqExactIf(
+                actor_id,
+                notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS to_end
+        FROM {video_spans} AS spans
+        GROUP BY course_key, video_key
+    ),
+    -- The structure is read once: what is known of problems and videos goes to their units with it.
+    units AS (
+        SELECT
+            blocks.org AS org,
+            blocks.course_key AS course_key,
             blocks.unit_key AS unit_key,
-            sum(videos.learners) AS played,
-            sum(videos.learners_to_end) AS to_end
-        FROM {video_watch} AS videos
-        INNER JOIN (SELECT course_key, usage_key, unit_key FROM {course_structure}) AS blocks
-            ON blocks.course_key = videos.course_key AND blocks.usage_key = videos.usage_key
-        GROUP BY course_key, unit_key
+            anyIf(blocks.block_id, blocks.block_type = 'vertical') AS block_id,
+            any(blocks.section) AS section,
+            any(blocks.subsection) AS subsection,
+            any(blocks.unit) AS unit,
+            any(blocks.section_name) AS section_name,
+            any(blocks.subsection_name) AS subsection_name,
+            any(blocks.unit_name) AS unit_name,
+            anyIf(blocks.course_order, blocks.block_type = 'vertical') AS course_order,
+            countIf(blocks.block_type = 'problem') AS problems,
+            sumIf(answered.learners, blocks.block_type = 'problem') AS answers,
+            sumIf(answered.right_first, blocks.block_type = 'problem') AS right_answers,
+            countIf(blocks.block_type = 'video') AS videos,
+            sumIf(watched.learners, blocks.block_type = 'video') AS plays,
+            sumIf(watched.to_end, blocks.block_type = 'video') AS plays_to_end
+        FROM (SELECT * FROM {course_structure} WHERE unit > 0) AS blocks
+        LEFT JOIN answered ON answered.course_key = blocks.course_key AND answered.problem_key = blocks.usage_key
+        LEFT JOIN watched ON watched.course_key = blocks.course_key AND watched.video_key = blocks.usage_key
+        GROUP BY org, course_key, unit_key
+        HAVING countIf(blocks.block_type = 'vertical') > 0
     )
 SELECT
     units.org AS org,
     units.course_key AS course_key,
-    units.usage_key AS usage_key,
+    units.unit_key AS usage_key,
     units.block_id AS block_id,
     units.section AS section,
     units.subsection AS subsection,
@@ -82,12 +95,9 @@ SELECT
     units.course_order AS course_order,
     reached.learners_reached AS learners_reached,
     reached.learners_completed AS learners_completed,
-    contents.problems AS problems,
-    if(solved.answered = 0, NULL, round(solved.solved_first / solved.answered, 4)) AS right_first_share,
-    contents.videos AS videos,
-    if(watched.played = 0, NULL, round(watched.to_end / watched.played, 4)) AS to_end_share
-FROM (SELECT * FROM {course_structure} WHERE block_type = 'vertical') AS units
-LEFT JOIN contents ON contents.course_key = units.course_key AND contents.unit_key = units.usage_key
-LEFT JOIN reached ON reached.course_key = units.course_key AND reached.unit_key = units.usage_key
-LEFT JOIN solved ON solved.course_key = units.course_key AND solved.unit_key = units.usage_key
-LEFT JOIN watched ON watched.course_key = units.course_key AND watched.unit_key = units.usage_key
+    units.problems AS problems,
+    if(units.answers = 0, NULL, round(units.right_answers / units.answers, 4)) AS right_first_share,
+    units.videos AS videos,
+    if(units.plays = 0, NULL, round(units.plays_to_end / units.plays, 4)) AS to_end_share
+FROM units
+LEFT JOIN reached ON reached.course_key = units.course_key AND reached.unit_key = units.unit_key

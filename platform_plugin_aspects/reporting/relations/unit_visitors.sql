@@ -7,7 +7,7 @@
 --   course_key: Key of the course.
 --   unit_key: Usage key of the unit.
 --   actor_id: Id of the learner in statements.
---   completed: Completable blocks of the unit that the learner completed.
+--   has_completed: Whether the learner completed each block of the unit that learners can complete; not without any.
 WITH
     reached AS (
         SELECT course_key, thing AS place, toUInt32(page) AS unit, actor_id, false AS completed
@@ -26,7 +26,8 @@ WITH
             if(block_type = 'vertical', subsection_key, usage_key) AS place,
             if(block_type = 'vertical', structure.unit, 0) AS unit,
             unit_key,
-            completable AND block_type != 'vertical' AS counts
+            completable AND block_type != 'vertical' AS counts,
+            countIf(counts) OVER (PARTITION BY course_key, unit_key) AS to_complete
         FROM {course_structure} AS structure
         WHERE structure.unit > 0
     )
@@ -34,7 +35,8 @@ SELECT
     reached.course_key AS course_key,
     places.unit_key AS unit_key,
     reached.actor_id AS actor_id,
-    uniqExactIf(reached.place, reached.completed AND places.counts) AS completed
+    any(places.to_complete) > 0
+        AND uniqExactIf(reached.place, reached.completed AND places.counts) = any(places.to_complete) AS has_completed
 FROM reached
 INNER JOIN places
     ON places.course_key = reached.course_key AND places.place = reached.place AND places.unit = reached.unit
