@@ -57,6 +57,10 @@ DEFAULTS: dict[str, Any] = {
     "EVENT_SINK_CLICKHOUSE_SWEEP_SECS": 60,
     "EVENT_SINK_CLICKHOUSE_XAPI_WORKERS": 2,
     "EVENT_SINK_CLICKHOUSE_XAPI_PENDING_LIMIT": 100_000,
+    "ASPECTS_REPORTING_ENABLED": False,
+    "ASPECTS_REPORTING_DATABASE": "aspects_reports",
+    "ASPECTS_REPORTING_EVENT_DAYS": 0,
+    "ASPECTS_REPORTING_RULES": {},
     "SUPERSET_CONFIG": {
         "internal_service_url": "http://superset:8088",
         "service_url": "http://superset:8088/",
