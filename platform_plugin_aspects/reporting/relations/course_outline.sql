@@ -48,10 +48,8 @@ WITH
         SELECT
             course_key,
             video_key,
-            uniqExactIf(actor_id, notEmpty(ends)) AS learners,
-            uniqExactIf(
-                actor_id,
-                notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS to_end
+            countIf(notEmpty(ends)) AS learners,
+            countIf(notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS to_end
         FROM {video_spans} AS spans
         GROUP BY course_key, video_key
     ),

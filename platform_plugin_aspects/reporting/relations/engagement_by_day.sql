@@ -15,7 +15,7 @@
 --   with_problems: Learners who answered a problem or asked for help.
 --   with_forum: Learners who read or wrote in the forum.
 SELECT
-    splitByRegexp('[+/]', replaceRegexpOne(course_key, '^[a-z0-9-]+:', ''))[1] AS org,
+    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
     course_key,
     day,
     uniqExact(actor_id) AS learners,

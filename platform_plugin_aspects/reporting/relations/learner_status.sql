@@ -110,7 +110,7 @@ WITH
         FROM facts
     )
 SELECT
-    splitByRegexp('[+/]', replaceRegexpOne(course_key, '^[a-z0-9-]+:', ''))[1] AS org,
+    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
     course_key,
     actor_id,
     enrollment,

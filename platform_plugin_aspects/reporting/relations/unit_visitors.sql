@@ -36,7 +36,7 @@ SELECT
     places.unit_key AS unit_key,
     reached.actor_id AS actor_id,
     any(places.to_complete) > 0
-        AND uniqExactIf(reached.place, reached.completed AND places.counts) = any(places.to_complete) AS has_completed
+        AND countIf(reached.completed AND places.counts) = any(places.to_complete) AS has_completed
 FROM reached
 INNER JOIN places
     ON places.course_key = reached.course_key AND places.place = reached.place AND places.unit = reached.unit
