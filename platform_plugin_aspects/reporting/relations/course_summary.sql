@@ -16,7 +16,8 @@
 --   new_7_days: Learners who enrolled today or on the 6 days before, as the platform has it, also if they left since.
 --   left_7_days: Learners whose newest statement about the enrollment says that they left, on these days.
 --   median_progress: Median progress of the learners who have not left, from 0 to 1; null without any.
---   median_grade: Median grade of the learners who have one and have not left, from 0 to 1; null without any.
+--   median_grade: Median grade of the learners who have one and have not left, from 0 to 1; null without any, and for
+--     groups below the rule smallest_group unless boards show names.
 --   at_risk: Learners at risk, as learner_status defines it.
 --   passed: Learners who pass, including those who have left.
 --   last_act: Moment at which a learner last did something; null if nobody has.
@@ -70,7 +71,7 @@ SELECT
     platform.new_7_days AS new_7_days,
     leavers.left_7_days AS left_7_days,
     if(learners.staying = 0, NULL, round(learners.median_progress, 4)) AS median_progress,
-    if(learners.with_grade = 0, NULL, round(learners.median_grade, 4)) AS median_grade,
+    if(learners.with_grade < {rule.smallest_shown}, NULL, round(learners.median_grade, 4)) AS median_grade,
     learners.at_risk AS at_risk,
     learners.passed AS passed,
     if(visits.course_key = '', NULL, visits.last_act) AS last_act

@@ -18,7 +18,7 @@ from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSin
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
 from platform_plugin_aspects.tests.reporting.conftest import go_on
 from platform_plugin_aspects.tests.reporting.site import COURSE, rows, with_clock
-from platform_plugin_aspects.tests.reporting.test_hostile_statements import INTERACTION, LMS, statement
+from platform_plugin_aspects.tests.reporting.test_hostile_statements import COURSE_TYPE, INTERACTION, LMS, statement
 from platform_plugin_aspects.xapi.transform import Statement
 from test_utils import factories
 
@@ -98,6 +98,22 @@ def test_scores_are_those_of_the_newest_grades_and_full_with_all_points(reports:
         limited.create(go_on)
         [subsection] = rows(limited, "graded_subsections")
         assert tuple(subsection[name] for name in columns) == shown
+
+
+def test_the_median_grade_of_few_is_hidden_unless_names_are_shown(reports: Reports) -> None:
+    factories.make_course(COURSE)
+    write(CourseOverviewSink())
+    url = f"{LMS}/course/{COURSE}"
+    grades = (("ada", 0.25), ("ben", 0.75))
+    StatementSink().insert([done("registered", actor, url, COURSE_TYPE) for actor, _scaled in grades])
+    StatementSink().insert(
+        [done("earned", actor, url, COURSE_TYPE, 1, {"score": {"scaled": scaled}}) for actor, scaled in grades]
+    )
+    for smallest, personal, shown in [(2, False, 0.5), (3, False, None), (3, True, 0.5)]:
+        limited = Reports(reports.client, replace(with_clock(smallest_group=smallest), personal=personal))
+        limited.create(go_on)
+        [course] = rows(limited, "course_summary")
+        assert course["median_grade"] == shown
 
 
 def test_answers_of_few_are_hidden_unless_names_are_shown(reports: Reports) -> None:
