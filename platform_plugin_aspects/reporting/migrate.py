@@ -78,8 +78,7 @@ class Reports:
             elif relation.is_stored and fed_by.get(table) != self._source(relation, tables):
                 status = Status.UNFED
             tables[relation.name] = table
-            begun = any(made > _generation(table) for made, _name in self._tables(relation, comments, current=True))
-            found.append(State(relation, status, table, begun))
+            found.append(State(relation, status, table, bool(self._begun(relation, comments, table))))
         return found
 
     def _source(self, relation: Relation, tables: Mapping[str, str]) -> str:
@@ -96,6 +95,10 @@ class Reports:
         definition = self.hashes[relation.name] if current else f"[0-9a-f]{{{HASH_LENGTH}}}"
         pattern = re.compile(rf"{relation.name}_v{definition}_(\d+)")
         return sorted((int(found[1]), name) for name in names if (found := pattern.fullmatch(name)))
+
+    def _begun(self, relation: Relation, names: Iterable[str], table: str) -> list[str]:
+        """The tables of a rebuild that has begun beside the present ``table``."""
+        return [name for made, name in self._tables(relation, names, current=True) if made > _generation(table)]
 
     # Changing.
 
@@ -262,8 +265,8 @@ class Reports:
         former: list[str] = []
         for relation in self.relations:
             if now := present[relation.name] if relation.is_stored else "":
-                begun = [name for made, name in self._tables(relation, names, current=True) if made > _generation(now)]
-                former += [table for _made, table in self._tables(relation, names) if table not in (now, *begun)]
+                kept = {now, *self._begun(relation, names, now)}
+                former += [table for _made, table in self._tables(relation, names) if table not in kept]
         feeds = [feed_of(table) for table in former if feed_of(table) in names]
         for name in feeds:
             self.client.command(f"DROP TABLE IF EXISTS {self.layout.qualified(name)}{on}")

@@ -48,8 +48,8 @@ WITH
         SELECT
             course_key,
             video_key,
-            countIf(notEmpty(ends)) AS learners,
-            countIf(notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS to_end
+            countIf(spans.has_played) AS learners,
+            countIf(spans.has_ended) AS to_end
         FROM {video_spans} AS spans
         GROUP BY course_key, video_key
     ),

@@ -15,7 +15,7 @@
 --   with_problems: Learners who answered a problem or asked for help.
 --   with_forum: Learners who read or wrote in the forum.
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     course_key,
     day,
     uniqExact(actor_id) AS learners,

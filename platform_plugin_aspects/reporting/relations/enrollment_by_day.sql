@@ -25,7 +25,7 @@ WITH
     ),
     days AS (SELECT course_key, day, sum(changes.new) AS new, sum(changes.left) AS left FROM changes GROUP BY course_key, day)
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     course_key,
     day,
     new,

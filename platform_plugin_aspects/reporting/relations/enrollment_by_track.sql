@@ -10,7 +10,7 @@
 --   mode: Enrollment track, such as "audit".
 --   enrolled: Learners who are enrolled in it now.
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     course_key,
     mode,
     count() AS enrolled

@@ -14,7 +14,7 @@
 --   views: Threads read.
 --   learners: Learners who read, wrote, voted or did something else there.
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     course_key,
     day,
     uniqExactMergeIf(states.posts, kind = 'posted') AS posts,

@@ -28,7 +28,7 @@ WITH
         INNER JOIN people ON people.actor_id = toString(ids.external_user_id)
     )
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     known.course_key AS course_key,
     known.actor_id AS actor_id,
     any(known.user_id) AS user_id,

@@ -110,7 +110,7 @@ WITH
         FROM facts
     )
 SELECT
-    extract(course_key, '^(?:[a-z0-9-]+:)?([^+/]+)') AS org,
+    {org} AS org,
     course_key,
     actor_id,
     enrollment,

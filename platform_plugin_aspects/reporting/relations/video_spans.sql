@@ -14,8 +14,22 @@
 --   ends: Seconds before which spans end, in order.
 --   first_starts: Seconds at which the spans start that hold each second that was played once, in order.
 --   first_ends: Seconds before which those end, in order.
+--   has_played: Whether the learner played any of it.
+--   has_ended: Whether the learner played its last second.
 --   last_at: Last moment.
-SELECT course_key, video_key, actor_id, length, spans, starts, ends, first_starts, first_ends, last_at
+SELECT
+    course_key,
+    video_key,
+    actor_id,
+    length,
+    spans,
+    starts,
+    ends,
+    first_starts,
+    first_ends,
+    notEmpty(ends) AS has_played,
+    has_played AND length > 0 AND arrayMax(ends) >= ceil(length) AS has_ended,
+    last_at
 FROM
 (
     SELECT

@@ -26,10 +26,8 @@ WITH watched AS (
         course_key,
         video_key,
         max(spans.length) AS length,
-        uniqExactIf(actor_id, notEmpty(ends)) AS learners,
-        uniqExactIf(
-            actor_id,
-            notEmpty(ends) AND spans.length > 0 AND arrayMax(ends) >= ceil(spans.length)) AS learners_to_end,
+        countIf(spans.has_played) AS learners,
+        countIf(spans.has_ended) AS learners_to_end,
         sum(arraySum(first_ends) - arraySum(first_starts)) AS seconds_watched,
         sum(arraySum(ends) - arraySum(starts)) AS seconds_played
     FROM {video_spans} AS spans
