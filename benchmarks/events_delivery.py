@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.events_data import SESSION, events
 from benchmarks.events_meter import Meter
+from benchmarks.memory import now_mb, peak_mb, reset_peak
 
 #: Events of one block, which is a batch of the sink.
 BLOCK = 1_000
@@ -169,21 +169,15 @@ def memory(number: int, users: int, month: str) -> Callable[[], dict[str, Any]]:
                 )
                 there += more
         gc.collect()
-        idle, peaks, delivered = _memory("VmRSS"), [], 0
+        idle, peaks, delivered = now_mb(), [], 0
         tenth = max(1, number // 10_000)
         while delivered < number:
-            Path("/proc/self/clear_refs").write_text("5")
+            reset_peak()
             delivery = deliver_changes("xapi", tenth)
             delivered += delivery.objects
             if not delivery.objects:
                 raise SystemExit(f"The delivery ended as {delivery.status} after {delivered}: {delivery.error}")
-            peaks.append(_memory("VmHWM"))
+            peaks.append(peak_mb())
         return {"events": delivered, "idle": idle, "peaks": peaks}
 
     return run
-
-
-def _memory(what: str) -> float:
-    """MB of this process, as its status tells them."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status[what].split()[0]) / 1000

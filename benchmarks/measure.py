@@ -11,10 +11,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import django
+
+from benchmarks.memory import peak_mb
 
 
 def read(name: str) -> Callable[[], int]:
@@ -155,8 +156,7 @@ def measured(run: Callable[[], int]) -> dict[str, Any]:
     rows = run()
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     # Not getrusage: its peak also counts the process that started this one.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {"rows": rows, "wall": wall, "processor": processor, "memory": int(status["VmHWM"].split()[0]) / 1000}
+    return {"rows": rows, "wall": wall, "processor": processor, "memory": peak_mb()}
 
 
 def prepare(step: str, argument: str) -> None:

@@ -6,14 +6,14 @@ It prints what it found as a line of JSON. Memory is the peak of the whole proce
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import django
+
+from benchmarks.memory import peak_mb, reset_peak
 
 USERNAME = "learner"
 BARE = "bare"
@@ -40,7 +40,7 @@ def fill(statements: int, of_course: int) -> dict[str, Any]:
         "statements": number,
         "write_secs": written - started,
         "fill_secs": filled - written,
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
         "bytes": dict(
             site.client.select(
                 "SELECT if(database = 'aspects_reports', replaceRegexpOne(table, '_v[0-9a-f]{10}_[0-9]+$', ''), "
@@ -51,31 +51,29 @@ def fill(statements: int, of_course: int) -> dict[str, Any]:
     }
 
 
-def views(statements: int, of_course: int, rounds: int, names: Sequence[str] = ()) -> dict[str, Any]:
-    """{view: rows, median milliseconds of wall time, best of processor time, peak MB}, for the large course."""
+def views(statements: int, of_course: int, rounds: int) -> dict[str, Any]:
+    """The rows of each view, for the large course, its best milliseconds of wall and of processor time, and peak MB."""
     from benchmarks.reporting_site import course_key
 
     site = _site(statements, of_course)
     reports = _reports(site)
     found = {}
     for relation in reports.relations:
-        if not relation.is_for_boards or (names and relation.name not in names):
+        if not relation.is_for_boards:
             continue
         view = reports.layout.qualified(relation.name)
         sql = f"SELECT * FROM {view} WHERE org = 'Org0' AND course_key = '{course_key(0)}'"
         site.client.command("SYSTEM JEMALLOC PURGE")
-        Path("/proc/self/clear_refs").write_text("5")
+        reset_peak()
         walls, processors = [], []
         for _ in range(rounds + 1):
             wall, processor = time.perf_counter(), time.process_time()
             site.client._client.raw_query(sql, fmt="Null")
             walls.append(time.perf_counter() - wall)
             processors.append(time.process_time() - processor)
-        peak = _peak_mb()
+        peak = peak_mb()
         found[relation.name] = {
             "rows": site.client.select(f"SELECT count() FROM ({sql})")[0][0],
-            "first_ms": 1e3 * walls[0],
-            "ms": 1e3 * statistics.median(walls[1:]),
             "best_ms": 1e3 * min(walls[1:]),
             "processor_ms": 1e3 * min(processors[1:]),
             "peak_mb": peak,
@@ -85,7 +83,7 @@ def views(statements: int, of_course: int, rounds: int, names: Sequence[str] = (
 
 
 def inserts(statements: int, of_course: int, batches: dict[str, int]) -> dict[str, Any]:
-    """{size of a batch: {bare or reports: median seconds of an insert, best processor seconds}}; the two take turns."""
+    """The best seconds of an insert into the bare table and with reports, by size of a batch; the two take turns."""
     from platform_plugin_aspects.clickhouse.driver import encode
 
     site = _site(statements, of_course)
@@ -99,24 +97,15 @@ def inserts(statements: int, of_course: int, batches: dict[str, int]) -> dict[st
     found: dict[str, Any] = {}
     for size, number in batches.items():
         walls: dict[str, list[float]] = {name: [] for name in tables}
-        processors: dict[str, list[float]] = {name: [] for name in tables}
         for _ in range(number + 1):
             rows = client.select(site.statements(first, int(size)))
             first += int(size)
             data = encode(connection, columns, list(zip(*rows, strict=True)))
             for name, table in tables.items():
-                wall, processor = time.perf_counter(), time.process_time()
+                begun = time.perf_counter()
                 client._client.raw_insert(table, [column for column, _type in columns], data, fmt="Native")
-                walls[name].append(time.perf_counter() - wall)
-                processors[name].append(time.process_time() - processor)
-        found[size] = {
-            name: {
-                "secs": statistics.median(walls[name][1:]),
-                "best_secs": min(walls[name][1:]),
-                "processor_secs": statistics.median(processors[name][1:]),
-            }
-            for name in tables
-        }
+                walls[name].append(time.perf_counter() - begun)
+        found[size] = {name: {"best_secs": min(walls[name][1:])} for name in tables}
         print(size, found[size], file=sys.stderr, flush=True)
     return found
 
@@ -148,13 +137,8 @@ def _reports(site: Any) -> Any:
 
 
 def _watch(relation: str, month: int, _number: int, _months: int) -> bool:
-    print(f"{time.perf_counter():.1f} {relation} {month}, peak {_peak_mb():.0f} MB", file=sys.stderr, flush=True)
+    print(f"{time.perf_counter():.1f} {relation} {month}, peak {peak_mb():.0f} MB", file=sys.stderr, flush=True)
     return True
-
-
-def _peak_mb() -> float:
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) / 1000
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {"fill": fill, "views": views, "inserts": inserts}
