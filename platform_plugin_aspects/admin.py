@@ -147,7 +147,7 @@ class TrackingEventAdmin(PendingRowAdmin):
     search_help_text = "Name of the event"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[TrackingEvent]:
-        """All events. Only pages need what they hold, for the course; actions may be of very many events."""
+        """All events. Only pages show the course, which is in the payload; actions may be of very many events."""
         events = super().get_queryset(request)
         return events if request.method == "GET" else events.defer("payload")
 

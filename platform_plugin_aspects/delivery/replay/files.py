@@ -130,7 +130,7 @@ class Log:
     def _line(self, stops: Callable[[], bool]) -> tuple[bytes | None, int, bool]:
         """The next line, or None for one that is too long, its length, and whether its end is missing.
 
-        Of length 0 at the end, and where it ``stops``.
+        Its length is 0 at the end of the log, and where reading ``stops``.
         """
         line = part = b"" if stops() else self._stream.readline(LONGEST_LINE)
         length, tail = len(line), line

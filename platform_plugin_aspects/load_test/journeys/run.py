@@ -51,7 +51,7 @@ class Result:
 def choose(number: int, named: Iterable[CourseKey] = ()) -> list[Structure]:
     """The courses to go through: the named ones or so many of those with most to do, which may be fewer.
 
-    Of the courses with units, the first LOOKED_AT by key are compared, or more if more are wanted.
+    The first LOOKED_AT courses with units, by key, are compared, or more if more are wanted.
     Raises PLATFORM_FAULTS.
     """
     keys = list(named)

@@ -36,8 +36,8 @@ class Command(AspectsCommand):
     help = (
         "Show per sink whether it is on in this service, what is pending and since when, the last delivery, how many "
         "objects were delivered in the last hour, which cannot be written and why, and which backfills have not "
-        "ended. Asks the platform's database only; with ASPECTS_REPORTING_ENABLED ClickHouse, too, for the state of "
-        "the reports. Exit code 0 whatever there is to see."
+        "ended. It asks the platform's database and, with ASPECTS_REPORTING_ENABLED, ClickHouse for the state of the "
+        "reports. Exit code 0 whatever there is to see."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
