@@ -1,0 +1,1 @@
+"""The boards of course teams: declarations over the reports, and the way that they get into Superset."""
