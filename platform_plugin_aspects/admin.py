@@ -1,4 +1,4 @@
-"""The admin site's pages: pending changes, state of deliveries, progress of backfills. Nothing can be edited."""
+"""The admin site's pages: pending changes, deliveries, backfills, boards in Superset. Nothing can be edited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from django.utils.text import Truncator
 from platform_plugin_aspects.delivery import outbox
 from platform_plugin_aspects.delivery.pending import delete
 from platform_plugin_aspects.delivery.sink_lock import end_wait
-from platform_plugin_aspects.models import BackfillRange, Change, PendingRow, SinkState, TrackingEvent
+from platform_plugin_aspects.models import (
+    BackfillRange,
+    Change,
+    PendingRow,
+    ProvisionedDashboard,
+    SinkState,
+    TrackingEvent,
+)
 from platform_plugin_aspects.operations.status import FAILED, reasons
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.sinks.registry import is_on, sinks
@@ -196,3 +203,13 @@ class BackfillRangeAdmin(ReadOnlyAdmin):
     list_filter = ("sink", "status")
     search_fields = ("sink",)
     ordering = ("pk",)
+
+
+@admin.register(ProvisionedDashboard)
+class ProvisionedDashboardAdmin(ReadOnlyAdmin):
+    """Boards in Superset. ``aspects_provision`` puts them there and removes them."""
+
+    list_display = ("slug", "language", "title", "block_type", "embedded_uuid", "updated_at")
+    list_filter = ("language",)
+    search_fields = ("slug", "title", "=dashboard_uuid", "=embedded_uuid")
+    ordering = ("position", "slug", "language")

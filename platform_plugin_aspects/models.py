@@ -1,4 +1,4 @@
-"""The plugin's tables: pending changes, the state of deliveries, the progress of backfills."""
+"""The plugin's tables: pending changes, the state of deliveries, the progress of backfills, boards in Superset."""
 
 from __future__ import annotations
 
@@ -215,3 +215,41 @@ class LoadedLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.lines} lines"
+
+
+class ProvisionedDashboard(models.Model):
+    """A board in one language that ``aspects_provision`` has put into Superset, under the UUIDs that it has there.
+
+    .. no_pii: names and identifiers of dashboards.
+    """
+
+    # Not UUIDField, whose type in MariaDB depends on the version of Django that creates the table.
+    UUID_LENGTH = 36
+
+    objects: ClassVar[PrimaryManager[ProvisionedDashboard]] = PrimaryManager()
+
+    slug = models.CharField(max_length=100, help_text="The board's name, the same in all languages.")
+    language = models.CharField(max_length=16, help_text='As the plugin\'s catalogs are named: "en", "es-419".')
+    title = models.CharField(max_length=500, help_text="Its title in this language.")
+    dashboard_uuid = models.CharField(max_length=UUID_LENGTH, help_text="The dashboard itself; the plugin chose it.")
+    embedded_uuid = models.CharField(
+        max_length=UUID_LENGTH,
+        default="",
+        blank=True,
+        help_text="Under which Superset embeds it; Superset chose it. Empty while it is not embedded.",
+    )
+    hash = models.CharField(max_length=64, help_text="Checksum of the files that made it.")
+    block_type = models.CharField(
+        max_length=64, default="", blank=True, help_text="Studio shows it beside this type; empty: on the Reports tab."
+    )
+    position = models.PositiveIntegerField(default=0, help_text="Its place among the boards of a page.")
+    superset_objects = models.JSONField(
+        default=dict, help_text='UUIDs of what belongs to it: {"datasets": [...], "charts": [...]}.'
+    )
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["slug", "language"], name="aspects_board_language")]
+
+    def __str__(self) -> str:
+        return f"{self.slug} ({self.language})"

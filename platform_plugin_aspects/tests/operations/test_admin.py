@@ -11,14 +11,14 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from platform_plugin_aspects.models import BackfillRange, Change, SinkState, TrackingEvent
+from platform_plugin_aspects.models import BackfillRange, Change, ProvisionedDashboard, SinkState, TrackingEvent
 from platform_plugin_aspects.tests.broker import Broker
 from platform_plugin_aspects.xapi.events import pack
 from test_utils.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
-MODELS = (Change, SinkState, BackfillRange, TrackingEvent)
+MODELS = (Change, SinkState, BackfillRange, TrackingEvent, ProvisionedDashboard)
 LATER = timedelta(hours=5)
 
 
@@ -33,6 +33,7 @@ def rows() -> list[Any]:
         TrackingEvent.objects.create(
             name="edx.video.played", payload=b"secret", attempts=3, error="it is bad " * 50, retry_at=retry_at
         ),
+        ProvisionedDashboard.objects.create(slug="course", language="en", title="Course", dashboard_uuid="1", hash="2"),
     ]
 
 
@@ -102,7 +103,7 @@ def test_nobody_adds_or_edits(
     form = client.get(page(model, "change", row.pk))
     assert form.status_code == 200
     assert b'name="_save"' not in form.content
-    column = "name" if model is TrackingEvent else "sink"
+    column = {TrackingEvent: "name", ProvisionedDashboard: "slug"}.get(model, "sink")
     before = getattr(row, column)
     assert f'name="{column}"' not in form.content.decode()
     assert client.post(page(model, "change", row.pk), {column: "another"}).status_code == 403
@@ -117,6 +118,7 @@ def test_what_a_superuser_may_do(client: Client, log_in: Any, rows: list[Any]) -
         {"retry"},
         set(),
         {"retry", "delete_selected"},
+        set(),
     ]
     assert b"Forget the selected changes" in client.get(page(Change)).content
     for row in rows[1:3]:
