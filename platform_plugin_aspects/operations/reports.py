@@ -10,11 +10,10 @@ from django.conf import settings
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.reporting.layout import Layout
+from platform_plugin_aspects.reporting.layout import Layout, reports_are_on
 from platform_plugin_aspects.reporting.migrate import Reports, State, Status
-from platform_plugin_aspects.sinks.registry import is_on, relations_of_boards, sinks
+from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_boards
 
-SETTING = "ASPECTS_REPORTING_ENABLED"
 #: ClickHouse answers in milliseconds; a page or a scrape does not wait for longer.
 PATIENCE_SECS = 5
 
@@ -39,16 +38,6 @@ class ReportsStatus:
     def is_current(self) -> bool:
         """Whether nothing is to be done."""
         return not (self.error or self.begun or self.relations.keys() - {Status.CURRENT})
-
-
-def reports_are_on() -> bool:
-    """Whether the settings say that this site has reports. Without, nobody asks ClickHouse for them."""
-    return bool(settings.ASPECTS_REPORTING_ENABLED)
-
-
-def names_are_on() -> bool:
-    """Whether the platform writes who its users are, so that reports may show it."""
-    return all(is_on(sinks()[name]) for name in ("external_id", "user_profile"))
 
 
 def reports_status(connection: Connection | None = None) -> ReportsStatus | None:

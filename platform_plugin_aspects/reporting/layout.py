@@ -27,6 +27,7 @@ from platform_plugin_aspects.reporting.relation import (
 )
 from platform_plugin_aspects.reporting.rules import Rules
 
+ENABLED_SETTING = "ASPECTS_REPORTING_ENABLED"
 DATABASE_SETTING = "ASPECTS_REPORTING_DATABASE"
 DAYS_SETTING = "ASPECTS_REPORTING_EVENT_DAYS"
 #: The relation whose rows may have an end.
@@ -206,6 +207,11 @@ def literal(text: str) -> str:
     """A text as ClickHouse's literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def reports_are_on() -> bool:
+    """Whether the settings say that this site has reports. Without, nobody asks ClickHouse for them."""
+    return bool(settings.ASPECTS_REPORTING_ENABLED)
 
 
 def database_of(connection: Connection) -> str:

@@ -153,6 +153,11 @@ def is_on(sink: type[BaseSink]) -> bool:
         return False
 
 
+def names_are_on() -> bool:
+    """Whether the platform writes who its users are, so that reports may show it."""
+    return all(is_on(sinks()[name]) for name in ("external_id", "user_profile"))
+
+
 def why_off(sink: type[BaseSink]) -> str:
     """Why ``sink.is_enabled()`` is false, and how to turn the sink on."""
     if found := sink.why_unusable():

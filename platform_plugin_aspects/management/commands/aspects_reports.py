@@ -23,10 +23,11 @@ from platform_plugin_aspects.management.options import (
     reader_options,
 )
 from platform_plugin_aspects.operations import text
-from platform_plugin_aspects.operations.reports import SETTING, names_are_on, remedies, reports_are_on
+from platform_plugin_aspects.operations.reports import remedies
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.reporting.layout import Layout
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, reports_are_on
 from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
+from platform_plugin_aspects.sinks.registry import names_are_on
 from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
@@ -122,7 +123,9 @@ class Command(AspectsCommand):
             self.stdout.write(f"{done} {name}")
         self.stdout.write(f"{len(made)} relations {done}")
         if not reports_are_on():
-            self.stdout.write(f"{SETTING} is False: set it to True, so that aspects_check and the metrics watch them")
+            self.stdout.write(
+                f"{ENABLED_SETTING} is False: set it to True, so that aspects_check and the metrics watch them"
+            )
         if older := [state.relation.name for state in reports.states() if state.status is not Status.CURRENT]:
             raise CommandError(
                 f"Still of an older definition, or missing: {', '.join(older)}. "

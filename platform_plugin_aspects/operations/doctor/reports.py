@@ -10,12 +10,11 @@ from platform_plugin_aspects.clickhouse.grants import onlooker_statement
 from platform_plugin_aspects.operations.doctor.clickhouse import ACCESS_DENIED, DELETE, PROBES, UNKNOWN_IDENTIFIER
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.reports import (
-    SETTING,
     ReportsStatus,
-    reports_are_on,
     reports_status,
 )
 from platform_plugin_aspects.operations.text import counted
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
 from platform_plugin_aspects.reporting.migrate import Status
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
@@ -23,7 +22,7 @@ from platform_plugin_aspects.xapi.addresses import has_addresses
 def examine(examination: Examination) -> Iterator[Finding]:
     """Examine the relations. While reports are off, ClickHouse is not asked."""
     if not reports_are_on():
-        yield Mark.NOTE(f"Reports are off: {SETTING} is False")
+        yield Mark.NOTE(f"Reports are off: {ENABLED_SETTING} is False")
         return
     try:
         connection = examination.connection
