@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from platform_plugin_aspects.dashboards.boards import in_context
 from platform_plugin_aspects.dashboards.boards.course import COURSE
 from platform_plugin_aspects.dashboards.boards.parts import Board
 
-ALL = (COURSE,)
+ALL = (COURSE, *in_context.BOARDS)
 
 
 def boards(*, personal: bool) -> tuple[Board, ...]:

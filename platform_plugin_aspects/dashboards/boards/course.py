@@ -1,76 +1,99 @@
-"""The board of a course: how many learners, what they do, and where the course loses them."""
+"""The board of a course: how many learners there are, what they do, and where the course loses them."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from platform_plugin_aspects.dashboards.boards.house import bars, days, in_course_order, number, over_days, table
-from platform_plugin_aspects.dashboards.boards.parts import Board, Tab
+from platform_plugin_aspects.dashboards.boards.course_content import GRADES, OUTLINE, PROBLEMS, VIDEOS
+from platform_plugin_aspects.dashboards.boards.house import bars, days, lines, number, over_days
+from platform_plugin_aspects.dashboards.boards.parts import Board, Condition, Kind, Tab
+from platform_plugin_aspects.dashboards.boards.texts import NO_GRADE, NO_VISIT, NOBODY, NOT_PUBLISHED
 
-NOBODY = _("Nobody has enrolled yet.")
-NO_VISIT = _("No learner has visited the course yet.")
-NOT_PUBLISHED = _("The course has no published unit yet.")
-
-OVERVIEW = Tab(
-    "overview",
-    _("Overview"),
-    (
-        (
-            number(
-                "course-active",
-                _("Who was active this week?"),
-                "course_summary",
-                "active_7_days",
-                _("Learners who did something in the course today or on the 6 days before, UTC."),
-                NO_VISIT,
-            ),
-            number(
-                "course-enrolled",
-                _("Who is enrolled?"),
-                "course_summary",
-                "enrolled",
-                _("Learners who are enrolled now, as the platform has it."),
-                NOBODY,
-            ),
-        ),
-        (
-            over_days(
-                "course-enrollment-by-day",
-                _("How does enrollment grow?"),
-                "enrollment_by_day",
-                ("enrolled",),
-                _("Learners who had enrolled by the end of the day, less those who had left by then."),
-                NOBODY,
-                width=8,
-            ),
-            bars(
-                "course-enrollment-by-track",
-                _("Which tracks do they choose?"),
-                "enrollment_by_track",
-                "mode",
-                ("enrolled",),
-                _("Learners who are enrolled now, by enrollment track, as the platform has it."),
-                NOBODY,
-            ),
-        ),
+NUMBERS = (
+    number(
+        "course-active",
+        _("How many are active?"),
+        "course_summary",
+        "active_7_days",
+        _("Learners who did something in the course today or on the 6 days before, UTC."),
+        NOT_PUBLISHED,
+        width=3,
+    ),
+    number(
+        "course-enrolled",
+        _("How many are enrolled?"),
+        "course_summary",
+        "enrolled",
+        _("Learners who are enrolled now, as the platform has it."),
+        NOT_PUBLISHED,
+        width=3,
+    ),
+    number(
+        "course-progress",
+        _("How far are they?"),
+        "course_summary",
+        "median_progress",
+        _("The share of the course that the learner in the middle has completed. Those who left do not count."),
+        NOBODY,
+    ),
+    number(
+        "course-grade",
+        _("How good are they?"),
+        "course_summary",
+        "median_grade",
+        _("The grade of the learner in the middle, of those who have one and have not left."),
+        NO_GRADE,
+    ),
+    number(
+        "course-at-risk",
+        _("Who is at risk?"),
+        "course_summary",
+        "at_risk",
+        _("Enrolled learners who do not pass yet and have been away, are behind the others, or have a low grade."),
+        NOT_PUBLISHED,
     ),
 )
-OUTLINE = Tab(
-    "outline",
-    _("Outline"),
-    (
-        (
-            table(
-                "course-outline",
-                _("Where do learners stop?"),
-                "course_outline",
-                ("section_name", "subsection_name", "unit_name", "learners_reached", "learners_completed"),
-                _("Units of the course as it was last published, and everybody with a visit, also if they left since."),
-                NOT_PUBLISHED,
-                shaded=("learners_reached", "learners_completed"),
-                order=in_course_order(),
-            ),
-        ),
+GROWTH = (
+    lines(
+        "course-enrollment-by-track-and-day",
+        _("How does enrollment grow?"),
+        "enrollment_by_track_and_day",
+        "day",
+        ("enrolled",),
+        _("Learners who are enrolled now, by their track and by the day on which they enrolled."),
+        NOBODY,
+        kind=Kind.AREAS,
+        split="mode",
+    ),
+    bars(
+        "course-new-and-left",
+        _("Who comes and who leaves?"),
+        "enrollment_by_day",
+        "day",
+        ("new", "left"),
+        _("Learners who enrolled on a day, and those who left on it, as statements say. Other days are left out."),
+        NOBODY,
+    ),
+)
+ENGAGEMENT = (
+    over_days(
+        "course-engagement-by-day",
+        _("What do learners do?"),
+        "engagement_by_day",
+        ("learners", "with_pages", "with_videos", "with_problems", "with_forum"),
+        _("Learners who did something on a day, UTC, by kind of activity. Days without a visit are left out."),
+        NO_VISIT,
+    ),
+    lines(
+        "course-runs",
+        _("Is this run as busy as the last?"),
+        "run_comparison",
+        "week",
+        ("active_share",),
+        _("The share of enrolled learners who did something, by week since the start. Weeks that are over count."),
+        _("The first week of the course is not over yet, or no learner has visited it."),
+        split="run",
+        where=(Condition("is_over", "==", 1),),
     ),
 )
 
@@ -78,6 +101,12 @@ COURSE = Board(
     "course",
     _("Course"),
     _("How many learners there are, what they do, and where the course loses them."),
-    (OVERVIEW, OUTLINE),
+    (
+        Tab("overview", _("Overview"), (NUMBERS, GROWTH, ENGAGEMENT)),
+        OUTLINE,
+        PROBLEMS,
+        VIDEOS,
+        GRADES,
+    ),
     (days("course", _("Days")),),
 )

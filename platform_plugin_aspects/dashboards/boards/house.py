@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from platform_plugin_aspects.dashboards.boards.parts import Aggregate, Chart, Kind, Measure, Order, Text, TimeRange
+from django.utils.translation import gettext_lazy as _
+
+from platform_plugin_aspects.dashboards.boards.parts import (
+    Aggregate,
+    Board,
+    Chart,
+    Choice,
+    Kind,
+    Measure,
+    Order,
+    Tab,
+    Text,
+    TimeRange,
+)
 
 #: Colours of series, in order. Each differs from the next also for people who see no red or no green, and has a
 #: contrast of at least 3 to white (WCAG 2.2, 1.4.11).
@@ -22,12 +36,37 @@ def number(name: str, question: Text, view: str, column: str, about: Text, empty
     return Chart(name, Kind.NUMBER, question, view, about, empty, measures=(Measure(column),), **{"height": 20, **more})
 
 
+def numbers(
+    board: str, view: str, questions: Mapping[str, Text], about: Text, empty: Text, **more: Any
+) -> tuple[Chart, ...]:
+    """A row of numbers of a view. ``questions``: the question of each column."""
+    return tuple(
+        number(f"{board}-{column.replace('_', '-')}", question, view, column, about, empty, **more)
+        for column, question in questions.items()
+    )
+
+
 def over_days(
     name: str, question: Text, view: str, measures: tuple[str, ...], about: Text, empty: Text, **more: Any
 ) -> Chart:
     """A line per measure, over days."""
-    lines = tuple(Measure(column) for column in measures)
-    return Chart(name, Kind.LINES, question, view, about, empty, measures=lines, by="day", **more)
+    return lines(name, question, view, "day", measures, about, empty, **more)
+
+
+def lines(
+    name: str, question: Text, view: str, by: str, measures: tuple[str, ...], about: Text, empty: Text, **more: Any
+) -> Chart:
+    """A line per measure, or per value of ``split``."""
+    found = tuple(Measure(column) for column in measures)
+    return Chart(name, more.pop("kind", Kind.LINES), question, view, about, empty, measures=found, by=by, **more)
+
+
+def heat(
+    name: str, question: Text, view: str, by: str, split: str, measure: str, about: Text, empty: Text, **more: Any
+) -> Chart:
+    """Coloured cells: ``by`` from left to right, ``split`` from top to bottom."""
+    measures = (Measure(measure),)
+    return Chart(name, Kind.HEAT, question, view, about, empty, measures=measures, by=by, split=split, **more)
 
 
 def bars(
@@ -48,6 +87,31 @@ def table(
 def in_course_order() -> tuple[Order, ...]:
     """From the beginning of the course to its end."""
     return (Order("course_order"),)
+
+
+def worst_first() -> tuple[Order, ...]:
+    """Problems with remarks first, then those that few get right at first."""
+    return Order("flags", descending=True), Order("first_try_share")
+
+
+def for_studio(
+    block_type: str,
+    title: Text,
+    rows: tuple[tuple[Chart, ...], ...],
+    course_filter: str,
+    block_filter: str = "",
+    view: str = "",
+) -> Board:
+    """A board that Studio shows beside blocks of a type.
+
+    The filters have the ids of Aspects' boards, so that Studio's sidebar fills in both. ``view`` has the blocks to
+    choose from. A block is named by the last part of its usage key, in the column block_id of each chart's view.
+    """
+    filters = [Choice(f"NATIVE_FILTER-{course_filter}", _("Course"), "course_names", "course_key")]
+    if block_filter:
+        filters.append(Choice(f"NATIVE_FILTER-{block_filter}", _("Block"), view, "block_id"))
+    about = _("The activity of learners here, and the places where the content loses them.")
+    return Board(f"in-context-{block_type}", title, about, (Tab(block_type, title, rows),), tuple(filters), block_type)
 
 
 def days(board: str, name: Text) -> TimeRange:

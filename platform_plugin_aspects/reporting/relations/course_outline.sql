@@ -13,6 +13,8 @@
 --   section: Number of the section, from 1.
 --   subsection: Number of the subsection in its section, from 1.
 --   unit: Number of the unit in its subsection, from 1.
+--   place: These three numbers as a text, such as "1.2.3", as course_structure defines it.
+--   subsection_place: The first two and the name of the subsection, such as "1.2 Waves"; sorts likewise.
 --   section_name: Name of the section.
 --   subsection_name: Name of the subsection.
 --   unit_name: Name of the unit.
@@ -63,6 +65,7 @@ WITH
             any(blocks.section) AS section,
             any(blocks.subsection) AS subsection,
             any(blocks.unit) AS unit,
+            any(blocks.place) AS place,
             any(blocks.section_name) AS section_name,
             any(blocks.subsection_name) AS subsection_name,
             any(blocks.unit_name) AS unit_name,
@@ -87,6 +90,8 @@ SELECT
     units.section AS section,
     units.subsection AS subsection,
     units.unit AS unit,
+    units.place AS place,
+    concat(extract(units.place, '^([0-9]+[.][0-9]+)'), ' ', units.subsection_name) AS subsection_place,
     units.section_name AS section_name,
     units.subsection_name AS subsection_name,
     units.unit_name AS unit_name,

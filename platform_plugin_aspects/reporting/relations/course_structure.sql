@@ -15,6 +15,9 @@
 --   section: Number of the section, from 1; 0 for what is above or beside sections.
 --   subsection: Number of the subsection in its section, from 1, or 0.
 --   unit: Number of the unit in its subsection, from 1, or 0.
+--   place: Numbers of the section, the subsection and the unit as a text, such as "1.2.3", or "1.2" for a subsection;
+--     empty above and beside sections. Smaller numbers begin with a zero if one of their kind has two digits somewhere
+--     in the course, so that places sort in the order of the course.
 --   section_name: Name of the section.
 --   subsection_name: Name of the subsection.
 --   unit_name: Name of the unit.
@@ -73,6 +76,15 @@ SELECT
     section,
     subsection,
     unit,
+    arrayStringConcat(
+        arrayFilter(
+            number -> match(number, '[1-9]'),
+            [
+                leftPad(toString(section), length(toString(max(section) OVER (PARTITION BY course_key))), '0'),
+                leftPad(toString(subsection), length(toString(max(subsection) OVER (PARTITION BY course_key))), '0'),
+                leftPad(toString(unit), length(toString(max(unit) OVER (PARTITION BY course_key))), '0')
+            ]),
+        '.') AS place,
     max(if(block_type = 'chapter', block_name, '')) OVER (PARTITION BY course_key, section) AS section_name,
     max(if(block_type = 'sequential', block_name, ''))
         OVER (PARTITION BY course_key, section, subsection) AS subsection_name,

@@ -22,9 +22,10 @@ from test_utils.factories import make_external_id, make_user
 
 ALL = sum(not relation.is_personal for relation in relations())
 BOARDS = [
-    *("course_names", "course_outline", "course_structure", "course_summary", "engagement_by_day"),
-    *("enrollment_by_day", "enrollment_by_track", "forum_activity", "graded_subsections", "learner_status"),
-    *("problem_answers", "problem_performance", "run_comparison", "video_seconds", "video_watch"),
+    *("at_risk_reasons", "course_names", "course_outline", "course_structure", "course_summary", "engagement_by_day"),
+    *("enrollment_by_day", "enrollment_by_track", "enrollment_by_track_and_day", "forum_activity"),
+    *("grade_distribution", "graded_subsections", "learner_status", "problem_answers", "problem_performance"),
+    *("run_comparison", "subsection_problems", "video_minutes", "video_seconds", "video_watch"),
 ]
 
 
@@ -68,8 +69,10 @@ def test_create_status_and_rebuild(settings: Any) -> None:
     ]
     # Views follow the rules; stored relations do not depend on them.
     settings.ASPECTS_REPORTING_RULES = {"away_days": 14}
-    assert fails("status") == ("2 relations are of an older definition: run `manage.py lms aspects_reports create`")
-    assert run("create") == ["created learner_status", "created course_summary", "2 relations created"]
+    assert fails("status") == ("3 relations are of an older definition: run `manage.py lms aspects_reports create`")
+    assert run("create") == [
+        *("created learner_status", "created at_risk_reasons", "created course_summary", "3 relations created")
+    ]
 
 
 @pytest.mark.parametrize(

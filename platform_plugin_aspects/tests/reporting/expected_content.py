@@ -8,6 +8,7 @@ from typing import Any
 
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
+from platform_plugin_aspects.load_test.journeys.answers import answers_of
 from platform_plugin_aspects.load_test.journeys.script import Solve, Study, Watch
 from platform_plugin_aspects.tests.reporting.scripts import (
     OfClass,
@@ -23,7 +24,9 @@ from platform_plugin_aspects.tests.reporting.site import COURSE
 #: The place of a block.
 PLACE = ("section_name", "subsection_name", "unit_name", "course_order")
 #: The place of a unit, besides its own name.
-UNIT = ("section", "subsection", "unit", "section_name", "subsection_name", "course_order")
+UNIT = ("section", "subsection", "unit", "place", "section_name", "subsection_name", "course_order")
+
+TENTHS = ("0-9%", "10-19%", "20-29%", "30-39%", "40-49%", "50-59%", "60-69%", "70-79%", "80-89%", "90-100%")
 
 
 class Content(OfClass):
@@ -97,6 +100,20 @@ class Content(OfClass):
             for (key, second), number in views.items()
         ]
 
+    def video_minutes(self) -> list[dict[str, Any]]:
+        minutes: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+        for row in self.video_seconds():
+            minutes[row["usage_key"], row["second"] // 60].append(row)
+        return [
+            {
+                **self._named(key, "video"),
+                "video_place": f"{self.by_key[key]['place']} {self.by_key[key]['block_name']}",
+                "minute": minute,
+                **{column: max(row[column] for row in seconds) for column in ("learners", "views", "rewatches")},
+            }
+            for (key, minute), seconds in minutes.items()
+        ]
+
     def _solved(self) -> dict[str, dict[str, Solve]]:
         """{problem: {actor: what was done}}."""
         found: dict[str, dict[str, Solve]] = {str(problem.key): {} for problem in self.structure.problems}
@@ -153,6 +170,16 @@ class Content(OfClass):
             )
         return made
 
+    def subsection_problems(self) -> list[dict[str, Any]]:
+        columns = ("learners", "first_try_share", "right_last", "attempts_mean", "flags")
+        made = []
+        for row in self.problem_performance():
+            named = self._named(row["usage_key"], "problem", "subsection_name", "unit_name", "course_order")
+            subsection = self.by_key[row["usage_key"]]["subsection_key"]
+            named["block_id"] = self.by_key[subsection]["block_id"]
+            made.append({**named, **{column: row[column] for column in columns}})
+        return made
+
     def problem_answers(self) -> list[dict[str, Any]]:
         made = []
         for key, of_problem in self._solved().items():
@@ -174,14 +201,14 @@ class Content(OfClass):
             ]
         return made
 
-    def graded_subsections(self) -> list[dict[str, Any]]:
-        made = []
-        # Every other subsection is graded, from the second one.
+    def _scores(self) -> dict[str, dict[str, float]]:
+        """{graded subsection: {actor: score}}. Every other subsection is graded, from the second one."""
+        found = {}
         for subsection in list(dict.fromkeys(unit.subsection for unit in self.units))[1::2]:
             possible = sum(
                 problem.parts for unit in self.units if unit.subsection == subsection for problem in unit.problems
             )
-            scores = []
+            scores = found[str(subsection)] = dict[str, float]()
             for pupil in self.pupils:
                 solved = [
                     step
@@ -191,16 +218,39 @@ class Content(OfClass):
                     if isinstance(step, Solve)
                 ]
                 if solved:
-                    scores.append(sum(map(points_of, solved)) / possible)
-            made.append(
-                {
-                    **self._named(str(subsection), "subsection", "section_name", "course_order"),
-                    "learners": len(scores),
-                    "mean_score": share(sum(scores), len(scores)) if scores else None,
-                    "median_score": round(median(scores), 4) if scores else None,
-                    "full_score": sum(score >= 1 for score in scores),
-                }
+                    scores[pupil.actor] = sum(map(points_of, solved)) / possible
+        return found
+
+    def graded_subsections(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **self._named(subsection, "subsection", "section_name", "course_order"),
+                "learners": len(scores),
+                "mean_score": share(sum(scores.values()), len(scores)) if scores else None,
+                "median_score": round(median(scores.values()), 4) if scores else None,
+                "full_score": sum(score >= 1 for score in scores.values()),
+            }
+            for subsection, scores in self._scores().items()
+        ]
+
+    def grade_distribution(self) -> list[dict[str, Any]]:
+        grades = {pupil.actor: answers_of(pupil.script, self.structure)["grade"] for pupil in self.pupils}
+        of_course = {actor: grade for actor, grade in grades.items() if grade is not None}
+        staying = {pupil.actor for pupil in self.pupils if pupil.script.is_active}
+        made = []
+        for key, scores in {"": of_course, **self._scores()}.items():
+            # 0.7 * 10 is a little less than 7.
+            tenths = Counter(min(9, int(round(score * 10, 6))) for actor, score in scores.items() if actor in staying)
+            named = (
+                self._named(key, "subsection")
+                if key
+                else dict.fromkeys(("usage_key", "block_id", "subsection_name"), "")
             )
+            made += [
+                {**named, "is_course": not key, "tenth": name, "learners": tenths[number]}
+                for number, name in enumerate(TENTHS)
+                if tenths
+            ]
         return made
 
     def course_outline(self) -> list[dict[str, Any]]:
@@ -219,9 +269,11 @@ class Content(OfClass):
             right = sum(problems[str(problem.key)]["right_first"] for problem in unit.problems)
             played = sum(videos[str(video.key)]["learners"] for video in unit.videos)
             to_end = sum(videos[str(video.key)]["learners_to_end"] for video in unit.videos)
+            named = self._named(units[str(unit.subsection), unit.tab], "unit", *UNIT)
             made.append(
                 {
-                    **self._named(units[str(unit.subsection), unit.tab], "unit", *UNIT),
+                    **named,
+                    "subsection_place": f"{named['section']}.{named['subsection']} {named['subsection_name']}",
                     "learners_reached": len(here),
                     "learners_completed": sum(completed(study) == leaves(unit) for study in here),
                     "problems": len(unit.problems),

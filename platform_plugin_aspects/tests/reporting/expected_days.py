@@ -33,6 +33,23 @@ class Days(OfClass):
         modes = Counter(pupil.script.mode for pupil in self.pupils if pupil.script.is_active)
         return [{"mode": mode, "enrolled": number} for mode, number in modes.items()]
 
+    def enrollment_by_track_and_day(self) -> list[dict[str, Any]]:
+        staying = [pupil.script for pupil in self.pupils if pupil.script.is_active]
+        days = sorted({script.enrolled_at.date() for script in staying})
+        made = []
+        for mode in {script.mode for script in staying}:
+            new = Counter(script.enrolled_at.date() for script in staying if script.mode == mode)
+            made += [
+                {
+                    "mode": mode,
+                    "day": day,
+                    "new": new[day],
+                    "enrolled": sum(new[before] for before in days if before <= day),
+                }
+                for day in days
+            ]
+        return made
+
     def _by_day(self) -> dict[Any, list[Visit]]:
         found: dict[Any, list[Visit]] = defaultdict(list)
         for pupil in self.pupils:

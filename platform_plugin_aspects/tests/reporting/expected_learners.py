@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -69,6 +70,12 @@ class Learners(OfClass):
                 }
             )
         return made
+
+    def at_risk_reasons(self) -> list[dict[str, Any]]:
+        reasons = Counter(
+            reason for row in self.learner_status() if row["at_risk"] for reason in row["reasons"].split("; ")
+        )
+        return [{"reason": reason, "learners": number} for reason, number in reasons.items()]
 
     def learner_names(self) -> list[dict[str, Any]]:
         found = []

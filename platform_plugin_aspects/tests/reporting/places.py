@@ -21,7 +21,8 @@ def structure_of(course: CourseKey) -> list[dict[str, Any]]:
     """The rows of course_structure, in the order of the course; blocks beside the tree come last."""
     with edx_platform.published_course(course) as (root, detached):
         found = [*_tree(root, NOWHERE, 1), *((block, NOWHERE) for block in detached)]
-        return [_row(block, place, number) for number, (block, place) in enumerate(found, 1)]
+        widths = [max(len(str(place[level])) for _, place in found) for level in LEVELS.values()]
+        return [_row(block, place, number, widths) for number, (block, place) in enumerate(found, 1)]
 
 
 def _tree(block: Any, place: dict[str, Any], number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -36,8 +37,9 @@ def _tree(block: Any, place: dict[str, Any], number: int) -> Iterator[tuple[Any,
         yield from _tree(child, place, number)
 
 
-def _row(block: Any, place: dict[str, Any], number: int) -> dict[str, Any]:
+def _row(block: Any, place: dict[str, Any], number: int, widths: list[int]) -> dict[str, Any]:
     key = block.location.for_branch(None)
+    levels = zip((place[level] for level in LEVELS.values()), widths, strict=True)
     return {
         "usage_key": str(key),
         "block_id": key.block_id,
@@ -45,6 +47,7 @@ def _row(block: Any, place: dict[str, Any], number: int) -> dict[str, Any]:
         "block_name": block.display_name_with_default,
         "course_order": number,
         **place,
+        "place": ".".join(f"{number:0{width}}" for number, width in levels if number),
         "graded": block.graded,
         "completable": key.block_type in ("html", "problem", "video"),
     }

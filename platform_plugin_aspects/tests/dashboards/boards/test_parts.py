@@ -22,8 +22,8 @@ def chart(name: str = "units", **fields: Any) -> Chart:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"view": "nowhere"}, "chart units: nowhere is not a view for boards; those are course_names, "),
-        ({"view": "activity"}, "chart units: activity is not a view for boards; those are course_names, "),
+        ({"view": "nowhere"}, "chart units: nowhere is not a view for boards; those are at_risk_reasons, "),
+        ({"view": "activity"}, "chart units: activity is not a view for boards; those are at_risk_reasons, "),
         ({"columns": ("colour",)}, "chart units: course_outline has no column colour; it has block_id, "),
         ({"columns": ("usage_key",)}, "chart units: column usage_key has no label in labels.py"),
         ({"shaded": ("colour",)}, "chart units: course_outline has no column colour; "),
