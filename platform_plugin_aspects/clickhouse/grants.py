@@ -17,6 +17,7 @@ from typing import Any
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
+from platform_plugin_aspects.clickhouse.rights import Grant, Rights
 from platform_plugin_aspects.clickhouse.schema import on_cluster
 from platform_plugin_aspects.mapping_settings import WrongValue, kind, read_mapping
 from platform_plugin_aspects.redaction import raises_without_frames
@@ -38,28 +39,29 @@ OWNS = (
     *("CREATE DATABASE", "CREATE TABLE", "CREATE VIEW", "DROP TABLE", "DROP VIEW"),
     *("SELECT", "INSERT", "ALTER DELETE", "ALTER TTL"),
 )
-_NAME = r"(`(?:[^`\\]|\\.)*`|[^.`\s]+)"
-_PLACE = re.compile(rf"{_NAME}(?:\.{_NAME})? TO ")
-_PRIVILEGE = re.compile(r"([A-Za-z][A-Za-z ]*)(?:\([^()]*\))?")
+
+
+def plugin_grants(connection: Connection, *, deletes_statements: bool = False) -> list[Grant]:
+    """The rights that the plugin's user needs on the plugin's tables and on that of the statements.
+
+    ALTER DELETE removes retired learners; ``deletes_statements``: from the xAPI table, too. The load test's monitor
+    reads that table.
+    """
+    deletes = ["ALTER DELETE"] if deletes_statements else []
+    return [
+        Grant(["SELECT", "INSERT", "ALTER DELETE"], connection.database),
+        Grant(["SELECT", "INSERT", *deletes], connection.xapi_database, connection.xapi_table),
+    ]
 
 
 def grant_statements(connection: Connection, cluster: str = "", *, deletes_statements: bool = False) -> list[str]:
-    """CREATE USER for the user of ``connection``, and a GRANT for each database or table that it uses.
+    """CREATE USER for the user of ``connection``, and a GRANT for each of ``plugin_grants``.
 
-    ALTER DELETE removes retired learners; ``deletes_statements``: from the xAPI table, too. The load test's monitor
-    reads that table. ON CLUSTER when ``cluster`` is a name.
+    ON CLUSTER when ``cluster`` is a name.
     """
     name, password = connection.credentials
-    user, on = quote(name), on_cluster(cluster)
-    rights = {
-        f"{quote(connection.database)}.*": "SELECT, INSERT, ALTER DELETE",
-        f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}": "SELECT, INSERT"
-        + (", ALTER DELETE" if deletes_statements else ""),
-    }
-    return [
-        create_user_statement(name, password, cluster),
-        *(f"GRANT{on} {privileges} ON {where} TO {user}" for where, privileges in rights.items()),
-    ]
+    grants = plugin_grants(connection, deletes_statements=deletes_statements)
+    return [create_user_statement(name, password, cluster), *(grant.statement(name, cluster) for grant in grants)]
 
 
 def owner_statements(connection: Connection, reports: str, cluster: str = "") -> list[str]:
@@ -69,34 +71,40 @@ def owner_statements(connection: Connection, reports: str, cluster: str = "") ->
     is a name.
     """
     name, password = connection.credentials
-    user, on = quote(name), on_cluster(cluster)
-    sources = (
-        f"{quote(connection.database)}.*",
-        f"{quote(connection.xapi_database)}.{quote(connection.xapi_table)}",
-    )
+    grants = [
+        Grant(OWNS, reports),
+        Grant(["SELECT"], connection.database),
+        Grant(["SELECT"], connection.xapi_database, connection.xapi_table),
+    ]
     return [
         create_user_statement(name, password, cluster),
-        f"GRANT{on} {', '.join(OWNS)} ON {quote(reports)}.* TO {user}",
-        *(f"GRANT{on} SELECT ON {source} TO {user}" for source in sources),
-        *([f"GRANT{on} CLUSTER ON *.* TO {user}"] if cluster else []),
+        *(grant.statement(name, cluster) for grant in grants),
+        *([f"GRANT{on_cluster(cluster)} CLUSTER ON *.* TO {quote(name)}"] if cluster else []),
     ]
 
 
-def onlooker_statement(username: str, reports: str, cluster: str = "", *, deletes: bool = False) -> str:
-    """The GRANT with which the plugin's user sees the state of the database ``reports``.
+def onlooker_grant(reports: str, *, deletes: bool = False) -> Grant:
+    """The right with which the plugin's user sees the state of the database ``reports``.
 
     ``deletes``: it deletes rows of retired learners there, too.
     """
-    rights = "SHOW TABLES" + (", SELECT, ALTER DELETE" if deletes else "")
-    return f"GRANT{on_cluster(cluster)} {rights} ON {quote(reports)}.* TO {quote(username)}"
+    return Grant(["SHOW TABLES", *(["SELECT", "ALTER DELETE"] if deletes else [])], reports)
 
 
 def create_user_statement(name: str, password: str, cluster: str = "") -> str:
     """CREATE USER IF NOT EXISTS. It holds a salted hash of the password, a different one each time."""
+    return f"CREATE USER IF NOT EXISTS {quote(name)}{on_cluster(cluster)} {_identified(password)}"
+
+
+def alter_user_statement(name: str, password: str, cluster: str = "") -> str:
+    """ALTER USER: another password, of which it holds a salted hash."""
+    return f"ALTER USER {quote(name)}{on_cluster(cluster)} {_identified(password)}"
+
+
+def _identified(password: str) -> str:
     salt = secrets.token_hex(16)
     digest = sha256((password + salt).encode()).hexdigest()
-    identified = f"IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'"
-    return f"CREATE USER IF NOT EXISTS {quote(name)}{on_cluster(cluster)} {identified}"
+    return f"IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'"
 
 
 def _relations(listed: Any) -> tuple[tuple[str, str], ...]:
@@ -129,57 +137,51 @@ class Reader:
         values = read_mapping(cls, SETTING, Misconfigured, overrides)
         return cls(**{"relations": tuple(default)} | values)
 
+    @property
+    def grants(self) -> list[Grant]:
+        """The rights to read the relations, one by one."""
+        return [Grant(["SELECT"], database, relation) for database, relation in self.relations]
+
     def statements(self, cluster: str = "") -> list[str]:
         """The statements that create the user, with limits, and let it read the relations and nothing else.
 
         Run again, they revoke the rights that the user got otherwise, except those of roles.
         ON CLUSTER when ``cluster`` is a name.
         """
-        user, on = quote(self.username), on_cluster(cluster)
-        limits = ", ".join(f"{name} = {value}" for name, value in LIMITS.items())
-        quota = ", ".join(f"{name} = {value}" for name, value in QUOTA.items())
         return [
             create_user_statement(self.username, self.password, cluster),
-            f"CREATE SETTINGS PROFILE IF NOT EXISTS {user}{on} SETTINGS {limits} TO {user}",
-            f"CREATE QUOTA IF NOT EXISTS {user}{on} FOR INTERVAL 1 hour MAX {quota} TO {user}",
-            f"REVOKE{on} ALL ON *.* FROM {user}",
-            *(
-                f"GRANT{on} SELECT ON {quote(database)}.{quote(relation)} TO {user}"
-                for database, relation in self.relations
-            ),
+            self.profile_statement(cluster),
+            self.quota_statement(cluster),
+            self.revoke_statement(cluster),
+            *(grant.statement(self.username, cluster) for grant in self.grants),
         ]
+
+    def profile_statement(self, cluster: str = "") -> str:
+        """CREATE SETTINGS PROFILE IF NOT EXISTS, with LIMITS for each query."""
+        user, limits = quote(self.username), ", ".join(f"{name} = {value}" for name, value in LIMITS.items())
+        return f"CREATE SETTINGS PROFILE IF NOT EXISTS {user}{on_cluster(cluster)} SETTINGS {limits} TO {user}"
+
+    def quota_statement(self, cluster: str = "") -> str:
+        """CREATE QUOTA IF NOT EXISTS, with the QUOTA of an hour."""
+        user, most = quote(self.username), ", ".join(f"{name} = {value}" for name, value in QUOTA.items())
+        return f"CREATE QUOTA IF NOT EXISTS {user}{on_cluster(cluster)} FOR INTERVAL 1 hour MAX {most} TO {user}"
+
+    def revoke_statement(self, cluster: str = "") -> str:
+        """REVOKE ALL, which leaves roles."""
+        return f"REVOKE{on_cluster(cluster)} ALL ON *.* FROM {quote(self.username)}"
 
     def unreadable(self, grants: Iterable[str]) -> list[str]:
         """The relations, as "database.table", on which no row of SHOW GRANTS gives SELECT."""
-        readable: set[tuple[str, ...]] = set()
-        for row in grants:
-            privileges, _on, rest = row.removeprefix("GRANT ").partition(" ON ")
-            at = _PLACE.match(rest)
-            named = {found[1].strip() for found in _PRIVILEGE.finditer(privileges)}
-            if row.startswith("GRANT ") and at is not None and named & {"SELECT", "ALL"}:
-                readable.add(tuple(_unquoted(name) for name in at.groups() if name is not None))
-        return [".".join(place) for place in self.relations if not readable & {place, (place[0], "*"), ("*", "*")}]
+        return [f"{grant.database}.{grant.table}" for grant in Rights(grants).missing(self.grants)]
 
     def excess(self, grants: Iterable[str]) -> list[str]:
         """The rights in the rows of SHOW GRANTS that the reader should not have: "dictGet ON event_sink.*"."""
-        found = []
-        for row in grants:
-            verb, _space, granted = row.partition(" ")
-            if verb != "GRANT":  # REVOKE: an exception to a wider right
-                continue
-            privileges, _on, rest = granted.partition(" ON ")
-            at = _PLACE.match(rest)
-            if at is None:  # a role, whose rights are not seen here
-                found.append(f"the role {granted.partition(' TO ')[0]}")
-                continue
-            place = tuple(_unquoted(name) for name in at.groups() if name is not None)
-            for privilege in _PRIVILEGE.finditer(privileges):
-                name = privilege[1].strip()
-                allowed = HARMLESS.fullmatch(name) or (name == "SELECT" and place in self.relations)
-                if not allowed:
-                    found.append(f"{name} ON {'.'.join(place)}")
-        return found
-
-
-def _unquoted(name: str) -> str:
-    return re.sub(r"\\(.)", r"\1", name[1:-1], flags=re.DOTALL) if name.startswith("`") else name
+        rights = Rights(grants)
+        return [
+            *(f"the role {role}" for role in rights.roles),
+            *(
+                f"{name} ON {'.'.join(place)}"
+                for name, place in rights.granted
+                if not (HARMLESS.fullmatch(name) or (name == "SELECT" and place in self.relations))
+            ),
+        ]

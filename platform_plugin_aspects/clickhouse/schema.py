@@ -85,6 +85,12 @@ def create_database_statement(database: str, cluster: str = "") -> str:
     return f"CREATE DATABASE IF NOT EXISTS {quote(database)}{on_cluster(cluster)}"
 
 
+def has_database(client: ClickHouse, database: str) -> bool:
+    """Whether a database exists that this user can see."""
+    sql = "SELECT count() FROM system.databases WHERE name = {database:String}"
+    return bool(client.select(sql, {"database": database})[0][0])
+
+
 def missing_and_drifted(
     tables: Iterable[Table], actual: Mapping[str, Sequence[tuple[str, str]]]
 ) -> tuple[list[Table], list[str]]:

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from platform_plugin_aspects.operations.reports import reports_status
 from platform_plugin_aspects.operations.status import SinkStatus, sink_statuses
-from platform_plugin_aspects.reporting.migrate import Status
+from platform_plugin_aspects.reporting.state import Status
 
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 

@@ -11,11 +11,14 @@ from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.reporting.layout import Layout, reports_are_on
-from platform_plugin_aspects.reporting.migrate import Reports, State, Status
+from platform_plugin_aspects.reporting.migrate import Reports
+from platform_plugin_aspects.reporting.state import State, Status
 from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_boards
 
 #: ClickHouse answers in milliseconds; a page or a scrape does not wait for longer.
 PATIENCE_SECS = 5
+#: How long one statement that fills a relation may take: a month of a large site is read whole.
+STATEMENT_SECS = 6 * 3600
 
 
 @dataclass(frozen=True)

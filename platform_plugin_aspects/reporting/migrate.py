@@ -7,37 +7,14 @@ that the feed and the filling both write is counted once; a rebuild that was kil
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 
-from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.schema import create_database_statement, on_cluster
-from platform_plugin_aspects.reporting.layout import EVENTS, FILLED, Layout, behind, feed_of, table_name
-from platform_plugin_aspects.reporting.relation import HASH_LENGTH, Relation
-
-
-class Status(StrEnum):
-    """Whether a relation exists, as the package defines it."""
-
-    CURRENT = "current"
-    MISSING = "missing"
-    OLDER = "of an older definition"
-    UNFED = "not fed by its source"
-
-
-@dataclass(frozen=True)
-class State:
-    """A relation, what is there of it, and whether a rebuild of it has begun."""
-
-    relation: Relation
-    status: Status
-    table: str = ""
-    begun: bool = False
-
+from platform_plugin_aspects.reporting.layout import FILLED, feed_of, table_name
+from platform_plugin_aspects.reporting.relation import Relation
+from platform_plugin_aspects.reporting.state import Present, Status
 
 #: Hears of each month that is filled: relation, month, its number from 1, and their number. False stops the rebuild.
 Watch = Callable[[str, int, int, int], bool]
@@ -47,60 +24,12 @@ class Stopped(Exception):
     """The watcher stopped a rebuild, which the same call resumes."""
 
 
-class Reports:
+class Reports(Present):
     """The reports in one ClickHouse. All methods raise clickhouse.errors.Failure."""
 
     #: Seconds between the end of a feed and that of its table. An insert that has just begun may still look for the
     #: table, and would fail without it.
     grace_secs = 5.0
-
-    def __init__(self, client: ClickHouse, layout: Layout):
-        self.client = client
-        self.layout = layout
-        self.relations = layout.wanted
-        self.hashes = layout.hashes
-
-    # Reading.
-
-    def states(self) -> list[State]:
-        """The state of each relation, in the order in which they are created."""
-        comments = self._comments()
-        fed_by = self._feeds()
-        tables: dict[str, str] = {}
-        found = []
-        for relation in self.relations:
-            definition, table = behind(comments.get(relation.name, ""))
-            status = Status.CURRENT
-            if relation.name not in comments or (relation.is_stored and table not in comments):
-                status, table = Status.MISSING, ""
-            elif definition != self.hashes[relation.name]:
-                status = Status.OLDER
-            elif relation.is_stored and fed_by.get(table) != self._source(relation, tables):
-                status = Status.UNFED
-            tables[relation.name] = table
-            found.append(State(relation, status, table, bool(self._begun(relation, comments, table))))
-        return found
-
-    def _source(self, relation: Relation, tables: Mapping[str, str]) -> str:
-        """The quoted source of a stored relation; empty while it is missing."""
-        return "" if tables.get(relation.source) == "" else self.layout.source_table(relation, tables)
-
-    def _comments(self) -> dict[str, str]:
-        """The tables and views of the reports with their comments."""
-        sql = "SELECT name, comment FROM system.tables WHERE database = {database:String}"
-        return dict(map(tuple, self.client.select(sql, {"database": self.layout.database})))
-
-    def _tables(self, relation: Relation, names: Iterable[str], *, current: bool = False) -> list[tuple[int, str]]:
-        """(number, name) of the tables of a stored relation, in order; ``current``: of today's definition only."""
-        definition = self.hashes[relation.name] if current else f"[0-9a-f]{{{HASH_LENGTH}}}"
-        pattern = re.compile(rf"{relation.name}_v{definition}_(\d+)")
-        return sorted((int(found[1]), name) for name in names if (found := pattern.fullmatch(name)))
-
-    def _begun(self, relation: Relation, names: Iterable[str], table: str) -> list[str]:
-        """The tables of a rebuild that has begun beside the present ``table``."""
-        return [name for made, name in self._tables(relation, names, current=True) if made > _generation(table)]
-
-    # Changing.
 
     def create(self, watch: Watch) -> list[str]:
         """Create what is missing, and replace views of an older definition. Returns the names.
@@ -110,28 +39,17 @@ class Reports:
         """
         self.client.command(create_database_statement(self.layout.database, self.layout.cluster))
         self.client.command(self.layout.create_filled())
-        for relation in self.layout.relations:
-            if relation not in self.relations:
-                on = on_cluster(self.layout.cluster)
-                self.client.command(f"DROP VIEW IF EXISTS {self.layout.qualified(relation.name)}{on}")
-        states = {state.relation.name: state for state in self.states()}
-        missing = [state.relation for state in states.values() if state.status is Status.MISSING]
+        for relation in self._unwanted():
+            on = on_cluster(self.layout.cluster)
+            self.client.command(f"DROP VIEW IF EXISTS {self.layout.qualified(relation.name)}{on}")
+        states = self.states()
+        missing = [state.relation for state in states if state.status is Status.MISSING]
         made = self._build(self._with_fed({relation.name for relation in missing if relation.is_stored}), watch)
-        old = {
-            state.relation.name
-            for state in states.values()
-            if state.relation.is_stored and state.status is Status.OLDER and state.relation.name not in made
-        }
-        for state in states.values():
-            if (
-                not state.relation.is_stored
-                and state.status is not Status.CURRENT
-                and not self._reads(state.relation, old)
-            ):
-                self.client.command(self.layout.create_view(state.relation))
-                made.append(state.relation.name)
-        if EVENTS in self.hashes:
-            self._keep_days()
+        for relation in self._due_views(states, made):
+            self.client.command(self.layout.create_view(relation))
+            made.append(relation.name)
+        if change := self._days_change(self.states()):
+            self.client.command(change)
         return made
 
     def rebuild(self, names: Sequence[str], watch: Watch) -> list[str]:
@@ -183,14 +101,6 @@ class Reports:
                     raise Stopped
         return [relation.name for relation in chosen]
 
-    def _reads(self, relation: Relation, names: set[str]) -> bool:
-        """Whether a relation reads one of these, by itself or by another view."""
-        by_name = {found.name: found for found in self.relations}
-        return any(
-            name in names or (not by_name[name].is_stored and self._reads(by_name[name], names))
-            for name in relation.references
-        )
-
     def _build(self, chosen: Sequence[Relation], watch: Watch) -> list[str]:
         """Make and fill new tables, beside the present ones, then switch over and drop the former."""
         if not chosen:
@@ -227,18 +137,6 @@ class Reports:
             self.client.command(self.layout.create_view(relation, tables[relation.name]))
         self._drop_former()
         return [relation.name for relation in built]
-
-    def _feeds(self) -> dict[str, str]:
-        """The quoted source of each table that has a feed."""
-        sql = (
-            "SELECT name, as_select FROM system.tables WHERE database = {database:String} AND engine = {engine:String}"
-        )
-        found = {}
-        for name, select in self.client.select(sql, {"database": self.layout.database, "engine": "MaterializedView"}):
-            if sources := re.findall(r"FROM\s+(`?[^\s`.]+`?)\.(`?[^\s`.]+`?)", select):
-                database, table = (part.strip("`") for part in sources[-1])
-                found[name.removesuffix(feed_of(""))] = f"`{database}`.`{table}`"
-        return found
 
     def _months(self, relation: Relation, source: str) -> list[int]:
         sql = f"SELECT DISTINCT toYYYYMM(`{relation.month_of}`, 'UTC') AS month FROM {source} ORDER BY month"
@@ -281,18 +179,3 @@ class Reports:
         """Forget which months of a table are filled."""
         on = on_cluster(self.layout.cluster)
         self.client.command(f"DELETE FROM {self.layout.qualified(FILLED)}{on} WHERE name = '{table}'")
-
-    def _keep_days(self) -> None:
-        """Let rows of ``events`` live as long as the setting says."""
-        table = next(state.table for state in self.states() if state.relation.name == EVENTS)
-        sql = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-        [(engine,)] = self.client.select(sql, {"database": self.layout.database, "name": table})
-        wanted = f" TTL {self.layout.ttl}" if self.layout.event_days else ""
-        if wanted == (found[0] if (found := re.search(r" TTL .*?(?= SETTINGS|$)", engine)) else ""):
-            return
-        change = f"MODIFY{wanted}" if wanted else "REMOVE TTL"
-        self.client.command(f"ALTER TABLE {self.layout.qualified(table)}{on_cluster(self.layout.cluster)} {change}")
-
-
-def _generation(table: str) -> int:
-    return int(table.rpartition("_")[2]) if table else 0

@@ -19,15 +19,18 @@ from .sql import Statement
 
 _NAME = r"(?:\w+|`(?:[^`\\]|\\.)*`)"
 _TEXT = r"'((?:[^'\\]|\\.)*)'"
-_ACCOUNT = re.compile(rb"\s*(?:(?:CREATE|DROP)\s+(?:USER|SETTINGS\s+PROFILE|QUOTA)|GRANT|REVOKE)\b", re.IGNORECASE)
-_SHOW = re.compile(rb"\s*SHOW\s+GRANTS\b", re.IGNORECASE)
-_CREATE = re.compile(
-    rf"CREATE USER (IF NOT EXISTS )?({_NAME}) IDENTIFIED (?:WITH (?:sha256_password|(sha256_hash)) )?BY {_TEXT}"
-    rf"(?: SALT {_TEXT})?"
+_ACCOUNT = re.compile(
+    rb"\s*(?:(?:CREATE|DROP)\s+(?:USER|SETTINGS\s+PROFILE|QUOTA)|ALTER\s+USER|GRANT|REVOKE)\b", re.IGNORECASE
 )
+_SHOW = re.compile(rb"\s*SHOW\s+GRANTS\b", re.IGNORECASE)
+_IDENTIFIED = rf"IDENTIFIED (?:WITH (?:sha256_password|(sha256_hash)) )?BY {_TEXT}(?: SALT {_TEXT})?"
+_CREATE = re.compile(rf"CREATE USER (IF NOT EXISTS )?({_NAME}) {_IDENTIFIED}")
+_ALTER = re.compile(rf"ALTER USER ({_NAME}) {_IDENTIFIED}")
 _DROP = re.compile(rf"DROP USER (IF EXISTS )?({_NAME})")
 _GRANT = re.compile(rf"(GRANT|REVOKE) (?!ON )([A-Za-z, ]+) ON ({_NAME})\.({_NAME}|\*) (?:TO|FROM) ({_NAME})")
 _REVOKE_ALL = re.compile(rf"REVOKE ALL ON \*\.\* FROM ({_NAME})")
+#: Tables of accounts, which the engine shows to nobody.
+_LISTED = re.compile(rb"\bsystem\.(settings_profiles|quotas)\b", re.IGNORECASE)
 _SHOW_GRANTS = re.compile(rf"SHOW GRANTS(?: FOR ({_NAME}))?(?: FORMAT \w+)?")
 _SETTING = r"\w+ = (?:\d+|'\w*')"
 _PROFILE = re.compile(
@@ -69,6 +72,17 @@ def grants_query(users: Accounts, user: User, session: Session, statement: State
     return f"SELECT arrayJoin(CAST([{rows}] AS Array(String))) AS GRANTS".encode()
 
 
+def listing(limits: Limits, sql: bytes) -> bytes:
+    """The query, with the names of profiles and quotas in place of the tables system.settings_profiles and .quotas."""
+
+    def rows(found: re.Match[bytes]) -> bytes:
+        known = limits.quotas if found[1].lower() == b"quotas" else limits.profiles
+        names = ", ".join(map(quote, known))
+        return f"(SELECT arrayJoin(CAST([{names}] AS Array(String))) AS name)".encode()
+
+    return _LISTED.sub(rows, sql)
+
+
 def _grants_of(name: str, grants: Grants) -> list[str]:
     """As a server writes them: names in backticks where they need it."""
     if isinstance(grants, str):
@@ -96,6 +110,8 @@ def change(users: Accounts, limits: Limits, session: Session, statement: Stateme
     canonical = _canonical(session, statement)
     if found := _CREATE.fullmatch(canonical):
         _create(users, *found.groups())
+    elif found := _ALTER.fullmatch(canonical):
+        _alter(users, *found.groups())
     elif found := _DROP.fullmatch(canonical):
         if users.pop(_unquoted(found[2]), None) is None and not found[1]:
             raise _unknown(found[2])
@@ -129,6 +145,11 @@ def _create(users: Accounts, tolerant: str | None, quoted: str, hashed: str | No
         users[name] = (HashedPassword(secret, salt or "") if hashed else _unescaped(secret), {})
     elif not tolerant:
         raise ClickHouseError(493, f"user `{name}`: cannot insert because user `{name}` already exists")
+
+
+def _alter(users: Accounts, quoted: str, hashed: str | None, secret: str, salt: str) -> None:
+    name = _known(users, quoted)
+    users[name] = (HashedPassword(secret, salt or "") if hashed else _unescaped(secret), users[name][1])
 
 
 def _grant(users: Accounts, verb: str, privileges: str, database: str, table: str, quoted: str) -> None:

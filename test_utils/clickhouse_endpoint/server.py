@@ -281,6 +281,7 @@ class _Handler(Handler):
                 accounts.change(self.endpoint.users, limits, session, statement)
                 return Answer(b""), None
             text = statement.sql if incoming.data is None else statement.reading_from(incoming.data.name)
+            text = accounts.listing(limits, text)
             if accounts.shows_grants(statement):
                 wanted = statement.output_format() or wanted
                 text = accounts.grants_query(self.endpoint.users, user, session, statement)

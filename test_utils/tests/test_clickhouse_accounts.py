@@ -114,3 +114,24 @@ def test_only_an_administrator_makes_users(clickhouse_endpoint: ClickHouseEndpoi
     plugin = connect(clickhouse_endpoint)
     for statement in READER:
         assert code(plugin, statement) == 497
+
+
+def test_another_password_is_given_to_a_user_who_keeps_their_rights(
+    clickhouse_endpoint: ClickHouseEndpoint, clickhouse_database: str, admin: Client, reader: Client
+) -> None:
+    hashed = "c0ba3d9eca5e7ca7e7ab1cb3f8b3cb7db3dcb0bd7f1e8a2b1d0f8e5fbfc2a2d0"
+    admin.command(f"ALTER USER `the reader` IDENTIFIED WITH sha256_hash BY '{hashed}' SALT 'ab'")
+    assert code(reader, "SELECT 1") == 516
+    admin.command("ALTER USER `the reader` IDENTIFIED BY 'another'")
+    again = connect(clickhouse_endpoint, username="the reader", password="another")
+    assert again.query(f"SELECT count() FROM {clickhouse_database}.t").result_rows == [(0,)]
+    assert code(admin, "ALTER USER nobody IDENTIFIED BY 'x'") == 192
+
+
+def test_profiles_and_quotas_are_listed_for_the_administrator(admin: Client, reader: Client) -> None:
+    for table in ("settings_profiles", "quotas"):
+        names = f"SELECT name FROM system.{table} WHERE name = 'the reader'"
+        assert admin.query(names).result_rows == [("the reader",)]
+        assert code(reader, names) == 497
+    admin.command("DROP QUOTA `the reader`")
+    assert admin.query("SELECT count() FROM system.quotas WHERE name = 'the reader'").result_rows == [(0,)]

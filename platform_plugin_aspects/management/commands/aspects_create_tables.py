@@ -19,6 +19,7 @@ from platform_plugin_aspects.clickhouse.schema import (
 )
 from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.management.command import AspectsCommand
+from platform_plugin_aspects.management.grants import print_statements, reader_statements, refuse_embedded
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_reader_arguments,
@@ -100,8 +101,7 @@ class Command(AspectsCommand):
         return missing, differences
 
     def _print_grants(self, connection: Connection, reader: Reader, cluster: str) -> None:
-        if connection.embedded_path is not None:
-            raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
+        refuse_embedded(connection)
         username, password = connection.credentials
         if not password:
             raise CommandError(
@@ -110,12 +110,5 @@ class Command(AspectsCommand):
         if reader.username == username:
             raise CommandError(f"{username} is the plugin's user: name another one for Superset")
         statements = grant_statements(connection, cluster, deletes_statements=has_addresses())
-        if reader.password:
-            statements += reader.statements(cluster)
-        else:
-            self.stderr.write(
-                f"Superset's user {reader.username} is left out. Give its password by --reader_password or "
-                "ASPECTS_SUPERSET_READER to print its statements too."
-            )
-        for statement in statements:
-            self.stdout.write(Verbatim(f"{statement};"))
+        statements += reader_statements(reader, cluster, self.stderr)
+        print_statements(statements, self.stdout)

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.grants import Reader, onlooker_statement, owner_statements
+from platform_plugin_aspects.clickhouse.grants import Reader, onlooker_grant, owner_statements
 from platform_plugin_aspects.management.command import AspectsCommand
+from platform_plugin_aspects.management.grants import print_statements, reader_statements, refuse_embedded
 from platform_plugin_aspects.management.options import (
     add_connection_arguments,
     add_json_argument,
@@ -23,17 +24,16 @@ from platform_plugin_aspects.management.options import (
     reader_options,
 )
 from platform_plugin_aspects.operations import text
-from platform_plugin_aspects.operations.reports import remedies
+from platform_plugin_aspects.operations.reports import STATEMENT_SECS, remedies
 from platform_plugin_aspects.operations.text import Verbatim
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, reports_are_on
-from platform_plugin_aspects.reporting.migrate import Reports, State, Status, Stopped
+from platform_plugin_aspects.reporting.migrate import Reports, Stopped
+from platform_plugin_aspects.reporting.state import State, Status
 from platform_plugin_aspects.sinks.registry import names_are_on
 from platform_plugin_aspects.stopping import INTERRUPTED, Stoppable
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 ACTIONS = ("create", "status", "rebuild")
-#: How long one statement may take: a month of a large site is read whole.
-STATEMENT_SECS = 6 * 3600
 
 
 class Command(AspectsCommand):
@@ -134,8 +134,7 @@ class Command(AspectsCommand):
 
     def _print_grants(self, layout: Layout, options: dict[str, Any]) -> None:
         connection, given = layout.connection, reader_options(options)
-        if connection.embedded_path is not None:
-            raise CommandError(f"{connection.place} is the embedded engine, which has no users: nothing to grant")
+        refuse_embedded(connection)
         views = [(layout.database, relation.name) for relation in layout.wanted if relation.is_for_boards]
         reader = replace(Reader.from_settings(views, **given), relations=tuple(views))
         owner, plugin = connection.credentials, Connection.from_settings().credentials[0]
@@ -149,16 +148,11 @@ class Command(AspectsCommand):
                 raise CommandError(f"Give the password of {owner[0]} by --password")
             statements += owner_statements(connection, layout.database, layout.cluster)
         if owner[0] != plugin or not statements:
-            statements.append(onlooker_statement(plugin, layout.database, layout.cluster, deletes=has_addresses()))
-        if reader.password:
-            statements += reader.statements(layout.cluster)
-        else:
-            self.stderr.write(
-                f"Superset's user {reader.username} is left out. Give its password by --reader_password or "
-                "ASPECTS_SUPERSET_READER to print its statements too."
+            statements.append(
+                onlooker_grant(layout.database, deletes=has_addresses()).statement(plugin, layout.cluster)
             )
-        for statement in statements:
-            self.stdout.write(Verbatim(f"{statement};"))
+        statements += reader_statements(reader, layout.cluster, self.stderr)
+        print_statements(statements, self.stdout)
 
 
 def _refuse(action: str, options: dict[str, Any]) -> None:

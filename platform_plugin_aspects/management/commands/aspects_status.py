@@ -22,7 +22,7 @@ from platform_plugin_aspects.operations.reports import reports_status
 from platform_plugin_aspects.operations.status import SHOWN, SinkStatus, sink_statuses
 from platform_plugin_aspects.operations.text import Verbatim, as_json, counted, duration, fit, printable, table
 from platform_plugin_aspects.operations.unfinished import unfinished_backfills
-from platform_plugin_aspects.reporting.migrate import Status
+from platform_plugin_aspects.reporting.state import Status
 
 #: Seconds between two looks of --watch, unless it says otherwise.
 WATCH_SECS = 5

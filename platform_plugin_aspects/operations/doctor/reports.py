@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
-from platform_plugin_aspects.clickhouse.grants import onlooker_statement
+from platform_plugin_aspects.clickhouse.grants import onlooker_grant
 from platform_plugin_aspects.operations.doctor.clickhouse import ACCESS_DENIED, DELETE, PROBES, UNKNOWN_IDENTIFIER
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.reports import (
@@ -15,7 +15,7 @@ from platform_plugin_aspects.operations.reports import (
 )
 from platform_plugin_aspects.operations.text import counted
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
-from platform_plugin_aspects.reporting.migrate import Status
+from platform_plugin_aspects.reporting.state import Status
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 
@@ -37,7 +37,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
         name = connection.credentials[0]
         yield Mark.PROBLEM(
             f"The relations in {status.database} cannot be seen by {name}",
-            onlooker_statement(name, status.database, deletes=has_addresses()),
+            onlooker_grant(status.database, deletes=has_addresses()).statement(name),
         )
         return
     yield from _relations(status)
@@ -75,7 +75,7 @@ def _right_to_delete(examination: Examination, status: ReportsStatus) -> Iterato
             name = examination.connection.credentials[0]
             yield Mark.PROBLEM(
                 f"ClickHouse refuses {DELETE} on {status.database} (code {failure.code}): retirements are kept",
-                onlooker_statement(name, status.database, deletes=True),
+                onlooker_grant(status.database, deletes=True).statement(name),
             )
 
 

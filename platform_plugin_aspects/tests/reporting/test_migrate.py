@@ -12,8 +12,9 @@ import pytest
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.reporting.layout import Layout
-from platform_plugin_aspects.reporting.migrate import Reports, Status, Stopped
+from platform_plugin_aspects.reporting.migrate import Reports, Stopped
 from platform_plugin_aspects.reporting.relation import Relation, parse
+from platform_plugin_aspects.reporting.state import Status
 from platform_plugin_aspects.tests.reporting.conftest import go_on
 
 HEAD = """-- One row: {0}.

@@ -10,7 +10,8 @@ from django.utils import timezone
 from opaque_keys.edx.keys import CourseKey
 from xmodule.modulestore.django import modulestore
 
-from platform_plugin_aspects.reporting.migrate import Reports, Status
+from platform_plugin_aspects.reporting.migrate import Reports
+from platform_plugin_aspects.reporting.state import Status
 from platform_plugin_aspects.sinks.batch import Selection
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink

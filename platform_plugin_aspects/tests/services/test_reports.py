@@ -16,7 +16,8 @@ import pytest
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Unavailable
-from platform_plugin_aspects.reporting.migrate import Reports, Status
+from platform_plugin_aspects.reporting.migrate import Reports
+from platform_plugin_aspects.reporting.state import Status
 from platform_plugin_aspects.sinks import StatementSink
 from platform_plugin_aspects.tests.reporting.conftest import go_on
 from platform_plugin_aspects.tests.reporting.site import Class, empty, insert, make_class, merge, tables, with_clock
