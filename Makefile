@@ -40,6 +40,10 @@ help: ## Say what there is
 demo: $(VENV)/.test $(if $(findstring --serve,$(ARGS)),$(BUNDLE)) ## Show what arrives in ClickHouse (ARGS=--serve: its pages)
 	@$(RUN) -m test_utils.demo $(ARGS)
 
+.PHONY: show
+show: $(VENV)/.test $(SUPERSET_VENV)/.ready $(BUNDLE) ## Show the boards: a whole site on this machine with a class of 100 learners, until Ctrl-C
+	@SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" $(RUN) -m test_utils.show $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage (EXAMPLES=2000: of each property test)
 	@npm test --silent
@@ -157,7 +161,7 @@ upgrade: $(VENV)/.dev ## Compile requirements/*.txt anew, with the newest versio
 
 .PHONY: clean
 clean: ## Remove what the targets made, the virtual environment included
-	rm -rf $(VENV) $(SUPERSET_VENV) $(OLDER_ENGINE) $(BUILD) dist docs/_build $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .standin .tox \
+	rm -rf $(VENV) $(SUPERSET_VENV) $(OLDER_ENGINE) $(BUILD) dist docs/_build $(STATIC)/dist node_modules *.egg-info .demo .e2e .services .show .standin .tox \
 	  .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -type d \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 

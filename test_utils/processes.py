@@ -38,9 +38,16 @@ def until(condition: Callable[[], Any], seconds: float, what: str, otherwise: Ca
     return found
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+def free_port(preferred: int = 0) -> int:
+    """Return a port of 127.0.0.1 that nobody listens on: the preferred one, if that is free."""
     with socket.socket() as found:
+        if preferred:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                found.bind(("127.0.0.1", preferred))
+            except OSError:
+                return free_port()
+            return preferred
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from test_utils.demo.day import Day
@@ -16,6 +12,7 @@ from test_utils.demo.paper import Paper
 from test_utils.demo.site import ROOT, DemoFailed, environment
 from test_utils.factories import make_user
 from test_utils.processes import answers, free_port, until
+from test_utils.terminal import terminal_of_our_own
 
 USERNAME = PASSWORD = "staff"
 PORT = 8000
@@ -27,11 +24,11 @@ def serve(folder: Path, day: Day, paper: Paper) -> None:
     user.set_password(PASSWORD)
     user.save()
     day.deliver()
-    url = f"http://127.0.0.1:{_port()}"
+    url = f"http://127.0.0.1:{free_port(PORT)}"
     log = folder / "lms.log"
     command = (sys.executable, "manage.py", "lms", "runserver", "--noreload", url.removeprefix("http://"))
     env = {**os.environ, **environment(folder), "EDX_PLATFORM_SETTINGS": "standin"}
-    with _terminal_of_our_own(), log.open("wb") as out:
+    with terminal_of_our_own(), log.open("wb") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             until(lambda: answers(f"{url}/heartbeat") or server.poll() is not None, 60, "the LMS is ready")
@@ -58,29 +55,3 @@ def _say(paper: Paper, url: str, day: Day) -> None:
     paper.line(f"  user {USERNAME}, password {PASSWORD}")
     paper.say("The demo has no Superset: the tab Reports says that its dashboards cannot be shown.")
     paper.headline("Press Ctrl-C to stop.")
-
-
-def _port() -> int:
-    with socket.socket() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind(("127.0.0.1", PORT))
-        except OSError:
-            return free_port()
-    return PORT
-
-
-@contextmanager
-def _terminal_of_our_own() -> Iterator[None]:
-    """Take Ctrl-C from make, which would report an error, until the end."""
-    if not sys.stdin.isatty() or os.getpgrp() == os.getpid():
-        yield
-        return
-    former = os.getpgrp()
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    os.setpgid(0, 0)
-    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
-    try:
-        yield
-    finally:
-        os.tcsetpgrp(sys.stdin.fileno(), former)

@@ -30,7 +30,7 @@ def main(folder: Path, arguments: list[str]) -> int:
     site.configure()
     django.setup()
     try:
-        site.start()
+        site.start(lambda text: print(f"e2e: {text}", flush=True))
         if arguments == ["--wait"]:
             print(json.dumps(addresses(site), indent=2), flush=True)
             with suppress(KeyboardInterrupt):
@@ -55,12 +55,12 @@ def main(folder: Path, arguments: list[str]) -> int:
 
 def addresses(site: Site) -> dict[str, str]:
     """URLs, accounts and passwords of this run."""
-    username, password = site.superset.service_account
+    account = site.show.tokens["SUPERSET_CONFIG"]
     return {
         "superset_url": site.superset.url,
         "superset_admin_password": site.superset.admin_password,
-        "superset_username": username,
-        "superset_password": password,
+        "superset_username": account["username"],
+        "superset_password": account["password"],
         "guest_token_secret": site.superset.guest_token_secret,
         "dashboard_uuid": COURSE_BOARD,
         "instructor_page": f"{site.lms.url}/courses/{COURSE}/instructor",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from .superset import Superset, SupersetApi
+from test_utils.show.superset import Superset, SupersetApi
 
 #: The latest row of each enrollment, with the columns that the plugin's row-level clauses name.
 DATASET_SQL = """
@@ -85,8 +85,8 @@ def fill(
     """
     contexts = {}
     api = superset.api()
-    database = api.post("database/", database_name="ClickHouse", sqlalchemy_uri=clickhouse_url)["id"]
-    dataset = api.post("dataset/", database=database, table_name="enrollments", sql=DATASET_SQL)["id"]
+    database = api.post("database/", database_name="ClickHouse, by hand", sqlalchemy_uri=clickhouse_url)["id"]
+    dataset = api.post("dataset/", database=database, table_name="enrollments_by_hand", sql=DATASET_SQL)["id"]
     for board in boards:
         dashboard = api.post("dashboard/", dashboard_title=board.title, published=True)["id"]
         charts = []

@@ -1,4 +1,4 @@
-"""The people of the site in the platform's database, and their enrollments in ClickHouse, written by the plugin."""
+"""The people of the boards under Aspects' UUIDs, in the platform's database."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Mapping
 
 from common.djangoapps.student.roles import CourseStaffRole
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 
 from test_utils.factories import make_course, make_enrollment, make_user
-from test_utils.processes import ADMIN
 
 from .site import COURSE, COURSES, LEARNER, TEAM
 
 
-def enroll_and_dump(passwords: Mapping[str, str]) -> None:
-    """Make courses, learners and the course team in an empty database; write the enrollments to an empty ClickHouse."""
-    call_command("migrate", run_syncdb=True, verbosity=0)
+def enroll(passwords: Mapping[str, str]) -> None:
+    """Make courses, learners and the course team."""
     for course, (prefix, modes) in COURSES.items():
         key = make_course(course)
         names = iter(range(sum(modes.values())))
@@ -32,5 +29,3 @@ def enroll_and_dump(passwords: Mapping[str, str]) -> None:
     for user in User.objects.filter(username__in=[*TEAM, LEARNER]):
         user.set_password(passwords[user.username])
         user.save()
-    call_command("aspects_create_tables", username=ADMIN[0], password=ADMIN[1], verbosity=0)
-    call_command("dump_data_to_clickhouse", object="course_enrollment", verbosity=0)

@@ -1,27 +1,21 @@
-"""The site: ClickHouse, Superset with its boards, and the stand-in LMS with its courses and people."""
+"""The show's site, and beside it boards under Aspects' UUIDs, with courses and people of their own."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-import requests
 
-from test_utils.processes import ADMIN, REPOSITORY, Endpoint, Process, answers, free_port
+from test_utils.show import site as show
 
 from .boards import COUNTS, LEARNERS, MODES, TOTAL, Board, fill
-from .superset import TIMEOUT_SECS, Superset
-
-PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
 
 #: Course -> (what its learners' usernames begin with, {mode: learners}). No two courses share a mode.
 COURSES = {
@@ -76,13 +70,6 @@ IN_CONTEXT_DASHBOARDS = {
         "block_filter_ids": [BLOCK_FILTER],
     },
 }
-FILTERS = {
-    "org.openedx.learning.instructor.dashboard.render.started.v1": {
-        "fail_silently": False,
-        "pipeline": ["platform_plugin_aspects.extensions.filters.AddSupersetTab"],
-    },
-}
-
 #: Logs all levels: a secret that is not logged even so is never logged.
 LOG_EVERYTHING = {
     "version": 1,
@@ -92,38 +79,21 @@ LOG_EVERYTHING = {
 }
 
 
-class Lms(Process):
-    """The stand-in LMS under ``runserver``."""
-
-    def __init__(self, folder: Path):
-        port = free_port()
-        command = [sys.executable, "manage.py", "lms", "runserver", "--noreload", f"127.0.0.1:{port}"]
-        super().__init__("lms", folder, command)
-        # Another site than Superset's 127.0.0.1, as in production.
-        self.url = f"http://localhost:{port}"
-
-    def is_ready(self) -> bool:
-        return answers(f"{self.url}/heartbeat")
-
-
 class Site:
-    """All of it, in ``folder``; also a pytest plugin, which leaves itself in ``config.stash[SITE]``.
+    """The show's site with more: courses and people, boards under Aspects' UUIDs, and an LMS whose settings name these.
 
-    ``configure`` comes before Django is set up, ``start`` after that.
+    Also a pytest plugin, which leaves itself in ``config.stash[SITE]``. ``configure`` comes before Django is set up,
+    ``start`` after that.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.passwords = {name: secrets.token_urlsafe() for name in (*TEAM, LEARNER, "ch_cms", "ch_report")}
-        self.clickhouse = Endpoint(folder)
-        users = {
-            ADMIN[0]: [ADMIN[1], "all"],
-            "ch_cms": [self.passwords["ch_cms"], {"event_sink": ["SELECT", "INSERT", "ALTER DELETE"]}],
-        }
-        self.clickhouse.command += ["--users", json.dumps(users)]
-        self.lms = Lms(folder)
-        self.superset = Superset(folder, frame_ancestors=[self.lms.url])
-        self.processes: tuple[Process, ...] = (self.clickhouse, self.superset, self.lms)
+        self.show = show.Site(folder)
+        self.passwords = {**self.show.passwords, **{name: secrets.token_urlsafe() for name in (*TEAM, LEARNER)}}
+        self.clickhouse, self.superset = self.show.clickhouse, self.show.superset
+        self.lms = show.Service("lms", folder, name="lms-with-settings")
+        origins = [self.lms.url, self.show.lms.url, self.show.cms.url]
+        self.superset.changes["TALISMAN_CONFIG"] = {"content_security_policy": {"frame-ancestors": origins}}
         self.last_settings = folder / "settings.json"
         self.contexts: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -132,34 +102,22 @@ class Site:
 
     def configure(self) -> None:
         """Write the operator's settings, and name them in the environment of this process and of the LMS."""
-        username, password = self.superset.service_account
+        self.show.configure()
         tokens = {
-            "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG": {
-                "url": self.clickhouse.url,
-                "username": "ch_cms",
-                "password": self.passwords["ch_cms"],
-                "database": "event_sink",
-            },
-            "EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED": True,
-            "SUPERSET_CONFIG": {"service_url": self.superset.url, "username": username, "password": password},
+            **self.show.tokens,
             "SUPERSET_DASHBOARD_LOCALES": LOCALES,
-            "ASPECTS_SUPERSET_READER": {"username": "ch_report", "password": self.passwords["ch_report"]},
             "ASPECTS_INSTRUCTOR_DASHBOARDS": INSTRUCTOR_DASHBOARDS,
             "ASPECTS_IN_CONTEXT_DASHBOARDS": IN_CONTEXT_DASHBOARDS,
-            "OPEN_EDX_FILTERS_CONFIG": FILTERS,
         }
-        (self.folder / "env-tokens.json").write_text(json.dumps(tokens))
+        file = self.folder / "env-tokens-with-settings.json"
+        file.write_text(json.dumps(tokens))
         self._write_last_settings({})
-        environment = {
-            "DJANGO_SETTINGS_MODULE": "cms.envs.standin",
-            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(PLATFORM)]),
-            "STANDIN_DATA_DIR": str(self.folder / "standin"),
-            "STANDIN_COURSES_DIR": str(self.folder / "courses"),
-            "STANDIN_ENV_TOKENS": str(self.folder / "env-tokens.json"),
+        os.environ["STANDIN_ENV_TOKENS"] = str(file)
+        self.lms.environment |= {
+            **self.show.environment,
+            "STANDIN_ENV_TOKENS": str(file),
+            "STANDIN_TUTOR_SETTINGS": str(self.last_settings),
         }
-        os.environ.update(environment)
-        sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
-        self.lms.environment |= {**environment, "STANDIN_TUTOR_SETTINGS": str(self.last_settings)}
 
     def _write_last_settings(self, settings: dict[str, Any]) -> None:
         self.last_settings.write_text(json.dumps({"LOGGING": LOG_EVERYTHING, **settings}))
@@ -178,46 +136,26 @@ class Site:
         self._write_last_settings(settings)
         self.lms.start()
 
-    def start(self) -> None:
+    def start(self, say: Callable[[str], None]) -> None:
         """Start everything, with the courses' enrollments in ClickHouse and the boards in Superset."""
-        from .people import enroll_and_dump
+        from .people import enroll
 
-        self.clickhouse.start()
-        enroll_and_dump(self.passwords)
-        self._make_reader()
+        self.show.start(say, more=lambda: enroll(self.passwords))
         self.lms.launch()
-        self.superset.prepare()
-        self.superset.start()
-        self.superset.make_service_account()
+        self.ask_clickhouse("GRANT SELECT ON event_sink.course_enrollment TO ch_report")
         address = self.clickhouse.url.partition("//")[2]
         clickhouse_url = f"clickhousedb://ch_report:{self.passwords['ch_report']}@{address}/event_sink"
         self.contexts = fill(self.superset, clickhouse_url, BOARDS, allowed_domains=[self.lms.url])
         self.lms.wait_until_ready()
 
-    def ask_clickhouse(self, statement: str) -> None:
-        """Run a statement as ClickHouse's administrator."""
-        answer = requests.post(self.clickhouse.url, data=statement.encode(), auth=ADMIN, timeout=TIMEOUT_SECS)
-        assert answer.ok, answer.text
-
-    def _make_reader(self) -> None:
-        """Superset's user in ClickHouse, by the statements that the plugin prints for it."""
-        from django.core.management import call_command
-
-        printed = StringIO()
-        call_command("aspects_create_tables", "--print-grants", stdout=printed)
-        for statement in printed.getvalue().removesuffix(";\n").split(";\n"):
-            self.ask_clickhouse(statement)
+    def ask_clickhouse(self, statement: str) -> str:
+        """As show.Site."""
+        return self.show.ask_clickhouse(statement)
 
     @property
     def secrets(self) -> list[str]:
         """Passwords, keys and tokens, which no log and no page may show."""
-        superset = self.superset
-        return [
-            *self.passwords.values(),
-            superset.admin_password,
-            superset.service_account[1],
-            superset.guest_token_secret,
-        ]
+        return [*self.passwords.values(), *self.show.secrets]
 
     def logs(self) -> dict[str, str]:
         """The log of each process, by file name."""
@@ -225,8 +163,8 @@ class Site:
 
     def kill(self) -> None:
         """End every process."""
-        for process in reversed(self.processes):
-            process.kill()
+        self.lms.kill()
+        self.show.kill()
 
 
 SITE = pytest.StashKey[Site]()

@@ -14,7 +14,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from test_utils.e2e.browser import Browser
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import COURSE, SITE, Site
-from test_utils.e2e.superset import TIMEOUT_SECS
+from test_utils.show.superset import TIMEOUT_SECS
 
 #: Access tokens, refresh tokens and guest tokens all look like this.
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")

@@ -122,12 +122,12 @@ def test_another_page_may_neither_embed_nor_frame(lms: Site, settings: Any) -> N
 
 @pytest.fixture
 def reconfigure(lms: Site) -> Iterator[Callable[..., None]]:
-    """Starts Superset anew with other values in the environment that its configuration reads."""
-    environment = dict(lms.superset.environment)
+    """Starts Superset anew with other values in its configuration."""
+    configured = dict(lms.superset.changes)
 
-    def restart(**changes: str) -> None:
+    def restart(**changes: Any) -> None:
         lms.superset.stop()
-        lms.superset.environment = {**environment, **changes}
+        lms.superset.changes = {**configured, **changes}
         lms.superset.start()
 
     yield restart
@@ -140,10 +140,10 @@ def test_faults_of_superset_s_own_configuration_are_found(
 ) -> None:
     configured = settings.SUPERSET_CONFIG
     for changes, words in (
-        ({"E2E_GUEST_TOKEN_SECRET": "test-guest-secret-change-me"}, "GUEST_TOKEN_JWT_SECRET is Superset's default"),
-        ({"E2E_GUEST_ROLE": "Public"}, "Guests may not read embedded dashboards in Superset"),
-        ({"E2E_EMBEDDED": ""}, "Superset does not embed dashboards"),
-        ({"E2E_SUBQUERIES": "1"}, "Superset's flag ALLOW_ADHOC_SUBQUERY is on"),
+        ({"GUEST_TOKEN_JWT_SECRET": "test-guest-secret-change-me"}, "GUEST_TOKEN_JWT_SECRET is Superset's default"),
+        ({"GUEST_ROLE_NAME": "Public"}, "Guests may not read embedded dashboards in Superset"),
+        ({"FEATURE_FLAGS": {"EMBEDDED_SUPERSET": False}}, "Superset does not embed dashboards"),
+        ({"FEATURE_FLAGS": {"ALLOW_ADHOC_SUBQUERY": True}}, "Superset's flag ALLOW_ADHOC_SUBQUERY is on"),
     ):
         reconfigure(**changes)
         settings.SUPERSET_CONFIG = configured

@@ -9,7 +9,7 @@ import requests
 
 from test_utils.e2e.boards import LEARNERS
 from test_utils.e2e.site import COURSE, COURSE_FILTER, PROBLEM_BOARD, Site
-from test_utils.e2e.superset import TIMEOUT_SECS, ask_as_guest, rows_of
+from test_utils.show.superset import TIMEOUT_SECS, ask_as_guest, rows_of
 
 from .conftest import log_in
 

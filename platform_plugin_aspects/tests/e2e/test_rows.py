@@ -13,7 +13,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects.dashboards.access import tokens
 from test_utils.e2e.boards import COUNTS, LEARNERS, Board
 from test_utils.e2e.site import BOARDS, COURSE, COURSE_BOARD, COURSES, LEARNER_BOARD, Site
-from test_utils.e2e.superset import TIMEOUT_SECS, ask_as_guest, rows_of
+from test_utils.show.superset import TIMEOUT_SECS, ask_as_guest, rows_of
 
 from .conftest import log_in
 

@@ -8,9 +8,7 @@ from typing import Any
 from platform_plugin_aspects.tests.reporting.expected_content import Content
 from platform_plugin_aspects.tests.reporting.expected_days import Days
 from platform_plugin_aspects.tests.reporting.expected_learners import Learners
-from platform_plugin_aspects.tests.reporting.site import COURSE
 
-HERE = {"org": "Org", "course_key": str(COURSE)}
 #: The views for boards, with the columns that tell the rows of a course apart.
 VIEWS: dict[str, Sequence[str]] = {
     "course_names": (),
@@ -43,5 +41,6 @@ class Expected(Content, Learners, Days):
 
     def rows(self, view: str) -> list[dict[str, Any]]:
         """The rows of a view, sorted by its key."""
-        made = [{**HERE, **row} for row in getattr(self, view)()]
+        here = {"org": self.course.org, "course_key": str(self.course)}
+        made = [{**here, **row} for row in getattr(self, view)()]
         return sorted(made, key=lambda row: [row[column] for column in VIEWS[view]])

@@ -19,7 +19,6 @@ from platform_plugin_aspects.tests.reporting.scripts import (
     share,
     studies,
 )
-from platform_plugin_aspects.tests.reporting.site import COURSE
 
 #: The place of a block.
 PLACE = ("section_name", "subsection_name", "unit_name", "course_order")
@@ -39,11 +38,11 @@ class Content(OfClass):
         return {**some, f"{kind}_name": row["block_name"]}
 
     def course_names(self) -> list[dict[str, Any]]:
-        course = CourseOverview.objects.get(pk=COURSE)
+        course = CourseOverview.objects.get(pk=self.course)
         return [
             {
                 "course_name": course.display_name,
-                "course_run": COURSE.run,
+                "course_run": self.course.run,
                 "starts_at": course.start,
                 "ends_at": course.end,
             }
@@ -202,9 +201,10 @@ class Content(OfClass):
         return made
 
     def _scores(self) -> dict[str, dict[str, float]]:
-        """{graded subsection: {actor: score}}. Every other subsection is graded, from the second one."""
+        """{graded subsection: {actor: score}}."""
         found = {}
-        for subsection in list(dict.fromkeys(unit.subsection for unit in self.units))[1::2]:
+        subsections = dict.fromkeys(unit.subsection for unit in self.units)
+        for subsection in (key for key in subsections if self.by_key[str(key)]["graded"]):
             possible = sum(
                 problem.parts for unit in self.units if unit.subsection == subsection for problem in unit.problems
             )

@@ -14,7 +14,7 @@ from platform_plugin_aspects.tests.reporting.scripts import (
     does,
     share,
 )
-from platform_plugin_aspects.tests.reporting.site import END, Class
+from platform_plugin_aspects.tests.reporting.site import Class
 
 
 class Days(OfClass):
@@ -110,7 +110,7 @@ class Days(OfClass):
                     "run": school.course.run,
                     "starts_on": school.starts_on,
                     "week": at,
-                    "is_over": school.starts_on + timedelta(days=7 * at) <= END.date(),
+                    "is_over": school.starts_on + timedelta(days=7 * at) <= self.now.date(),
                     "enrolled": all_of,
                     "active": those,
                     "active_share": share(those, all_of) if those is not None and all_of else None,

@@ -21,7 +21,7 @@ from platform_plugin_aspects.tests.reporting.scripts import (
     points_of,
     studies,
 )
-from platform_plugin_aspects.tests.reporting.site import COURSE, END, plain
+from platform_plugin_aspects.tests.reporting.site import plain
 
 
 class Learners(OfClass):
@@ -39,7 +39,7 @@ class Learners(OfClass):
             facts = answers_of(pupil.script, self.structure)
             solved = [step for step in all_steps(pupil) if isinstance(step, Solve)]
             visits = acts(pupil)
-            long_ago = END - timedelta(days=7)
+            long_ago = self.now - timedelta(days=7)
             enrolled_at = datetime.fromisoformat(pupil.events[0]["timestamp"])
             reasons = [
                 *(["no visit for 7 days"] if visits and visits[-1] < long_ago else []),
@@ -96,14 +96,14 @@ class Learners(OfClass):
 
         def active(first: int, last: int) -> int:
             # Days before the last one, which is the day of the clock.
-            days = {(END - timedelta(days=back)).date() for back in range(first, last)}
+            days = {(self.now - timedelta(days=back)).date() for back in range(first, last)}
             return sum(any(act.date() in days for act in acts(pupil)) for pupil in self.pupils)
 
-        recent = (END - timedelta(days=6)).date()
+        recent = (self.now - timedelta(days=6)).date()
         return [
             {
-                "course_name": CourseOverview.objects.get(pk=COURSE).display_name,
-                "course_run": COURSE.run,
+                "course_name": CourseOverview.objects.get(pk=self.course).display_name,
+                "course_run": self.course.run,
                 "enrolled": sum(pupil.script.is_active for pupil in self.pupils),
                 "active_7_days": active(0, 7),
                 "active_7_days_before": active(7, 14),

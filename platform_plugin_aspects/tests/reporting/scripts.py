@@ -9,7 +9,7 @@ from typing import Any
 from platform_plugin_aspects.load_test.journeys.script import Solve, Study, Visit, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Unit
 from platform_plugin_aspects.tests.reporting.places import structure_of
-from platform_plugin_aspects.tests.reporting.site import COURSE, Class, Pupil
+from platform_plugin_aspects.tests.reporting.site import Class, Pupil
 
 #: Events that are not acts of a visitor.
 NOT_ACTS = ("course.enrollment", "grades.", "course.grade")
@@ -60,13 +60,18 @@ def does(visit: Visit, kind: type[Any]) -> int:
 
 
 class OfClass:
-    """A class, the former run, and the course as it is published. Its heirs say what the views must show."""
+    """A class, the former run, and the course as it is published. Its heirs say what the views must show.
 
-    def __init__(self, school: Class, former: Class | None = None, *, smallest_group: int):
+    ``now``: the current moment of the views, if it is not the end of the class.
+    """
+
+    def __init__(self, school: Class, former: Class | None = None, *, smallest_group: int, now: datetime | None = None):
+        self.now = now or school.end
+        self.course = school.course
         self.runs = [school, *([former] if former else [])]
         self.pupils = school.pupils
         self.units = school.structure.units
         self.structure = school.structure
         self.smallest_group = smallest_group
-        self.blocks = structure_of(COURSE)
+        self.blocks = structure_of(self.course)
         self.by_key = {row["usage_key"]: row for row in self.blocks}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -53,18 +53,24 @@ class Pupil:
 
 @dataclass(frozen=True)
 class Class:
-    """The learners of a course, and all their statements in order of time."""
+    """The learners of a course, and all their statements in order of time. ``days``: how long it took until ``end``."""
 
     structure: Structure
     pupils: Sequence[Pupil]
     statements: Sequence[Statement]
     course: CourseKey = COURSE
     end: datetime = END
+    days: int = DAYS
 
     @property
     def starts_on(self) -> date:
         """The day of the start of the course, which a few learners do not wait for."""
-        return (self.end - timedelta(days=DAYS - 3)).date()
+        return start_of(self.end, self.days).date()
+
+
+def start_of(end: datetime, days: int = DAYS) -> datetime:
+    """The start of the course of a class."""
+    return end - timedelta(days=days - 3)
 
 
 def make_class(
@@ -76,25 +82,41 @@ def make_class(
     ClickHouse; the statements are not.
     """
     factories.make_external_id_type("xapi")
-    start = end - timedelta(days=DAYS - 3)
+    start = start_of(end)
     factories.make_course(course, chapters=chapters, sequentials=2, verticals=verticals, leaves=3, start=start)
+    school = go_through(course, [learner(SEED, number) for number in range(1, learners + 1)], end)
+    for sink in (CourseOverviewSink(), CourseEnrollmentSink(), ExternalIdSink(), UserProfileSink()):
+        sink.write(sink.read(Selection()), timezone.now())
+    return school
+
+
+def go_through(
+    course: CourseKey,
+    users: Sequence[Any],
+    end: datetime,
+    days: int = DAYS,
+    shape: Callable[[int, Script], Script] | None = None,
+) -> Class:
+    """These users go through a published course. Nothing is written to ClickHouse.
+
+    ``shape`` may change the script of the user with a number from 1.
+    """
     structure = read(course)
     made = []
     statements: list[Statement] = []
-    for number in range(1, learners + 1):
-        user = learner(SEED, number)
-        script = plan(structure, number, SEED, end, DAYS)
+    for number, user in enumerate(users, 1):
+        script = plan(structure, number, SEED, end, days)
+        script = shape(number, script) if shape else script
         platform.set_enrollment(user, course, script.mode, script.is_active, script.enrolled_at)
         events = list(events_of(script, structure, Person(user.pk, user.username)))
         found, rejected = transform(events)
         assert not rejected
         statements += [statement for some in found for statement in some]
         made.append((user, script, events))
-    actors = dict(ExternalId.objects.values_list("user_id", "external_user_id"))
+    actors = dict(ExternalId.objects.filter(user__in=users).values_list("user_id", "external_user_id"))
     pupils = [Pupil(user.pk, str(actors[user.pk]), script, events) for user, script, events in made]
-    for sink in (CourseOverviewSink(), CourseEnrollmentSink(), ExternalIdSink(), UserProfileSink()):
-        sink.write(sink.read(Selection()), timezone.now())
-    return Class(structure, pupils, sorted(statements, key=lambda statement: statement.emission_time), course, end)
+    in_order = sorted(statements, key=lambda statement: statement.emission_time)
+    return Class(structure, pupils, in_order, course, end, days)
 
 
 def insert(statements: Sequence[Statement], batch: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +29,25 @@ PREPARE = (
 
 
 class Superset(Process):
-    """Superset on a free port, with secrets of this run; ``frame_ancestors`` may show its dashboards."""
+    """A bare Superset on a free port: its own defaults, and the text that an operator pastes into its configuration.
 
-    def __init__(self, folder: Path, frame_ancestors: Sequence[str] = ("*",)):
-        self.port = free_port()
-        self.admin_password = secrets.token_urlsafe()
-        self.service_account = ("aspects", secrets.token_urlsafe())
+    ``changes``: values in place of those of that text, or in its dictionaries.
+    """
+
+    def __init__(self, folder: Path, admin_password: str, port: int | None = None):
+        self.port = port or free_port()
+        self.admin_password = admin_password
         self.guest_token_secret = secrets.token_urlsafe(32)
         self.metadata = folder / "superset" / "metadata.sqlite"
+        self.config_text = folder / "superset_config_text.py"
+        self.config_text.write_text("")
+        self.changes: dict[str, Any] = {"GUEST_TOKEN_JWT_SECRET": self.guest_token_secret}
         command = [VENV / "bin" / "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"]
         command += ["--timeout", "120", "--bind", f"127.0.0.1:{self.port}", "superset.app:create_app()"]
         environment = {
-            "E2E_SECRET_KEY": secrets.token_urlsafe(32),
-            "E2E_METADATA": f"sqlite:///{self.metadata}",
-            "E2E_EMBEDDED": "1",
-            "E2E_SUBQUERIES": "",
-            "E2E_GUEST_ROLE": "Gamma",
-            "E2E_GUEST_TOKEN_SECRET": self.guest_token_secret,
-            "E2E_FRAME_ANCESTORS": " ".join(frame_ancestors),
+            "SHOW_SECRET_KEY": secrets.token_urlsafe(32),
+            "SHOW_METADATA": f"sqlite:///{self.metadata}",
+            "SHOW_CONFIG_TEXT": str(self.config_text),
             "FLASK_APP": "superset",
             # Nothing of the stand-in platform's.
             "PYTHONPATH": "",
@@ -54,6 +56,10 @@ class Superset(Process):
         }
         super().__init__("superset", folder, command, environment)
 
+    def launch(self) -> None:
+        self.environment["SHOW_CONFIG_CHANGES"] = json.dumps(self.changes)
+        super().launch()
+
     @property
     def url(self) -> str:
         """Its base URL, as browsers and the plugin know it."""
@@ -61,6 +67,7 @@ class Superset(Process):
 
     def prepare(self) -> None:
         """Make its database anew, with the account of an administrator."""
+        self.environment["SHOW_CONFIG_CHANGES"] = json.dumps(self.changes)
         shutil.rmtree(self.metadata.parent, ignore_errors=True)
         self.metadata.parent.mkdir(parents=True)
         account = ("--username", ADMIN_USERNAME, "--password", self.admin_password)
@@ -78,14 +85,13 @@ class Superset(Process):
         """Superset's API as its administrator."""
         return SupersetApi(self.url, ADMIN_USERNAME, self.admin_password)
 
-    def make_service_account(self) -> None:
+    def make_service_account(self, username: str, password: str) -> None:
         """Make the plugin's account, which may grant guest tokens and nothing else."""
         api = self.api()
         resource = api.find("security/resources/", "name", "eq", "SecurityRestApi")[0]
         permissions = api.find("security/permissions-resources/", "view_menu", "rel_o_m", resource)
         role = api.post("security/roles/", name="Guest tokens")["id"]
         api.post(f"security/roles/{role}/permissions", permission_view_menu_ids=permissions)
-        username, password = self.service_account
         api.post(
             "security/users/",
             username=username,
@@ -132,7 +138,7 @@ class SupersetApi:
 
 
 def ask_as_guest(superset: Superset, token: str, context: Mapping[str, Any]) -> requests.Response:
-    """Superset's answer to a browser with that guest token; ``context`` as `boards.fill` returns it."""
+    """Superset's answer to a browser with that guest token; ``context`` as `test_utils.e2e.boards.fill` returns it."""
     body = {**context, "result_format": "json", "result_type": "full"}
     url = f"{superset.url}api/v1/chart/data"
     return requests.post(url, json=body, headers={"X-GuestToken": token}, timeout=TIMEOUT_SECS)

@@ -1,0 +1,25 @@
+"""Superset's configuration (SUPERSET_CONFIG_PATH): what every operator writes, and the text that the plugin prints.
+
+Read by Superset's own Python, as the last thing that `superset.config` does.
+"""
+
+import json
+import os
+from pathlib import Path
+
+SECRET_KEY = os.environ["SHOW_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = os.environ["SHOW_METADATA"]
+
+# As if it were pasted here.
+exec(compile(Path(os.environ["SHOW_CONFIG_TEXT"]).read_text(), "what the plugin prints", "exec"))
+
+
+def merged(before, change):
+    """The change; a dictionary goes into the one before it."""
+    if not (isinstance(before, dict) and isinstance(change, dict)):
+        return change
+    return {**before, **{name: merged(before.get(name), value) for name, value in change.items()}}
+
+
+for name, value in json.loads(os.environ["SHOW_CONFIG_CHANGES"]).items():
+    globals()[name] = merged(globals().get(name), value)
