@@ -1,4 +1,4 @@
-"""Why there is no guest token: one class for each thing that a caller or an operator can do about it.
+"""Why Superset gives no guest token, or takes no boards: one class for each thing that somebody can do about it.
 
 ``str()`` of an error is for the log; it names no secret and no person, and quotes nothing that Superset said. ``code``,
 ``status`` and ``message`` are for the browser.
@@ -61,3 +61,11 @@ class SupersetMisconfigured(SupersetError):
     code = "superset_misconfigured"
     status = 502
     message = _("The reports are not set up correctly. Please tell the site's administrators.")
+
+
+class SupersetForbidden(SupersetRefused):
+    """The account has not the right to do this: an administrator of Superset has."""
+
+
+class SupersetConflict(SupersetRefused):
+    """A name or an object that a board needs belongs to somebody else in Superset."""

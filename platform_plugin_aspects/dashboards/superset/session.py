@@ -97,7 +97,7 @@ class ServiceSession:
         response = self._send(http, "POST", LOGIN, deadline, data=body, headers={"Content-Type": "application/json"})
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             raise SupersetMisconfigured(exchange(response), "correct username and password in SUPERSET_CONFIG")
-        http.auth = _bearer(token_of(response, "access_token"))
+        http.auth = bearer(token_of(response, "access_token"))
         response = self._send(http, "GET", CSRF_TOKEN, deadline)
         # An account that may not read it does without where Superset exempts guest tokens from CSRF protection.
         if response.status_code != HTTPStatus.FORBIDDEN:
@@ -179,7 +179,7 @@ def _refuses_login(response: requests.Response) -> bool:
     return response.status_code in BAD_ACCESS_TOKEN
 
 
-def _bearer(access_token: Hidden) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+def bearer(access_token: Hidden) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
     """Authentication for requests, which would let a .netrc overrule a mere header."""
 
     def authenticate(request: requests.PreparedRequest) -> requests.PreparedRequest:
