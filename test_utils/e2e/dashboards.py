@@ -22,6 +22,8 @@ class Dashboards:
             # A board is loaded when it is seen.
             browser.driver.execute_script("arguments[0].scrollIntoView()", self.element)
         self.root = browser.until(lambda: self.element.shadow_root, "the element has its content")
+        # It is hidden until its stylesheet is there.
+        browser.until(lambda: self._find_all("link + div"), "the element shows its content")
 
     def _find_all(self, selector: str) -> list[WebElement]:
         found = self.root.find_elements(By.CSS_SELECTOR, selector)

@@ -20,20 +20,39 @@ export const MESSAGES = {
   retry: "Try again",
   log_in: "Log in",
   new_window: "(opens in a new window)",
+  numbers: "The course in numbers",
+  numbers_loading: "Loading the numbers",
+  numbers_failed: "There are no numbers",
+  numbers_show: "Show the dashboard “{name}”",
+  definition: "What this number means",
+  copy: "Copy",
+  copied: "Copied",
 };
-export const BOARDS = ["Course", "Learners", "At risk"].map((name, index) => ({ name, uuid: `uuid-${index}` }));
+export const BOARDS = ["Course", "Learners", "At risk"].map((name, index) => ({
+  name,
+  uuid: `uuid-${index}`,
+  slug: `slug-${index}`,
+}));
 
-/** Answers of the token's address, oldest first: the last one stays. Each is what `answer` makes. */
+/**
+ * Answers of the addresses of the token and of the numbers, oldest first: the last one stays. Each is what `answer`
+ * makes.
+ */
 export class Server {
   tokens = 0;
   answers = [answer(200, { guestToken: "a token" })];
+  summaries = 0;
+  summaryAnswers = [];
 
   async start() {
     const files = { "/bundle.js": await readFile(BUNDLE), "/sdk.js": await readFile(SDK) };
     this.http = createServer((request, response) => {
       if (request.url === "/token") {
         this.tokens += 1;
-        (this.answers.length > 1 ? this.answers.shift() : this.answers[0])(response);
+        next(this.answers)(response);
+      } else if (request.url === "/summary") {
+        this.summaries += 1;
+        next(this.summaryAnswers)(response);
       } else if (request.url in files) {
         response.setHeader("Content-Type", "text/javascript").end(files[request.url]);
       } else {
@@ -44,6 +63,10 @@ export class Server {
     this.url = `http://127.0.0.1:${this.http.address().port}`;
     return this;
   }
+}
+
+function next(answers) {
+  return answers.length > 1 ? answers.shift() : answers[0];
 }
 
 /** An answer with this status: JSON for an object, HTML for text. */
@@ -78,14 +101,28 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
     resources: "usable",
     runScripts: "dangerously",
     beforeParse(window) {
-      const { setTimeout } = window;
+      const { setTimeout, clearTimeout } = window;
       const timers = new Map();
       window.setTimeout = (action, milliseconds) => {
-        timers.set(milliseconds, action);
-        return setTimeout(action, milliseconds / window.superset.haste);
+        const id = setTimeout(action, milliseconds / window.superset.haste);
+        timers.set(milliseconds, { action, id });
+        return id;
       };
+      window.clearTimeout = (id) => {
+        clearTimeout(id);
+        timers.forEach((timer, milliseconds) => timer.id === id && timers.delete(milliseconds));
+      };
+      Object.defineProperty(window.document, "hidden", { get: () => window.superset.hidden });
       window.narrow = new Media();
       window.matchMedia = () => window.narrow;
+      // jsdom loads no stylesheets in shadow trees.
+      const { attachShadow } = window.Element.prototype;
+      window.Element.prototype.attachShadow = function (options) {
+        const root = attachShadow.call(this, options);
+        const load = () => root.querySelector("link").dispatchEvent(new window.Event(window.superset.styles));
+        new window.MutationObserver(load).observe(root, { childList: true });
+        return root;
+      };
       // jsdom has none of these; it lays nothing out, so everything is in view that is not hidden.
       window.fetch = (url, options) => fetch(new URL(url, server.url), options);
       window.IntersectionObserver = class {
@@ -103,9 +140,14 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
           clearInterval(this.watch);
         }
       };
-      // `haste`: how much faster time goes. `ring` ends the last wait of so many milliseconds at once.
-      const ring = (milliseconds) => timers.get(milliseconds)();
-      window.superset = { boards: [], answers: true, haste: 1, ring };
+      // `haste`: how much faster time goes. `hidden`: whether people see another page. `styles`:
+      // the event of the stylesheet. `ring` ends the last wait of so many milliseconds at once.
+      const ring = (milliseconds) => {
+        const { action, id } = timers.get(milliseconds);
+        window.clearTimeout(id);
+        action();
+      };
+      window.superset = { boards: [], answers: true, haste: 1, hidden: true, styles: "load", ring };
       window.addEventListener("error", (event) => errors.push(event.message));
       prepare(window);
     },
@@ -130,6 +172,7 @@ export function add(window, config) {
   const element = window.document.createElement("aspects-dashboards");
   element.dataset.config = JSON.stringify({
     supersetUrl: "http://superset.invalid/",
+    summaryUrl: "",
     guestTokenUrl: "/token",
     dashboards: BOARDS,
     loginUrl: "/login?a=b",

@@ -1,7 +1,9 @@
-import { isFramed, loginLink } from "./link.js";
+import { messageOf, remedies } from "./failure.js";
+import { fetchGuestToken, SessionEnded } from "./fetch.js";
+import { loginLink } from "./link.js";
 import { make } from "./make.js";
 import { loadSdk } from "./sdk.js";
-import { fetchGuestToken, NoToken, SessionEnded } from "./token.js";
+import { pause, within } from "./time.js";
 
 /** Milliseconds: for the SDK, the token and the frame together, and for the frame's first answer. */
 const LOAD_MS = 30_000;
@@ -112,22 +114,14 @@ export class Board {
   /** Say what happened, and offer what helps: to log in, or to try again. */
   #fail(error) {
     this.close();
-    const { messages } = this.#config;
-    const message = error instanceof NoToken ? error.message : messages.unanswered;
+    const message = messageOf(error, this.#config.messages.unanswered);
+    const retry = () => {
+      this.load();
+      // The button is gone, and the focus with it.
+      this.panel.focus();
+    };
     const box = make("div", { class: "message", role: "alert" }, make("p", {}, message));
-    if (error instanceof SessionEnded) {
-      box.append(loginLink(this.#config));
-    }
-    // A login out of a frame happens in another window.
-    if (!(error instanceof SessionEnded) || isFramed()) {
-      const retry = make("button", { type: "button" }, messages.retry);
-      retry.addEventListener("click", () => {
-        this.load();
-        // The button is gone, and the focus with it.
-        this.panel.focus();
-      });
-      box.append(retry);
-    }
+    box.append(...remedies(error, this.#config, retry));
     this.#content.append(box);
   }
 
@@ -174,17 +168,4 @@ function isSeen(frame) {
 
 function inPixels(height) {
   return `${Math.min(height, MAX_HEIGHT)}px`;
-}
-
-function pause(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** The result of the promise, or an error when that takes longer. */
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Nothing came within ${milliseconds} ms`)), milliseconds);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

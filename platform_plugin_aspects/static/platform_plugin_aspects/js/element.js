@@ -1,38 +1,51 @@
 import { Board } from "./board.js";
 import { link } from "./link.js";
 import { make } from "./make.js";
+import { Strip } from "./strip.js";
 import { Tabs } from "./tabs.js";
 
 /**
- * `<aspects-dashboards data-config="{json}">`: the Superset dashboards of a course.
+ * `<aspects-dashboards data-config="{json}">`: a course in numbers, and its Superset dashboards. Either may be missing.
  *
- * The shape of the configuration, with all its texts, is that of `embed_config` in superset/embedding.py. Everything
- * is in a shadow tree, so that the page's styles and ours leave each other alone; what the page wrote inside the
- * element is for browsers without JavaScript.
+ * The shape of the configuration, with all its texts, is that of `embed_config` in dashboards/pages/embedding.py.
+ * Everything is in a shadow tree, so that the page's styles and ours leave each other alone; what the page wrote inside
+ * the element is for browsers without JavaScript.
  */
 export class AspectsDashboards extends HTMLElement {
   #boards = [];
   #tabs = null;
+  #strip = null;
 
   connectedCallback() {
     const config = JSON.parse(this.dataset.config);
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     this.#boards = config.dashboards.map((dashboard) => new Board(dashboard, config));
-    const panels = this.#boards.map((board) => board.panel);
+    const parts = this.#boards.map((board) => board.panel);
 
     const header = make("header");
-    if (panels.length > 1) {
+    if (parts.length > 1) {
       const names = config.dashboards.map((dashboard) => dashboard.name);
-      this.#tabs = new Tabs(config.messages.tabs, names, panels);
+      this.#tabs = new Tabs(config.messages.tabs, names, [...parts]);
       header.append(this.#tabs.list);
     }
     if (config.link) {
       header.append(link(config.link.url, config.link.text, { newWindow: config.messages.new_window }));
     }
-    if (!panels.length) {
-      panels.push(make("p", { class: "message" }, config.messages.empty));
+    if (!parts.length && (config.supersetUrl || !config.summaryUrl)) {
+      parts.push(make("p", { class: "message" }, config.messages.empty));
     }
-    root.replaceChildren(make("link", { rel: "stylesheet", href: config.stylesheetUrl }), header, ...panels);
+    parts.unshift(header);
+    if (config.summaryUrl) {
+      this.#strip = new Strip(config, this.#boardsBySlug(config.dashboards));
+      parts.unshift(this.#strip.section);
+    }
+    const content = make("div", { hidden: "" }, ...parts);
+    const styles = make("link", { rel: "stylesheet", href: config.stylesheetUrl });
+    // Without styles for a moment, everything would jump.
+    for (const event of ["load", "error"]) {
+      styles.addEventListener(event, () => (content.hidden = false));
+    }
+    root.replaceChildren(styles, content);
   }
 
   disconnectedCallback() {
@@ -40,5 +53,16 @@ export class AspectsDashboards extends HTMLElement {
       board.close();
     }
     this.#tabs?.close();
+    this.#strip?.close();
+  }
+
+  /** Slug -> the dashboard's name, and how to show it and move the focus there. */
+  #boardsBySlug(dashboards) {
+    const entries = dashboards.map(({ slug, name }, index) => {
+      const show = () => (this.#tabs ? this.#tabs.go(index) : this.#boards[index].panel.focus());
+      return [slug, { name, show }];
+    });
+    // The first of two with one slug wins.
+    return new Map(entries.reverse());
   }
 }

@@ -51,6 +51,12 @@ export class Tabs {
     this.#reachByTabKey(index);
   }
 
+  /** Open this tab, and move the focus there. */
+  go(index) {
+    this.open(index);
+    this.tabs[index].focus();
+  }
+
   /** Stop following the width of the page. */
   close() {
     this.#closing.abort();
