@@ -85,16 +85,11 @@ def dashboard_content(board: Board, language: str) -> JSON:
             "shared_label_colors": [],
             "color_scheme_domain": [],
             "cross_filters_enabled": False,
-            "expanded_slices": {str(number): True for number, _chart in enumerate(board.charts, 1)},
             "filter_bar_orientation": "HORIZONTAL",
             "native_filter_configuration": [_filter(board, found) for found in board.filters],
             "refresh_frequency": 0,
             "timed_refresh_immune_slices": [],
             "default_filters": "{}",
-            "global_chart_configuration": {
-                "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
-                "chartsInScope": list(range(1, len(board.charts) + 1)),
-            },
             "chart_configuration": {},
         },
         "version": VERSION,
@@ -102,15 +97,18 @@ def dashboard_content(board: Board, language: str) -> JSON:
 
 
 def _colours(board: Board) -> dict[str, str]:
-    """The colour of each measure that is a series; a measure has the same colour in all charts of a board."""
+    """The colour of each measure that is a series; a measure has the same colour in all charts of a board.
+
+    Superset looks a series up by its label, but by its column where the label is the dataset's, which is English.
+    """
     found: dict[str, str] = {}
     for chart in board.charts:
-        labels = [label(measure.column) for measure in chart.measures]
-        free = [colour for colour in house.COLOURS if colour not in {found.get(name) for name in labels}]
-        for name in labels:
-            if name not in found:
-                found[name] = free.pop(0) if free else house.COLOURS[0]
-    return found
+        columns = [measure.column for measure in chart.measures]
+        free = [colour for colour in house.COLOURS if colour not in {found.get(column) for column in columns}]
+        for column in columns:
+            if column not in found:
+                found[column] = free.pop(0)
+    return {**found, **{label(column): colour for column, colour in found.items()}}
 
 
 def _filter(board: Board, found: TimeRange | Choice) -> JSON:

@@ -24,7 +24,7 @@ from platform_plugin_aspects.dashboards.boards.parts import (
 #: contrast of at least 3 to white (WCAG 2.2, 1.4.11).
 COLOURS = ("#0a58a3", "#c2570c", "#1b7f6b", "#8a3ffc", "#b3261e", "#5c6670")
 #: Superset's colours of values that have no colour of ours, such as tracks.
-SCHEME = "supersetColors"
+SCHEME = "d3Category10"
 #: Superset's colours of heat strips, and the colour of shaded cells of tables.
 HEAT_SCHEME, SHADE = "blue_white_yellow", "#0a58a3"
 #: The range of days that a board shows at first, in Superset's words; people change it by the one filter.

@@ -53,7 +53,6 @@ def draw(chart: Chart) -> Drawn:
         "extras": {"having": "", "where": ""},
         "applied_time_extras": {},
         "columns": [],
-        "metrics": [],
         "orderby": [],
         "annotation_layers": [],
         "row_limit": chart.limit,
@@ -101,11 +100,12 @@ def metric(measure: Measure) -> JSON:
 def _axis(column: str, grain: str | None) -> JSON:
     """The column of a horizontal axis, as Superset's JavaScript makes it of the form's ``x_axis``."""
     return {
-        **({"timeGrain": grain} if grain else {}),
+        "timeGrain": grain,
         "columnType": "BASE_AXIS",
         "sqlExpression": column,
         "label": column,
         "expressionType": "SQL",
+        "isColumnReference": True,
     }
 
 
@@ -114,7 +114,7 @@ def _number(chart: Chart) -> tuple[str, JSON, JSON]:
     params = {
         "metric": metric(measure),
         "y_axis_format": LABELS[measure.column].format,
-        "header_font_size": 0.4,
+        "header_font_size": 0.5,
         "subtitle": "",
         "subtitle_font_size": 0.15,
         "show_metric_name": False,
@@ -221,6 +221,7 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
             {"column": column, "operator": "None", "colorScheme": house.SHADE} for column in chart.shaded
         ],
     }
+    # With measures, even none, Superset groups the rows.
     query = {"columns": list(chart.columns), "orderby": orders}
     return "table", params, query
 
