@@ -26,6 +26,7 @@ VIEWS: dict[str, Sequence[str]] = {
     "at_risk_reasons": ("reason",),
     "learner_names": ("actor_id",),
     "learner_status_with_names": ("actor_id",),
+    "learner_path": ("actor_id", "usage_key"),
     "course_summary": (),
     "enrollment_by_day": ("day",),
     "enrollment_by_track": ("mode",),

@@ -11,13 +11,14 @@ from django.contrib.auth import get_user_model
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from platform_plugin_aspects.load_test.journeys.answers import answers_of
-from platform_plugin_aspects.load_test.journeys.script import Solve
+from platform_plugin_aspects.load_test.journeys.script import Solve, Watch
 from platform_plugin_aspects.tests.reporting.scripts import (
     OfClass,
     acts,
     all_steps,
     completed,
     leaves,
+    moments_of_studies,
     points_of,
     studies,
 )
@@ -88,6 +89,31 @@ class Learners(OfClass):
     def learner_status_with_names(self) -> list[dict[str, Any]]:
         names = {row["actor_id"]: row for row in self.learner_names()}
         return [{**names[row["actor_id"]], **row} for row in self.learner_status()]
+
+    def learner_path(self) -> list[dict[str, Any]]:
+        """The script says what a learner did in a unit, and the events say when."""
+        names = {row["actor_id"]: row for row in self.learner_names()}
+        columns = ("usage_key", "block_id", "place", "section_name", "subsection_name", "unit_name", "course_order")
+        verticals = [row for row in self.blocks if row["block_type"] == "vertical"]
+        units = {(row["subsection_key"], row["unit"]): row for row in verticals}
+        made = []
+        for pupil in self.pupils:
+            for study, moments in zip(studies(pupil), moments_of_studies(pupil), strict=True):
+                unit = units[str(study.unit.subsection), study.unit.tab]
+                solved = [step for step in study.steps if isinstance(step, Solve)]
+                made.append(
+                    {
+                        **{column: names[pupil.actor][column] for column in ("actor_id", "username", "name")},
+                        **{column: unit[column] for column in columns},
+                        "first_visit": moments[0],
+                        "last_visit": moments[-1],
+                        "has_completed": completed(study) == leaves(study.unit),
+                        "problems": len(solved),
+                        "right_first": sum(all(a.correct for a in solve.submissions[0]) for solve in solved),
+                        "videos": sum(isinstance(step, Watch) for step in study.steps),
+                    }
+                )
+        return made
 
     def course_summary(self) -> list[dict[str, Any]]:
         status = self.learner_status()

@@ -11,6 +11,12 @@ from platform_plugin_aspects.load_test.journeys.structure import Unit
 from platform_plugin_aspects.tests.reporting.places import structure_of
 from platform_plugin_aspects.tests.reporting.site import Class, Pupil
 
+#: Events that tell of a place in the course: the learner goes there, completes something or uses a player.
+IN_UNITS = (
+    *("edx.ui.lms.sequence.next_selected", "edx.ui.lms.sequence.tab_selected"),
+    *("edx.completion.block_completion.changed", "complete_video"),
+    *("play_video", "pause_video", "stop_video", "seek_video"),
+)
 #: Events that are not acts of a visitor.
 NOT_ACTS = ("course.enrollment", "grades.", "course.grade")
 
@@ -30,6 +36,19 @@ def acts(pupil: Pupil) -> list[datetime]:
         for event in pupil.events
         if not event["name"].removeprefix("edx.").startswith(NOT_ACTS)
     ]
+
+
+def moments_of_studies(pupil: Pupil) -> list[list[datetime]]:
+    """The moments in each study, in order: from the way into the unit to the last thing done to a block of it."""
+    found: list[list[datetime]] = []
+    for event in pupil.events:
+        if event["name"].startswith("edx.ui.lms.sequence."):
+            found.append([])
+        # Browsers report what is submitted under the same name as the server what it makes of it.
+        is_answer = event["name"] == "problem_check" and event["context"]["event_source"] == "server"
+        if event["name"] in IN_UNITS or is_answer:
+            found[-1].append(datetime.fromisoformat(event["timestamp"]))
+    return found
 
 
 def completed(study: Study) -> set[str]:
