@@ -15,6 +15,7 @@ urlpatterns = [
     *(
         re_path(rf"^aspects/{name}/(?P<{argument}>.+?)/?\Z", view.as_view(), name=name)
         for name, argument, view in (
+            ("course_summary", "course_id", views.CourseSummaryView),
             ("superset_guest_token", "course_id", views.GuestTokenView),
             ("superset_in_context_dashboard", "content_id", views.InContextDashboardView),
             ("superset_instructor_dashboard", "course_id", views.InstructorDashboardView),

@@ -23,7 +23,9 @@ from openedx_filters.tooling import OpenEdxPublicFilter
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
 from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards_for
 from platform_plugin_aspects.dashboards.pages import embedding
+from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.reporting.layout import reports_are_on
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ PAGES = (LEGACY, NEW)
 class AddSupersetTab(PipelineStep):
     """Adds the section "Reports" to the legacy instructor dashboard, for those who may see the course's reports.
 
+    A site that has neither reports in ClickHouse nor Superset gets no section.
+
     Filter: org.openedx.learning.instructor.dashboard.render.started.v1
     """
 
@@ -77,7 +81,7 @@ class AddSupersetTab(PipelineStep):
         """Return both, the section appended to ``context["sections"]``; ``context["course"]`` is the course block."""
         with _shown_without_reports_on_error():
             user, course_key = get_current_user(), context["course"].id
-            if user and may_see_reports(user, course_key):
+            if _has_reports() and user and may_see_reports(user, course_key):
                 context["sections"].append(_section(user, course_key))
         return {"context": context, "template_name": template_name}
 
@@ -85,7 +89,8 @@ class AddSupersetTab(PipelineStep):
 class AddSupersetTabToInstructorDashboard(PipelineStep):
     """Adds the tab "Reports" to the instructor dashboard's micro-frontend, for those who may see the course's reports.
 
-    The micro-frontend asks the endpoint superset_instructor_dashboard what to show there.
+    The micro-frontend asks the endpoint superset_instructor_dashboard what to show there. A site that has neither
+    reports in ClickHouse nor Superset gets no tab.
 
     Filter: org.openedx.learning.instructor.dashboard.tabs.requested.v1
     """
@@ -93,11 +98,16 @@ class AddSupersetTabToInstructorDashboard(PipelineStep):
     def run_filter(self, tabs: list[dict[str, Any]], user: Any, course_key: CourseKey) -> dict[str, Any]:
         """Return all three, the tab appended to ``tabs``."""
         with _shown_without_reports_on_error():
-            if user and may_see_reports(user, course_key):
+            if _has_reports() and user and may_see_reports(user, course_key):
                 # As the platform makes those of its own tabs: urls with a host lead out of the micro-frontend.
                 url = f"{micro_frontend_path()}/{course_key}/{KEY}"
                 tabs = [*tabs, {"tab_id": KEY, "title": _("Reports"), "url": url, "sort_order": SORT_ORDER}]
         return {"tabs": tabs, "user": user, "course_key": course_key}
+
+
+def _has_reports() -> bool:
+    """Whether there is something to show: dashboards of Superset, or the numbers of the reports."""
+    return is_configured() or reports_are_on()
 
 
 def micro_frontend_path() -> str:
@@ -121,8 +131,9 @@ def micro_frontend_path() -> str:
 def _section(user: Any, course_key: CourseKey) -> dict[str, Any]:
     """The section; templates/instructor_dashboard/aspects.html renders it."""
     config = embedding.embed_config(
-        instructor_dashboards_for(user),
+        instructor_dashboards_for(user) if is_configured() else [],
         reverse("platform_plugin_aspects:superset_guest_token", args=[course_key]),
+        reverse("platform_plugin_aspects:course_summary", args=[course_key]) if reports_are_on() else "",
     )
     return {
         "section_key": KEY,

@@ -20,12 +20,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
-from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.config import service_url
 
 log = logging.getLogger(__name__)
 
 #: The static file that defines the element. npm builds it, so an installation may lack it.
 SCRIPT = "platform_plugin_aspects/dist/aspects-dashboards.js"
+#: The beginning of the slugs of the plugin's own dashboards.
+OWN_SLUGS = "aspects-"
 SCRIPT_MISSING = f"The static file {SCRIPT} is missing from this installation: pages show no dashboards."
 SCRIPT_REMEDY = (
     "Build the package with `make wheel`, install the wheel in dist/, and run collectstatic. "
@@ -38,20 +40,25 @@ def script_url() -> str | None:
     return static(SCRIPT) if finders.find(SCRIPT) else None
 
 
-def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[str, Any]:
+def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str, summary_url: str = "") -> dict[str, Any]:
     """The configuration of the element, as it goes into its attribute ``data-config``.
 
-    ``guest_token_url`` is an address of our own on the page's host, which answers a GET with ``{"guestToken"}``, or
-    with ``{"detail", "code"}`` and an error status. Raises SupersetMisconfigured.
+    Both URLs are addresses of our own on the page's host, which answer errors with ``{"detail", "code"}``.
+    ``guest_token_url`` answers a GET with ``{"guestToken"}``, ``summary_url`` with the numbers above the dashboards;
+    empty: no numbers. Without Superset there are no dashboards, and its address is empty. Raises SupersetMisconfigured.
     """
-    superset = SupersetConfig.from_settings()
-    link = {"url": f"{superset.service_url}login/openedxsso", "text": _("View dashboards in Superset")}
+    url = service_url()
+    link = {"url": f"{url}login/openedxsso", "text": _("View dashboards in Superset")}
     return {
-        "supersetUrl": superset.service_url,
+        "supersetUrl": url,
         "guestTokenUrl": guest_token_url,
-        "dashboards": [{"uuid": dashboard.uuid, "name": dashboard.name} for dashboard in dashboards],
+        "summaryUrl": summary_url,
+        "dashboards": [
+            {"uuid": dashboard.uuid, "name": dashboard.name, "slug": _board(dashboard)}
+            for dashboard in (dashboards if url else ())
+        ],
         "loginUrl": resolve_url(settings.LOGIN_URL),
-        "link": link if settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK else None,
+        "link": link if url and settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK else None,
         "sdkUrl": settings.ASPECTS_SUPERSET_SDK_URL,
         "stylesheetUrl": static("platform_plugin_aspects/css/dashboards.css"),
         "messages": {
@@ -69,8 +76,21 @@ def embed_config(dashboards: Sequence[Dashboard], guest_token_url: str) -> dict[
             "retry": _("Try again"),
             "log_in": _("Go to the login page"),
             "new_window": _("(opens in a new window)"),
+            "numbers": _("The course in numbers"),
+            "numbers_loading": _("Loading the numbers…"),
+            "numbers_failed": _("The numbers cannot be read at the moment. Please try again in a few minutes."),
+            # The browser puts the name in.
+            "numbers_show": _("Show the dashboard “{name}”"),
+            "definition": _("What this number means"),
+            "copy": _("Copy"),
+            "copied": _("Copied"),
         },
     }
+
+
+def _board(dashboard: Dashboard) -> str:
+    """The slug by which numbers name the board that they lead to: without the language, and short for our own."""
+    return dashboard.slug.removesuffix(f"-{dashboard.language}").removeprefix(OWN_SLUGS)
 
 
 def element(config: dict[str, Any]) -> SafeString:

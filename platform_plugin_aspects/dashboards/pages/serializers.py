@@ -36,8 +36,12 @@ class InstructorDashboardSerializer(serializers.Serializer):
     """The dashboards to embed into the instructor dashboard."""
 
     superset_dashboards = DashboardSerializer(many=True)
-    superset_url = serializers.URLField(help_text="Superset, as browsers reach it.")
-    superset_guest_token_url = serializers.URLField(help_text="The URL of the course's guest token.")
+    superset_url = serializers.URLField(
+        allow_blank=True, help_text="Superset, as browsers reach it; empty where the site does not use it."
+    )
+    superset_guest_token_url = serializers.URLField(
+        allow_blank=True, help_text="The URL of the course's guest token; empty where the site does not use Superset."
+    )
     show_dashboard_link = serializers.BooleanField()
 
 
@@ -54,6 +58,34 @@ class InContextDashboardSerializer(serializers.Serializer):
     supersetUrl = serializers.URLField(help_text="Superset, as browsers reach it.")
     courseRuns = serializers.DictField(child=CourseRunSerializer(), help_text="By course key.")
     defaultCourseRun = serializers.CharField(help_text="The course run that was asked for.")
+
+
+class NumberSerializer(serializers.Serializer):
+    """A number of a course. All texts are in the user's language and its formats. A dash is an unknown value."""
+
+    name = serializers.CharField(help_text='"active", "enrolled", "progress", "grade" or "at_risk".')
+    label = serializers.CharField()
+    value = serializers.CharField()
+    before = serializers.CharField(allow_blank=True, help_text="The value a week ago; empty where there is none.")
+    before_text = serializers.CharField(allow_blank=True, help_text="A comparison, in words.")
+    definition = serializers.CharField()
+    board = serializers.CharField(allow_blank=True, help_text="Slug of the dashboard that tells more.")
+
+
+class ReasonSerializer(serializers.Serializer):
+    """Why a dashboard is empty."""
+
+    text = serializers.CharField()
+    command = serializers.CharField(allow_blank=True, help_text="The remedy; for the platform's staff only.")
+
+
+class CourseSummarySerializer(serializers.Serializer):
+    """The numbers of a course. ``numbers`` is empty where the reports do not know the course."""
+
+    numbers = NumberSerializer(many=True)
+    freshness = serializers.CharField(allow_blank=True, help_text="When the last event came, and the last publish.")
+    reasons = ReasonSerializer(many=True)
+    generated_at = serializers.DateTimeField(help_text="When the numbers were read.")
 
 
 class PlatformJwtScheme(JWTScheme):

@@ -23,13 +23,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from platform_plugin_aspects import content_keys, edx_platform
+from platform_plugin_aspects.clickhouse.errors import Failure
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
 from platform_plugin_aspects.dashboards.pages import serializers
+from platform_plugin_aspects.dashboards.pages.summary import summary
+from platform_plugin_aspects.dashboards.pages.summary_reading import CannotRead, ReportsMisconfigured, reading_of
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
-from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.config import is_configured, service_url
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError
+from platform_plugin_aspects.reporting.layout import reports_are_on
+from platform_plugin_aspects.reporting.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +89,7 @@ def error_response(error: Exception, context: dict[str, Any]) -> Response | None
     """``detail`` for people and ``code`` for programs, where REST framework or Superset's client knows the error."""
     if isinstance(error, SupersetError):
         log.error("The dashboards cannot be shown: %s", error)
+    if isinstance(error, SupersetError | CannotRead):
         failure = APIException(error.message, error.code)
         failure.status_code = error.status
         error = failure
@@ -98,7 +104,12 @@ class GuestTokenView(ReportsView):
 
     @serializers.answers_with(serializers.GuestTokenSerializer)
     def get(self, request: Request, course_id: str) -> Response:
-        """A token for all dashboards of a course, which shows rows of this course only."""
+        """A token for all dashboards of a course, which shows rows of this course only.
+
+        404 with the code "superset_off" where the site does not use Superset.
+        """
+        if not is_configured():
+            raise NotFound(_("This site shows no dashboards of Superset."), "superset_off")
         token = tokens.guest_token(request.user, self.course_key, dashboards.token_uuids())
         return Response(serializers.GuestTokenSerializer({"guestToken": token}).data)
 
@@ -108,13 +119,14 @@ class InstructorDashboardView(ReportsView):
 
     @serializers.answers_with(serializers.InstructorDashboardSerializer)
     def get(self, request: Request, course_id: str) -> Response:
-        """The dashboards of a course, in the user's language."""
+        """The dashboards of a course, in the user's language; none where the site does not use Superset."""
+        url = service_url()
         token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
         answer = {
-            "superset_dashboards": dashboards.instructor_dashboards_for(request.user),
-            "superset_url": SupersetConfig.from_settings().service_url,
-            "superset_guest_token_url": request.build_absolute_uri(token_path),
-            "show_dashboard_link": settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,
+            "superset_dashboards": dashboards.instructor_dashboards_for(request.user) if url else [],
+            "superset_url": url,
+            "superset_guest_token_url": request.build_absolute_uri(token_path) if url else "",
+            "show_dashboard_link": bool(url) and settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,
         }
         return Response(serializers.InstructorDashboardSerializer(answer).data)
 
@@ -131,16 +143,37 @@ class InContextDashboardView(ReportsView):
         if isinstance(self.key, UsageKey):
             block_type, block_id = self.key.block_type, self.key.block_id
         dashboard = dashboards.in_context_dashboards().get(block_type)
-        if dashboard is None:
+        url = service_url()
+        if dashboard is None or not url:
             raise NotFound(_("There is no dashboard for this kind of content."))
         known_runs = edx_platform.course_runs(self.course_key)
         runs = [self.course_key, *(run for run in known_runs if may_see_reports(request.user, run))]
         answer = {
             "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
-            "supersetUrl": SupersetConfig.from_settings().service_url,
+            "supersetUrl": url,
             "courseRuns": {
                 str(run): {"native_filters": dashboards.native_filters(dashboard, run, block_id)} for run in runs
             },
             "defaultCourseRun": str(self.course_key),
         }
         return Response(serializers.InContextDashboardSerializer(answer).data)
+
+
+class CourseSummaryView(ReportsView):
+    """The numbers of a course, above the dashboards."""
+
+    @serializers.answers_with(serializers.CourseSummarySerializer)
+    def get(self, request: Request, course_id: str) -> Response:
+        """Five numbers of a course, how fresh they are, and why dashboards are empty, in the user's language.
+
+        They are read from the reports once a minute. 404 with the code "reports_off" where the site has no reports.
+        """
+        if not reports_are_on():
+            raise NotFound(_("This site has no reports."), "reports_off")
+        try:
+            rules = Rules.from_settings()
+        except Failure as failure:
+            log.error("The numbers of courses cannot be read: %s", failure)
+            raise ReportsMisconfigured from None
+        answer = summary(reading_of(self.course_key), self.course_key, rules, is_staff=request.user.is_staff)
+        return Response(serializers.CourseSummarySerializer(answer).data)

@@ -65,3 +65,11 @@ def is_configured() -> bool:
     """Whether the site uses Superset: SUPERSET_CONFIG, with passwords that everybody knows, is not left as it is."""
     default = common.defaults()["SUPERSET_CONFIG"]
     return bool((getattr(settings, "SUPERSET_CONFIG", None) or default) != default)
+
+
+def service_url() -> str:
+    """The browser's way to Superset, with ``/`` at its end; empty where the site does not use Superset.
+
+    Raises SupersetMisconfigured.
+    """
+    return SupersetConfig.from_settings().service_url if is_configured() else ""

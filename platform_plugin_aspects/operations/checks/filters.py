@@ -10,6 +10,7 @@ from django.conf import settings
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.extensions.filters import LEGACY, NEW, PAGES
 from platform_plugin_aspects.operations.checks.check import check
+from platform_plugin_aspects.reporting.layout import reports_are_on
 
 
 @check("W002")
@@ -31,11 +32,12 @@ def check_filter_steps() -> Iterator[tuple[str, str]]:
 def check_pipelines() -> Iterator[str]:
     """In the LMS, one of the instructor dashboards has a step that adds the reports.
 
-    Sites that leave SUPERSET_CONFIG as the plugin sets it, or list no dashboards, have no reports to show.
+    Sites have something to show if they set SUPERSET_CONFIG and list dashboards, or have reports in ClickHouse.
     """
     is_lms = getattr(settings, "SERVICE_VARIANT", None) == "lms"
     has_step = any(path.startswith("platform_plugin_") for page in PAGES for path in page.steps())
-    if is_lms and is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS and not has_step:
+    has_something = (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS) or reports_are_on()
+    if is_lms and has_something and not has_step:
         yield "OPEN_EDX_FILTERS_CONFIG has no step that adds the reports to an instructor dashboard."
 
 

@@ -19,6 +19,7 @@ from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
 from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig, is_configured
 from platform_plugin_aspects.operations.checks.check import check, refusals, valid
+from platform_plugin_aspects.reporting.layout import reports_are_on
 
 
 @check("W021", "Correct the template.")
@@ -93,7 +94,7 @@ def check_in_context_metrics() -> Iterator[str]:
 def check_bundle() -> Iterator[str]:
     """The package was built with the browser's script, without which pages show no dashboards.
 
-    Nothing is said while Superset is not configured: development begins without the script.
+    Nothing is said while neither Superset is configured nor reports are on: development begins without the script.
     """
-    if is_configured() and not finders.find(embedding.SCRIPT):
+    if (is_configured() or reports_are_on()) and not finders.find(embedding.SCRIPT):
         yield embedding.SCRIPT_MISSING

@@ -16,13 +16,14 @@ from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.extensions.filters import NEW, PAGES, micro_frontend_path
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.reporting.layout import reports_are_on
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
     """The steps in the site's filters, and the script that they need."""
     if getattr(settings, "SERVICE_VARIANT", None) != "lms":
         yield Mark.NOTE("Studio has no instructor dashboard", "Look at the LMS with manage.py lms")
-    elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS):
+    elif not (is_configured() and settings.ASPECTS_INSTRUCTOR_DASHBOARDS) and not reports_are_on():
         yield Mark.NOTE("No reports are set up: see Superset")
     else:
         yield from _pages(examination)

@@ -24,6 +24,7 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError, Su
 from platform_plugin_aspects.dashboards.superset.session import exchange
 from platform_plugin_aspects.operations.doctor import guest_tokens
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
+from platform_plugin_aspects.reporting.layout import reports_are_on
 
 INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"
 #: The flag of Superset that lets guests send subqueries.
@@ -35,7 +36,8 @@ FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORI
 def examine(examination: Examination) -> Iterator[Finding]:
     """Ask Superset, as the plugin and as browsers do, for all that a page needs to show dashboards."""
     if not is_configured():
-        yield Mark.NOTE("SUPERSET_CONFIG is not set: no reports are shown")
+        shown = "pages show the numbers of courses alone" if reports_are_on() else "no reports are shown"
+        yield Mark.NOTE(f"SUPERSET_CONFIG is not set: {shown}")
         return
     try:
         config = SupersetConfig.from_settings()

@@ -39,6 +39,7 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from platform_plugin_aspects import urls
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
+from platform_plugin_aspects.settings import common
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
 from test_utils.properties import examples
 from test_utils.silent_cache import CACHES
@@ -629,6 +630,34 @@ def test_invalid_settings_are_an_error_without_details(
     assert setting in record.getMessage()
 
 
+# Without Superset
+
+
+def test_a_site_without_superset_has_no_dashboards_and_no_errors(
+    service: str, course: CourseKey, client: Client, log_in: Any, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SUPERSET_CONFIG = common.defaults()["SUPERSET_CONFIG"]
+    log_in("staff")
+    listed = client.get(path(DASHBOARDS, KEY))
+    assert (listed.status_code, listed.json()) == (
+        200,
+        {
+            "superset_dashboards": [],
+            "superset_url": "",
+            "superset_guest_token_url": "",
+            "show_dashboard_link": False,
+        },
+    )
+    token = client.get(path(TOKEN, KEY))
+    assert (token.status_code, token.json()) == (
+        404,
+        {"detail": "This site shows no dashboards of Superset.", "code": "superset_off"},
+    )
+    in_context = client.get(path(IN_CONTEXT, KEY))
+    assert (in_context.status_code, in_context.json()["code"]) == (404, "not_found")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 # The schema
 
 
@@ -639,6 +668,7 @@ def test_the_schema_is_whole_and_without_warnings() -> None:
     assert set(schema["paths"]) == {
         path(TOKEN, "{course_id}/"),
         path(DASHBOARDS, "{course_id}/"),
+        path("course_summary", "{course_id}/"),
         path(IN_CONTEXT, "{content_id}/"),
     }
     for operations in schema["paths"].values():

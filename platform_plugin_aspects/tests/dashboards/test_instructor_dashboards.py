@@ -27,9 +27,10 @@ from openedx_filters.learning.filters import InstructorDashboardRenderStarted, I
 
 from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards, localized
 from platform_plugin_aspects.extensions import filters
+from platform_plugin_aspects.settings import common
 from test_utils.factories import make_course, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms", "pipelines", "empty_store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lms", "pipelines", "empty_store", "superset")]
 
 KEY = CourseKey.from_string("course-v1:Org+Filters+Run")
 OTHER = CourseKey.from_string("course-v1:Org+Filters+Other")
@@ -45,6 +46,12 @@ def pipelines(settings: Any) -> None:
         filter_type: {"fail_silently": False, "pipeline": [f"{filters.__name__}.{step}"]}
         for filter_type, step in ((LEGACY, "AddSupersetTab"), (NEW, "AddSupersetTabToInstructorDashboard"))
     }
+
+
+@pytest.fixture
+def superset(settings: Any) -> None:
+    """The site uses a Superset."""
+    settings.SUPERSET_CONFIG = {"service_url": "https://superset.example.com/"}
 
 
 @pytest.fixture
@@ -216,7 +223,8 @@ def test_the_page_loads_the_script_and_shows_the_element(staff_client: Client, c
     page = page_of(staff_client)
     (config,) = page.configs
     assert config["guestTokenUrl"] == f"/aspects/superset_guest_token/{KEY}"
-    assert config["supersetUrl"] == "http://superset:8088/"
+    assert config["supersetUrl"] == "https://superset.example.com/"
+    assert config["summaryUrl"] == ""
     assert [(shown["name"], shown["uuid"]) for shown in config["dashboards"]] == [
         (dashboard.name, localized(dashboard, "en").uuid) for dashboard in instructor_dashboards()
     ]
@@ -311,3 +319,35 @@ def test_superset_is_not_asked(staff_client: Client, course_key: CourseKey, sett
         assert len(page_of(staff_client).configs) == 1
         with pytest.raises(BlockingIOError):  # nobody has connected
             superset.accept()
+
+
+def test_numbers_are_above_the_dashboards_while_reports_are_on(
+    staff_client: Client, course_key: CourseKey, settings: Any
+) -> None:
+    settings.ASPECTS_REPORTING_ENABLED = True
+    (config,) = page_of(staff_client).configs
+    assert config["summaryUrl"] == f"/aspects/course_summary/{KEY}"
+    assert len(config["dashboards"]) > 0
+
+
+def test_a_site_without_superset_shows_the_numbers_alone(
+    staff: User, staff_client: Client, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    del settings.SUPERSET_CONFIG
+    # They are not looked at.
+    settings.ASPECTS_INSTRUCTOR_DASHBOARDS = 5
+    settings.ASPECTS_REPORTING_ENABLED = True
+    (config,) = page_of(staff_client).configs
+    assert (config["summaryUrl"], config["supersetUrl"]) == (f"/aspects/course_summary/{KEY}", "")
+    assert config["dashboards"] == []
+    assert len(tabs_for(staff)) == 1
+    assert caplog.text == ""
+
+
+def test_a_site_with_neither_reports_nor_superset_has_no_section(
+    staff: User, staff_client: Client, course_key: CourseKey, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SUPERSET_CONFIG = common.defaults()["SUPERSET_CONFIG"]
+    assert page_of(staff_client).configs == []
+    assert tabs_for(staff) == []
+    assert caplog.text == ""

@@ -103,7 +103,8 @@ def test_staff_see_the_dashboard(staff: User, course_key: CourseKey, superset: S
     block = Courseware(staff).block(course_key, dashboard_uuid=UUID.upper(), display_name="</script><b>'\"")
     fragment = block.render("student_view")
     (config,) = Elements(fragment.content).configs
-    assert config["dashboards"] == [{"uuid": UUID, "name": "</script><b>'\""}]
+    assert config["dashboards"] == [{"uuid": UUID, "name": "</script><b>'\"", "slug": ""}]
+    assert config["summaryUrl"] == ""
     assert config["supersetUrl"] == f"{superset.url}/"
     assert config["guestTokenUrl"] == f"/{block.scope_ids.usage_id}/guest_token"
     assert config["link"] is None

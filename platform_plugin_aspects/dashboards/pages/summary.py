@@ -1,0 +1,186 @@
+"""Five numbers of a course, how fresh they are, and why a board would be empty: texts in the user's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects.dashboards.pages.summary_reading import Reading, State
+from platform_plugin_aspects.reporting.rules import Rules
+from platform_plugin_aspects.sinks.registry import is_on, names_are_on, sinks
+
+UNKNOWN = "–"
+#: The boards that numbers lead to, by slug.
+COURSE_BOARD, AT_RISK_BOARD = "course", "at-risk"
+MANAGE = "python manage.py"
+
+
+def summary(reading: Reading, course_key: CourseKey, rules: Rules, *, is_staff: bool) -> dict[str, Any]:
+    """The body of the endpoint's answer, as CourseSummarySerializer describes it.
+
+    ``is_staff``: whether reasons come with commands, and waiting changes are told.
+    """
+    return {
+        "numbers": list(_numbers(reading.values, rules)) if reading.state is State.READY else [],
+        "freshness": _freshness(reading),
+        "reasons": [
+            {"text": text, "command": command if is_staff else ""} for text, command in _reasons(reading, course_key)
+        ],
+        "generated_at": datetime.fromtimestamp(reading.read_at, UTC),
+    }
+
+
+def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
+    before = _count(values, "active_7_days_before")
+    yield {
+        "name": "active",
+        "label": _("Active learners"),
+        "value": _count(values, "active_7_days"),
+        "before": before,
+        "before_text": _("%(number)s the week before") % {"number": before} if before else "",
+        "definition": _("Learners who did something in the course today or on the 6 days before (UTC)."),
+        "board": COURSE_BOARD,
+    }
+    enrolled = is_on(sinks()["course_enrollment"])
+    yield {
+        "name": "enrolled",
+        "label": _("Enrolled learners"),
+        "value": _count(values, "enrolled") if enrolled else UNKNOWN,
+        "before": "",
+        "before_text": _coming_and_going(values) if enrolled else "",
+        "definition": _(
+            "Learners who are enrolled now. New ones enrolled today or on the 6 days before (UTC), those who left did "
+            "so on these days."
+        ),
+        "board": COURSE_BOARD,
+    }
+    yield {
+        "name": "progress",
+        "label": _("Median progress"),
+        "value": _share(values, "median_progress"),
+        "before": "",
+        "before_text": "",
+        "definition": _(
+            "Half of the learners who have not left completed at least this share of what can be completed in the "
+            "course."
+        ),
+        "board": COURSE_BOARD,
+    }
+    yield {
+        "name": "grade",
+        "label": _("Median grade"),
+        "value": _share(values, "median_grade"),
+        "before": "",
+        "before_text": "",
+        "definition": _(
+            "Half of the learners who have a grade and have not left have at least this grade. It is hidden while only "
+            "a few have one."
+        ),
+        "board": COURSE_BOARD,
+    }
+    yield {
+        "name": "at_risk",
+        "label": _("Learners at risk"),
+        "value": _count(values, "at_risk"),
+        "before": "",
+        "before_text": "",
+        "definition": ngettext(
+            "Learners who have not left and do not pass, and who did nothing for more than %(days)s day, have a grade "
+            "below %(grade)s, or have less progress than %(behind)s of the median.",
+            "Learners who have not left and do not pass, and who did nothing for more than %(days)s days, have a grade "
+            "below %(grade)s, or have less progress than %(behind)s of the median.",
+            rules.away_days,
+        )
+        % {
+            "days": number_format(rules.away_days),
+            "grade": percent(rules.low_grade),
+            "behind": percent(rules.behind),
+        },
+        "board": AT_RISK_BOARD if names_are_on() else "",
+    }
+
+
+def _coming_and_going(values: Any) -> str:
+    return _("%(new)s new, %(left)s left") % {
+        "new": _count(values, "new_7_days"),
+        "left": _count(values, "left_7_days"),
+    }
+
+
+def _count(values: Any, name: str) -> str:
+    return number_format(values[name], 0, force_grouping=True) if name in values else UNKNOWN
+
+
+def _share(values: Any, name: str) -> str:
+    return percent(values[name]) if name in values else UNKNOWN
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as per cent, in the user's format."""
+    # Translators: a share of a hundred, such as 45%.
+    return _("%(number)s%%") % {"number": number_format(round(100 * share), 0)}
+
+
+def _freshness(reading: Reading) -> str:
+    if reading.state is not State.READY or "last_act" not in reading.values:
+        return ""
+    return _("Last event %(time)s ago.") % {"time": since(reading.values["last_act"])}
+
+
+def since(moment: float) -> str:
+    """How long ago a moment is, in one unit, such as "40 seconds"; ``moment``: seconds since 1970."""
+    now = timezone.now()
+    # Clocks differ.
+    seconds = max(0, int(now.timestamp() - moment))
+    if seconds < 60:
+        return ngettext("%(number)s second", "%(number)s seconds", seconds) % {"number": number_format(seconds)}
+    return timesince(datetime.fromtimestamp(moment, UTC), now, depth=1)
+
+
+def _reasons(reading: Reading, course_key: CourseKey) -> Iterator[tuple[str, str]]:
+    """Why boards are empty or lack something, each with the command that an operator runs."""
+    on = {name: is_on(sinks()[name]) for name in ("course_overviews", "course_enrollment", "xapi")}
+    match reading.state:
+        case State.MISSING:
+            yield (
+                _("The reports have not been set up yet. Please tell the site's administrators."),
+                f"{MANAGE} lms aspects_reports create",
+            )
+            return
+        case State.DENIED:
+            yield (
+                _("The reports may not be read yet. Please tell the site's administrators."),
+                f"{MANAGE} lms aspects_reports --print-grants",
+            )
+            return
+        case State.UNPUBLISHED if on["course_overviews"]:
+            yield (
+                _("This course has not been published since the reports were set up. Please publish it in Studio."),
+                f"{MANAGE} cms dump_data_to_clickhouse --object course_overviews --ids {course_key}",
+            )
+    if not on["course_overviews"]:
+        yield _("This site does not send its courses to the reports."), _turn_on("course_overviews")
+    if not on["course_enrollment"]:
+        yield _("This site does not send enrollments to the reports."), _turn_on("course_enrollment")
+    if reading.state is State.READY and "last_act" not in reading.values:
+        if on["xapi"]:
+            yield _("No learner has done anything in this course yet."), ""
+        else:
+            yield _("This site does not send what learners do to the reports."), _turn_on("xapi")
+    if not names_are_on():
+        yield (
+            _("Boards with the names of learners are missing because this site does not send names to the reports."),
+            " && ".join(_turn_on(name) for name in ("external_id", "user_profile") if not is_on(sinks()[name])),
+        )
+
+
+def _turn_on(name: str) -> str:
+    return f"{MANAGE} lms waffle_flag {sinks()[name].flag()} --everyone --create"

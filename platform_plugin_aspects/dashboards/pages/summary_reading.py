@@ -1,0 +1,206 @@
+"""The reports' numbers of a course as a whole: read from ClickHouse once a minute, and remembered for an hour."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects import optional_cache
+from platform_plugin_aspects.clickhouse.client import get_client, quote
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Failure, Unavailable
+from platform_plugin_aspects.reporting.layout import database_of
+
+log = logging.getLogger(__name__)
+
+#: The view, and its columns as they are read: moments as seconds since 1970.
+VIEW = "course_summary"
+COLUMNS: Mapping[str, str] = {
+    **{
+        name: name
+        for name in (
+            *("enrolled", "active_7_days", "active_7_days_before", "new_7_days", "left_7_days"),
+            *("median_progress", "median_grade", "at_risk"),
+        )
+    },
+    "last_act": "toUnixTimestamp64Micro(last_act) / 1e6",
+}
+#: ClickHouse's codes for a relation that is missing or of an older definition, and for a right that is.
+MISSING, DENIED = frozenset({47, 60, 81}), 497
+#: ClickHouse's code for a query that takes too long.
+TOO_LONG = 159
+#: A request to ClickHouse takes at most so long.
+PATIENCE_SECS = 2
+#: A reading serves so long; then it serves while it is read anew, up to the end of KEPT_SECS.
+FRESH_SECS = 60
+KEPT_SECS = 3600
+#: After a failure, ClickHouse is left alone for so long.
+RETRY_SECS = 10
+#: How often to look whether another request has read what both need.
+LOOK_SECS = 0.02
+
+
+class State(StrEnum):
+    """The outcome of a reading."""
+
+    READY = "ready"
+    #: The course is not a row of the view.
+    UNPUBLISHED = "unpublished"
+    #: The view, or a column of it, or something behind it, does not exist.
+    MISSING = "missing"
+    #: The plugin's user may not read the view.
+    DENIED = "denied"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A course's row, by column, without columns that are null; empty unless the state is READY.
+
+    ``read_at``: seconds since 1970.
+    """
+
+    state: State
+    values: Mapping[str, float]
+    read_at: float
+
+
+class CannotRead(Exception):
+    """There are no numbers: always one of the classes below. ``message`` is for people, ``code`` for programs."""
+
+    code: ClassVar[str]
+    #: The HTTP status of the answer.
+    status: ClassVar[int]
+    message: ClassVar[str | Promise]
+
+
+class ReportsUnavailable(CannotRead):
+    """ClickHouse cannot be reached, or is busy."""
+
+    code = "reports_unavailable"
+    status = 503
+    message = _("The numbers cannot be read at the moment. Please try again in a few minutes.")
+
+
+class ReportsTimeout(CannotRead):
+    """ClickHouse does not answer in time."""
+
+    code = "reports_timeout"
+    status = 504
+    message = _("The numbers take too long to read. Please try again in a few minutes.")
+
+
+class ReportsMisconfigured(CannotRead):
+    """A setting, a password or a server must be corrected."""
+
+    code = "reports_misconfigured"
+    status = 502
+    message = _("The reports are not set up correctly. Please tell the site's administrators.")
+
+
+FAILURES: Mapping[str, type[CannotRead]] = {
+    failure.code: failure for failure in (ReportsUnavailable, ReportsTimeout, ReportsMisconfigured)
+}
+
+
+def reading_of(course_key: CourseKey) -> Reading:
+    """The reports' numbers of a course, at most a minute old while ClickHouse answers.
+
+    Older readings serve for an hour while one request, in whatever process, reads anew. Without a cache, each request
+    reads. Raises CannotRead where there is no reading, within about PATIENCE_SECS.
+    """
+    try:
+        connection = Connection.from_settings()
+        database = database_of(connection)
+    except Failure as failure:
+        log.error("The numbers of courses cannot be read: %s", failure)
+        raise ReportsMisconfigured from None
+    quick = replace(connection, timeout_secs=min(connection.timeout_secs, PATIENCE_SECS))
+    key = _key(connection.place, database, str(course_key), *COLUMNS.values())
+    begun = time.monotonic()
+    while True:
+        kept = _remembered(key)
+        if kept is not None and time.time() - kept.read_at < FRESH_SECS:
+            return kept
+        # Expires by itself after a failure, or should this process die.
+        if optional_cache.add(f"{key}.reading", RETRY_SECS):
+            return _renew(key, quick, database, course_key, kept)
+        if kept is not None:
+            return kept
+        if time.monotonic() - begun > PATIENCE_SECS:
+            raise ReportsTimeout
+        time.sleep(LOOK_SECS)
+
+
+def _remembered(key: str) -> Reading | None:
+    """The reading of another request. Raises CannotRead if it failed a moment ago."""
+    match optional_cache.get(key):
+        case {"failed": code}:
+            raise FAILURES[code]
+        case {"state": state, "values": values, "read_at": read_at}:
+            return Reading(State(state), values, read_at)
+    return None
+
+
+def _renew(key: str, connection: Connection, database: str, course_key: CourseKey, kept: Reading | None) -> Reading:
+    """Read, and remember. ``kept`` serves if that fails."""
+    begun = time.monotonic()
+    try:
+        found = _read(connection, database, course_key)
+    except Failure as failure:
+        log.error("The numbers of %s cannot be read: %s", course_key, failure)
+        if kept is not None:
+            return kept
+        kind = _kind_of(failure, time.monotonic() - begun)
+        optional_cache.set_many({key: {"failed": kind.code}}, RETRY_SECS)
+        raise kind from None
+    values = {"state": str(found.state), "values": dict(found.values), "read_at": found.read_at}
+    optional_cache.set_many({key: values}, KEPT_SECS)
+    optional_cache.delete(f"{key}.reading")
+    return found
+
+
+def _read(connection: Connection, database: str, course_key: CourseKey) -> Reading:
+    """Ask ClickHouse. Raises Failure for faults; what an operator has yet to do is a state."""
+    sql = (
+        f"SELECT {', '.join(COLUMNS.values())} FROM {quote(database)}.{quote(VIEW)} "
+        "WHERE org = {org:String} AND course_key = {course_key:String} "
+        # The server stops, too, when nobody waits any more.
+        f"SETTINGS max_execution_time = {PATIENCE_SECS}"
+    )
+    read_at = time.time()
+    try:
+        rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
+    except Failure as failure:
+        if failure.code in MISSING:
+            log.warning("The numbers of courses need `manage.py lms aspects_reports create`: %s", failure)
+            return Reading(State.MISSING, {}, read_at)
+        if failure.code == DENIED:
+            log.warning("The numbers of courses need `manage.py lms aspects_reports --print-grants`: %s", failure)
+            return Reading(State.DENIED, {}, read_at)
+        raise
+    if not rows:
+        return Reading(State.UNPUBLISHED, {}, read_at)
+    values = {name: value for name, value in zip(COLUMNS, rows[0], strict=True) if value is not None}
+    return Reading(State.READY, values, read_at)
+
+
+def _kind_of(failure: Failure, secs: float) -> type[CannotRead]:
+    """The browser's name of a failure after ``secs``."""
+    if not isinstance(failure, Unavailable):
+        return ReportsMisconfigured
+    # The driver does not say which of its errors were timeouts.
+    return ReportsTimeout if failure.code == TOO_LONG or secs >= PATIENCE_SECS else ReportsUnavailable
+
+
+def _key(*decides: Any) -> str:
+    return f"platform_plugin_aspects.summary.{hashlib.sha256(json.dumps(decides).encode()).hexdigest()}"
