@@ -26,9 +26,10 @@ from platform_plugin_aspects import content_keys
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.author_filters import RefusedFilter, check_size, parse_filter
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
-from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard, instructor_dashboards
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import count_request
+from platform_plugin_aspects.dashboards.shown import in_language_of, offered_to
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured
 
 log = logging.getLogger(__name__)
@@ -88,13 +89,14 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
     def student_view(self, context: dict[str, Any] | None = None) -> Fragment:
         """The dashboard, or why there is none to see; in Studio too."""
         fragment = Fragment(format_html("<h3>{}</h3>", self.display_name or ""))
-        uuid = _uuid(self.dashboard_uuid)
-        if self._reader() is None:
+        uuid, reader = _uuid(self.dashboard_uuid), self._reader()
+        if reader is None:
             notice = _("The course team sees a dashboard here.")
         elif uuid is None:
             notice = _("There is no dashboard yet: edit this component in Studio and enter the dashboard's UUID.")
         else:
             try:
+                uuid = in_language_of(reader[0], uuid)
                 dashboard = Dashboard(str(self.display_name or ""), slug="", uuid=uuid, allow_translations=False)
                 config = embedding.embed_config([dashboard], self.runtime.handler_url(self, "guest_token"))
                 fragment.add_content(embedding.element({**config, "link": None}))
@@ -108,10 +110,10 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
         return fragment
 
     def studio_view(self, context: dict[str, Any] | None = None) -> Fragment:
-        """The editor, which offers the dashboards of ASPECTS_INSTRUCTOR_DASHBOARDS by name; others need their UUID."""
+        """The editor, which offers the dashboards of the Reports page by name; others need their UUID."""
         fragment = super().studio_view(context)
         try:
-            offered = instructor_dashboards()
+            offered = offered_to(get_current_user())
         except SupersetMisconfigured as error:
             log.error("The editor of %s offers no dashboards: %s", self.scope_ids.usage_id, error)
             offered = []
@@ -147,7 +149,7 @@ class SupersetXBlock(StudioEditableXBlockMixin, XBlock):
             return _refusal(400, _("This component does not name a dashboard."), "no_dashboard")
         try:
             count_request(reader[0])
-            token = tokens.guest_token(*reader, [uuid], _filters(self.filters))
+            token = tokens.guest_token(*reader, [in_language_of(reader[0], uuid)], _filters(self.filters))
         except Throttled as error:
             retry_after = ceil(error.wait) if error.wait else None
             return _refusal(error.status_code, str(error.detail), error.default_code, retry_after=retry_after)

@@ -1,12 +1,14 @@
 """The dashboards that the site's settings list, their translations, and the values of their native filters.
 
-All functions that read the settings raise SupersetMisconfigured if a setting is invalid.
+``shown`` adds the boards of the plugin. All functions that read the settings raise SupersetMisconfigured if a setting
+is invalid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -17,15 +19,22 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects import edx_platform
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.settings.common import defaults
 
 #: The language for people in whose language there is no dashboard.
 FALLBACK_LANGUAGE = "en"
 
 
+INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"
+#: Keys of an entry: the ids of the native filters, of a course and of a block.
+FILTER_IDS = COURSE_FILTERS, BLOCK_FILTERS = "course_filter_ids", "block_filter_ids"
+
+
 @dataclass(frozen=True)
 class Dashboard:
     """A dashboard that Superset embeds under ``uuid``, in lower case; which of its native filters, by id, choose a
-    course, and which a block. ``language``: the one that it is a translation to."""
+    course, and which a block. ``language``: the one that it is a translation to. ``is_own``: a board of the plugin,
+    which ``aspects_provision`` has put into Superset."""
 
     name: str
     slug: str
@@ -34,30 +43,59 @@ class Dashboard:
     course_filter_ids: tuple[str, ...] = ()
     block_filter_ids: tuple[str, ...] = ()
     language: str = ""
+    is_own: bool = False
 
 
-def instructor_dashboards() -> list[Dashboard]:
-    """The dashboards of a course's Reports page, in order."""
-    entries = _of_type("ASPECTS_INSTRUCTOR_DASHBOARDS", list | tuple)
-    return [_dashboard(f"ASPECTS_INSTRUCTOR_DASHBOARDS[{index}]", entry) for index, entry in enumerate(entries)]
+@dataclass(frozen=True)
+class BoardEntry:
+    """An entry without UUID: it names a board of the plugin by its slug. ``name``: "" for the board's own title.
+
+    The filter ids are None where the entry does not name them. ``place``: the entry's place in the settings.
+    """
+
+    place: str
+    slug: str
+    name: str = ""
+    course_filter_ids: tuple[str, ...] | None = None
+    block_filter_ids: tuple[str, ...] | None = None
 
 
-def instructor_dashboards_for(user: Any) -> list[Dashboard]:
-    """``instructor_dashboards()`` in the user's language."""
-    language = language_of(user)
-    return [localized(dashboard, language) for dashboard in instructor_dashboards()]
+Entry = Dashboard | BoardEntry
 
 
-def in_context_dashboards() -> dict[str, Dashboard]:
-    """The dashboards that Studio shows beside blocks of each type, and beside a "course"; none where
+def instructor_entries() -> list[Entry]:
+    """The entries of ASPECTS_INSTRUCTOR_DASHBOARDS, in order."""
+    entries = _of_type(INSTRUCTOR, list | tuple)
+    return [_entry(f"{INSTRUCTOR}[{index}]", entry) for index, entry in enumerate(entries)]
+
+
+def in_context_entries() -> dict[str, Entry]:
+    """The entries of ASPECTS_IN_CONTEXT_DASHBOARDS by type of block, or "course"; none where
     ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS is off."""
     if not settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS:
         return {}
-    entries = _of_type("ASPECTS_IN_CONTEXT_DASHBOARDS", dict)
-    return {
-        block_type: _dashboard(f"ASPECTS_IN_CONTEXT_DASHBOARDS[{block_type!r}]", entry)
-        for block_type, entry in entries.items()
-    }
+    entries = _of_type(IN_CONTEXT, dict)
+    return {block_type: _entry(f"{IN_CONTEXT}[{block_type!r}]", entry) for block_type, entry in entries.items()}
+
+
+def is_default(name: str) -> bool:
+    """Whether a setting has the value that the plugin gives it, whoever gave it."""
+    return bool(getattr(settings, name) == _defaults()[name])
+
+
+def default_filter_ids(block_type: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ids of the native filters, of the course and of the block, in the dashboards of Aspects for this type.
+
+    The plugin's own boards for Studio have the same ids. Other types have none.
+    """
+    entry = _defaults()[IN_CONTEXT].get(block_type, {})
+    course, block = (tuple(entry.get(name, ())) for name in FILTER_IDS)
+    return course, block
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return defaults()
 
 
 def locales() -> list[str]:
@@ -70,8 +108,8 @@ def locales() -> list[str]:
 
 def language_of(user: Any) -> str:
     """The one of ``locales()`` that the user prefers, or FALLBACK_LANGUAGE."""
-    preferred = _normalized(edx_platform.preferred_language(user) or "")
-    return next((locale for locale in locales() if _normalized(locale) == preferred), FALLBACK_LANGUAGE)
+    preferred = normalized(edx_platform.preferred_language(user) or "")
+    return next((locale for locale in locales() if normalized(locale) == preferred), FALLBACK_LANGUAGE)
 
 
 def localized(dashboard: Dashboard, language: str) -> Dashboard:
@@ -81,7 +119,7 @@ def localized(dashboard: Dashboard, language: str) -> Dashboard:
     """
     if not dashboard.allow_translations:
         return dashboard
-    uuid = uuid5(uuid5(UUID(dashboard.uuid), "superset"), _normalized(language))
+    uuid = uuid5(uuid5(UUID(dashboard.uuid), "superset"), normalized(language))
     return replace(dashboard, slug=f"{dashboard.slug}-{language}", uuid=str(uuid), language=language)
 
 
@@ -94,11 +132,6 @@ def versions(dashboards: Iterable[Dashboard]) -> list[Dashboard]:
         for version in (dashboard, *(localized(dashboard, language) for language in languages))
     }
     return list(found.values())
-
-
-def token_uuids() -> list[str]:
-    """The UUIDs that a guest token of a course opens: all dashboards, in every language."""
-    return [version.uuid for version in versions([*instructor_dashboards(), *in_context_dashboards().values()])]
 
 
 def native_filters(dashboard: Dashboard, course_key: CourseKey, block_id: str = "") -> str:
@@ -126,7 +159,8 @@ def native_filters(dashboard: Dashboard, course_key: CourseKey, block_id: str = 
     )
 
 
-def _normalized(language: str) -> str:
+def normalized(language: str) -> str:
+    """A language's code, the same however it is spelled: "es-419" and "ES_419" are "es_419"."""
     return language.lower().replace("-", "_")
 
 
@@ -137,20 +171,28 @@ def _of_type(name: str, kind: Any) -> Any:
     return value
 
 
-def _dashboard(place: str, entry: Any) -> Dashboard:
+def _entry(place: str, entry: Any) -> Entry:
     try:
+        filter_ids = {name: tuple(map(str, entry[name])) for name in FILTER_IDS if name in entry}
+        if "uuid" not in entry and (slug := entry["slug"]):
+            return BoardEntry(place, str(slug), _name(entry) if "name" in entry else "", **filter_ids)
         return Dashboard(
-            name=_(str(entry["name"])),
-            slug=str(entry["slug"]),
-            uuid=str(UUID(entry["uuid"])),
-            allow_translations=bool(entry.get("allow_translations")),
-            course_filter_ids=tuple(map(str, entry.get("course_filter_ids", ()))),
-            block_filter_ids=tuple(map(str, entry.get("block_filter_ids", ()))),
+            _name(entry),
+            str(entry["slug"]),
+            str(UUID(entry["uuid"])),
+            bool(entry.get("allow_translations")),
+            course_filter_ids=filter_ids.get(COURSE_FILTERS, ()),
+            block_filter_ids=filter_ids.get(BLOCK_FILTERS, ()),
         )
     except KeyError as error:
         problem = f"has no {error}"
     except (AttributeError, TypeError, ValueError) as error:
         problem = f"cannot be read ({error})"
     raise SupersetMisconfigured(
-        f"{place} is {entry!r}, which {problem}: write name, slug and the UUID under which Superset embeds it."
+        f"{place} is {entry!r}, which {problem}: write name, slug and the UUID under which Superset embeds it, or only "
+        "the slug of a board of this plugin."
     )
+
+
+def _name(entry: Any) -> str:
+    return _(str(entry["name"]))

@@ -21,8 +21,8 @@ from openedx_filters import PipelineStep
 from openedx_filters.tooling import OpenEdxPublicFilter
 
 from platform_plugin_aspects.dashboards.access.permissions import may_see_reports
-from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards_for
 from platform_plugin_aspects.dashboards.pages import embedding
+from platform_plugin_aspects.dashboards.shown import instructor_dashboards_for
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.reporting.layout import reports_are_on

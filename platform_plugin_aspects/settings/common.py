@@ -194,7 +194,10 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: ASPECTS_INSTRUCTOR_DASHBOARDS
     # .. setting_default: the three dashboards of Aspects
     # .. setting_description: Dashboards of the Reports tab, in order: ``{"name", "slug", "uuid",
-    #   "allow_translations"}``.
+    #   "allow_translations"}``. An entry without ``uuid`` names a board of this plugin by its slug, such as
+    #   ``{"slug": "at-risk"}``; a ``name`` replaces its title. While the setting has its default value and
+    #   ASPECTS_REPORTING_ENABLED is True, the tab shows the plugin's boards in place of Aspects', once
+    #   ``aspects_provision`` has put them into Superset.
     settings.ASPECTS_INSTRUCTOR_DASHBOARDS = [
         _dashboard(_("Course Dashboard"), "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9"),
         _dashboard(_("Individual Learner Dashboard"), "individual-learner", "abae8a25-1ba4-4653-81bd-d3937a162a11"),
@@ -220,9 +223,10 @@ def plugin_settings(settings: Any) -> None:
 
     # .. setting_name: SUPERSET_DASHBOARD_LOCALES
     # .. setting_default: ["en"]
-    # .. setting_description: Languages in which localized dashboards exist in Superset. A guest token names all
-    #   dashboards in each of them, some 85 bytes for one; browsers send it in a header, of which most servers take 8
-    #   KiB: keep the number of dashboards times that of languages well below a hundred.
+    # .. setting_description: Languages in which localized dashboards of Aspects exist in Superset. A guest token names
+    #   all dashboards in each of them, some 85 bytes for one; browsers send it in a header, of which most servers take
+    #   8 KiB: keep the number of dashboards times that of languages well below a hundred. The plugin's own boards are
+    #   in its own languages, and a token names them in the user's only.
     settings.SUPERSET_DASHBOARD_LOCALES = ["en"]
 
     # .. setting_name: ASPECTS_SUPERSET_SDK_URL
@@ -250,7 +254,8 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_default: the four in-context dashboards of Aspects
     # .. setting_description: The dashboard of each block type: ``{block type: {"name", "slug", "uuid",
     #   "allow_translations", "course_filter_ids", "block_filter_ids"}}``; the filter ids are those of the dashboard's
-    #   native filters.
+    #   native filters. Entries without ``uuid`` and the default value are as for ASPECTS_INSTRUCTOR_DASHBOARDS. The
+    #   filter ids of the plugin's boards are known, and need not be named.
     settings.ASPECTS_IN_CONTEXT_DASHBOARDS = {
         "course": _in_context("Course", "in-context-course", "f2880cc1-63e9-48d7-ac3c-d2ff6f6698e2", "QLQbulmHH"),
         "sequential": _in_context(

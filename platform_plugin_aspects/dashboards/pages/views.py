@@ -24,9 +24,10 @@ from rest_framework.views import APIView, exception_handler
 
 from platform_plugin_aspects import content_keys, edx_platform
 from platform_plugin_aspects.clickhouse.errors import Failure
-from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
+from platform_plugin_aspects.dashboards import shown
 from platform_plugin_aspects.dashboards.access import tokens
 from platform_plugin_aspects.dashboards.access.permissions import MaySeeReports, may_see_reports
+from platform_plugin_aspects.dashboards.dashboard_settings import native_filters
 from platform_plugin_aspects.dashboards.pages import serializers
 from platform_plugin_aspects.dashboards.pages.summary import summary
 from platform_plugin_aspects.dashboards.pages.summary_reading import CannotRead, ReportsMisconfigured, reading_of
@@ -110,7 +111,7 @@ class GuestTokenView(ReportsView):
         """
         if not is_configured():
             raise NotFound(_("This site shows no dashboards of Superset."), "superset_off")
-        token = tokens.guest_token(request.user, self.course_key, dashboards.token_uuids())
+        token = tokens.guest_token(request.user, self.course_key, shown.token_uuids_for(request.user))
         return Response(serializers.GuestTokenSerializer({"guestToken": token}).data)
 
 
@@ -123,7 +124,7 @@ class InstructorDashboardView(ReportsView):
         url = service_url()
         token_path = reverse("platform_plugin_aspects:superset_guest_token", kwargs={"course_id": self.course_key})
         answer = {
-            "superset_dashboards": dashboards.instructor_dashboards_for(request.user) if url else [],
+            "superset_dashboards": shown.instructor_dashboards_for(request.user) if url else [],
             "superset_url": url,
             "superset_guest_token_url": request.build_absolute_uri(token_path) if url else "",
             "show_dashboard_link": bool(url) and settings.SUPERSET_SHOW_INSTRUCTOR_DASHBOARD_LINK,
@@ -142,18 +143,16 @@ class InContextDashboardView(ReportsView):
         block_type, block_id = "course", ""
         if isinstance(self.key, UsageKey):
             block_type, block_id = self.key.block_type, self.key.block_id
-        dashboard = dashboards.in_context_dashboards().get(block_type)
+        dashboard = shown.in_context_dashboard_for(request.user, block_type)
         url = service_url()
         if dashboard is None or not url:
             raise NotFound(_("There is no dashboard for this kind of content."))
         known_runs = edx_platform.course_runs(self.course_key)
         runs = [self.course_key, *(run for run in known_runs if may_see_reports(request.user, run))]
         answer = {
-            "dashboardId": dashboards.localized(dashboard, dashboards.language_of(request.user)).uuid,
+            "dashboardId": dashboard.uuid,
             "supersetUrl": url,
-            "courseRuns": {
-                str(run): {"native_filters": dashboards.native_filters(dashboard, run, block_id)} for run in runs
-            },
+            "courseRuns": {str(run): {"native_filters": native_filters(dashboard, run, block_id)} for run in runs},
             "defaultCourseRun": str(self.course_key),
         }
         return Response(serializers.InContextDashboardSerializer(answer).data)

@@ -19,7 +19,7 @@ from platform_plugin_aspects.dashboards.pages import embedding
 from platform_plugin_aspects.dashboards.pages.throttling import ReportsThrottle
 from platform_plugin_aspects.dashboards.superset.config import ALGORITHMS, SupersetConfig, is_configured
 from platform_plugin_aspects.operations.checks.check import check, refusals, valid
-from platform_plugin_aspects.reporting.layout import reports_are_on
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
 
 
 @check("W021", "Correct the template.")
@@ -48,9 +48,16 @@ def check_guest_token_secret() -> Iterator[str]:
 @check("W023", "Correct the setting.")
 def check_dashboards() -> Iterator[str]:
     """The settings that list dashboards and their languages, and ASPECTS_API_THROTTLE_RATE, are valid."""
-    yield from refusals(
-        dashboards.instructor_dashboards, dashboards.in_context_dashboards, dashboards.locales, ReportsThrottle
-    )
+    readers = (dashboards.instructor_entries, dashboards.in_context_entries)
+    yield from refusals(*readers, dashboards.locales, ReportsThrottle)
+    if not reports_are_on():
+        of_studio = valid(dashboards.in_context_entries) or {}
+        for entry in [*(valid(dashboards.instructor_entries) or ()), *of_studio.values()]:
+            if isinstance(entry, dashboards.BoardEntry):
+                yield (
+                    f"{entry.place} names the board {entry.slug!r} of this plugin, which no page shows while "
+                    f"{ENABLED_SETTING} is False."
+                )
 
 
 @check("W016", "Set it to True or False, without quotes.")

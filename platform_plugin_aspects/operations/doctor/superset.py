@@ -12,13 +12,9 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
-from platform_plugin_aspects.dashboards.dashboard_settings import (
-    Dashboard,
-    in_context_dashboards,
-    instructor_dashboards,
-    versions,
-)
+from platform_plugin_aspects.dashboards.dashboard_settings import INSTRUCTOR, Dashboard
 from platform_plugin_aspects.dashboards.pages.framing import may_frame
+from platform_plugin_aspects.dashboards.shown import listed
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured, SupersetRefused
 from platform_plugin_aspects.dashboards.superset.session import exchange
@@ -26,7 +22,8 @@ from platform_plugin_aspects.operations.doctor import guest_tokens
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
 from platform_plugin_aspects.reporting.layout import reports_are_on
 
-INSTRUCTOR, IN_CONTEXT = "ASPECTS_INSTRUCTOR_DASHBOARDS", "ASPECTS_IN_CONTEXT_DASHBOARDS"
+#: Puts the plugin's own boards into Superset, and embeds them.
+PROVISION = "aspects_provision --superset"
 #: The flag of Superset that lets guests send subqueries.
 SUBQUERIES = "ALLOW_ADHOC_SUBQUERY"
 #: Settings with the addresses of pages, besides those of the LMS, that may show dashboards.
@@ -41,18 +38,17 @@ def examine(examination: Examination) -> Iterator[Finding]:
         return
     try:
         config = SupersetConfig.from_settings()
-        listed = {
-            INSTRUCTOR: versions(instructor_dashboards()),
-            IN_CONTEXT: versions(in_context_dashboards().values()),
-        }
+        found = listed()
     except SupersetMisconfigured as error:
         yield examination.because_of("Settings", "The settings of Superset are invalid", str(error))
         return
-    if not any(listed.values()):
+    for text in found.absent:
+        yield Mark.PROBLEM(text.rstrip("."), f"Run {PROVISION}, or correct the setting")
+    if not any(found.dashboards.values()):
         yield Mark.NOTE("No dashboards are configured")
         return
     try:
-        yield from _look(config, listed)
+        yield from _look(config, found.dashboards)
     except SupersetError as error:
         remedy = error.remedy or "start Superset, or correct its address in SUPERSET_CONFIG; its log may say more"
         yield Mark.PROBLEM(error.problem, capitalized(remedy))
@@ -132,13 +128,23 @@ def _missing(
 ) -> Iterator[Finding]:
     number = sum(map(len, listed.values()))
     if not embedded and number > 1:
+        theirs = [name for name, boards in listed.items() if not all(board.is_own for board in boards)]
+        remedies = [f"Run {PROVISION}"] if any(board.is_own for boards in listed.values() for board in boards) else []
+        if theirs:
+            remedies.append(f"Import them into Superset, embedded under the UUIDs in {' and '.join(theirs)}")
         yield Mark.PROBLEM(
-            f"Superset has none of the {number} embedded dashboards and their translations",
-            f"Import them into Superset, embedded under the UUIDs in {' and '.join(filter(listed.get, listed))}",
+            f"Superset has none of the {number} embedded dashboards and their translations", ". ".join(remedies)
         )
         return
     missing = [(name, board) for name, boards in listed.items() for board in boards if board not in embedded]
     for setting, dashboard in missing:
+        if dashboard.is_own:
+            yield Mark.PROBLEM(
+                f"Superset has no embedded dashboard {dashboard.uuid}: the plugin's board {dashboard.name}"
+                f" ({dashboard.slug}, {dashboard.language})",
+                f"Run {PROVISION}",
+            )
+            continue
         of, further = "", ""
         if dashboard.language:
             of, further = f", translated ({dashboard.language})", ", or SUPERSET_DASHBOARD_LOCALES"

@@ -15,6 +15,7 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from platform_plugin_aspects import content_keys
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
+from platform_plugin_aspects.dashboards.shown import token_uuids_for
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from test_utils.factories import make_user
@@ -93,18 +94,18 @@ def test_a_token_opens_all_dashboards_in_all_languages(settings: Any) -> None:
         "problem": {**BARE, "uuid": "00000000-0000-0000-0000-000000000001"},
     }
     instructor = [COURSE_UUID, COURSE_UUID_EN, COURSE_UUID_ES_419, "00000000-0000-0000-0000-000000000001"]
-    assert dashboards.token_uuids() == [*instructor, "00000000-0000-0000-0000-000000000002"]
+    assert token_uuids_for(None) == [*instructor, "00000000-0000-0000-0000-000000000002"]
     settings.ASPECTS_ENABLE_STUDIO_IN_CONTEXT_METRICS = False
-    assert dashboards.token_uuids() == instructor
+    assert token_uuids_for(None) == instructor
     settings.SUPERSET_DASHBOARD_LOCALES = []
-    assert dashboards.token_uuids() == [COURSE_UUID, COURSE_UUID_EN, "00000000-0000-0000-0000-000000000001"]
+    assert token_uuids_for(None) == [COURSE_UUID, COURSE_UUID_EN, "00000000-0000-0000-0000-000000000001"]
 
 
 def test_the_default_dashboards_are_those_of_aspects() -> None:
-    assert [board.slug for board in dashboards.instructor_dashboards()] == [
+    assert [board.slug for board in dashboards.instructor_entries()] == [
         *("course-dashboard", "individual-learner", "learner-groups")
     ]
-    assert dashboards.in_context_dashboards()["problem"] == Dashboard(
+    assert dashboards.in_context_entries()["problem"] == Dashboard(
         "Problem",
         "in-context-problem",
         "98ff33ff-18dd-48f9-8c58-629ae4f4194b",
@@ -112,8 +113,8 @@ def test_the_default_dashboards_are_those_of_aspects() -> None:
         course_filter_ids=("NATIVE_FILTER-29CPcbirK",),
         block_filter_ids=("NATIVE_FILTER-TJwItQhUI",),
     )
-    assert "html" not in dashboards.in_context_dashboards()
-    assert len(dashboards.token_uuids()) == 2 * (3 + 4)
+    assert "html" not in dashboards.in_context_entries()
+    assert len(token_uuids_for(None)) == 2 * (3 + 4)
     assert check_dashboards(None) == []
 
 
@@ -143,7 +144,7 @@ def test_invalid_settings_are_found_at_start_up_and_refused(
     assert found.id == "platform_plugin_aspects.W023"
     assert words in found.msg
     with pytest.raises(SupersetMisconfigured):
-        dashboards.token_uuids()
+        token_uuids_for(None)
 
 
 # Native filters

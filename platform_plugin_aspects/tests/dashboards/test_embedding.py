@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard, instructor_dashboards
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.pages.embedding import element, embed_config
 
 SUPERSET = {"service_url": "https://reports.example.invalid", "internal_service_url": "http://superset:8088"}
+COURSE = Dashboard("Course Dashboard", "course-dashboard", "c0e64194-33d1-4d5a-8c10-4f51530c5ee9", True)
 
 
 def test_the_configuration_holds_all_addresses(settings: Any) -> None:
     settings.SUPERSET_CONFIG = SUPERSET
     settings.LOGIN_URL = "login"
     settings.ASPECTS_SUPERSET_SDK_URL = "https://cdn.example.invalid/sdk.js"
-    config = embed_config(instructor_dashboards()[:1], "/token", "/summary")
+    config = embed_config([COURSE], "/token", "/summary")
     assert config.pop("messages")
     assert config == {
         "supersetUrl": "https://reports.example.invalid/",
@@ -53,7 +54,7 @@ def test_boards_are_named_without_their_language(slug: str, language: str, board
 
 
 def test_without_superset_there_are_no_dashboards() -> None:
-    config = embed_config(instructor_dashboards(), "/token", "/summary")
+    config = embed_config([COURSE], "/token", "/summary")
     assert (config["supersetUrl"], config["dashboards"], config["link"]) == ("", [], None)
     assert config["summaryUrl"] == "/summary"
 

@@ -38,6 +38,8 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 
 from platform_plugin_aspects import urls
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
+from platform_plugin_aspects.dashboards import shown
+from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from platform_plugin_aspects.settings import common
 from test_utils.factories import make_ccx, make_course, make_overview, make_user
@@ -244,7 +246,7 @@ def test_the_guest_token_opens_this_course_and_no_other(
     assert list(answer) == ["guestToken"]
     claims = jwt.decode(answer["guestToken"], SECRET, ["HS256"], audience="http://0.0.0.0:8080/")
     assert claims["user"] == {"username": user.username}
-    assert {resource["id"] for resource in claims["resources"]} == set(dashboards.token_uuids())
+    assert {resource["id"] for resource in claims["resources"]} == set(shown.token_uuids_for(None))
     org, course_key = (rule["clause"] for rule in claims["rls_rules"])
     assert "'Org'" in org
     assert f"'{KEY}'" in course_key
@@ -289,6 +291,36 @@ def test_the_instructor_dashboard_embeds_the_listed_dashboards(
     assert client.get(urlsplit(answer["superset_guest_token_url"]).path).status_code == 200
 
 
+def test_pages_show_and_tokens_open_the_boards_that_are_in_superset(
+    service: str, course: CourseKey, client: Client, log_in: Any, settings: Any
+) -> None:
+    settings.ASPECTS_REPORTING_ENABLED = True
+    ids = [f"00000000-0000-0000-0000-00000000000{number}" for number in range(4)]
+    record(
+        Provisioned(slug, language, slug.upper(), "d" * 8, uuid, "0" * 64, block_type)
+        for slug, block_type, language, uuid in (
+            ("course", "", "en", ids[0]),
+            ("course", "", "fr", ids[1]),
+            ("in-context-problem", "problem", "en", ids[2]),
+            ("in-context-problem", "problem", "fr", ids[3]),
+        )
+    )
+    user = log_in("staff")
+    UserPreference.objects.create(user=user, key="pref-lang", value="fr")
+    assert client.get(path(DASHBOARDS, KEY)).json()["superset_dashboards"] == [
+        {"name": "COURSE", "slug": "course", "uuid": ids[1], "allow_translations": False}
+    ]
+    beside = client.get(path(IN_CONTEXT, PROBLEM)).json()
+    assert beside["dashboardId"] == ids[3]
+    assert filter_values(beside["courseRuns"][str(KEY)]["native_filters"]) == {
+        "course_key": [str(KEY)],
+        "block_id": ["p1"],
+    }
+    token = client.get(path(TOKEN, KEY)).json()["guestToken"]
+    claims = jwt.decode(token, SECRET, ["HS256"], audience="http://0.0.0.0:8080/")
+    assert [resource["id"] for resource in claims["resources"]] == [ids[1], ids[3]]
+
+
 def filter_values(native_filters: str) -> dict[str, list[str]]:
     """Column -> values of each native filter."""
     found = [native_filter["extraFormData"]["filters"] for native_filter in prison.loads(native_filters).values()]
@@ -302,7 +334,7 @@ def test_studio_embeds_the_dashboard_of_the_block_s_type(
     user = log_in("staff")
     UserPreference.objects.create(user=user, key="pref-lang", value="es-419")
     answer = client.get(path(IN_CONTEXT, PROBLEM)).json()
-    board = dashboards.in_context_dashboards()["problem"]
+    board = dashboards.in_context_entries()["problem"]
     assert answer == {
         "dashboardId": dashboards.localized(board, "es-419").uuid,
         "supersetUrl": "https://superset.example.com/",
@@ -316,7 +348,7 @@ def test_studio_embeds_the_dashboard_of_the_course(
 ) -> None:
     log_in("staff")
     answer = client.get(path(IN_CONTEXT, KEY)).json()
-    board = dashboards.in_context_dashboards()["course"]
+    board = dashboards.in_context_entries()["course"]
     assert answer["dashboardId"] == dashboards.localized(board, "en").uuid
     assert answer["courseRuns"] == {str(KEY): {"native_filters": dashboards.native_filters(board, KEY)}}
     block = client.get(path(IN_CONTEXT, KEY.make_usage_key("course", "course"))).json()

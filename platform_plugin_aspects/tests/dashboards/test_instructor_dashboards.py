@@ -25,7 +25,7 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserPreference
 from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
 
-from platform_plugin_aspects.dashboards.dashboard_settings import instructor_dashboards, localized
+from platform_plugin_aspects.dashboards.dashboard_settings import instructor_entries, localized
 from platform_plugin_aspects.extensions import filters
 from platform_plugin_aspects.settings import common
 from test_utils.factories import make_course, make_user
@@ -226,7 +226,7 @@ def test_the_page_loads_the_script_and_shows_the_element(staff_client: Client, c
     assert config["supersetUrl"] == "https://superset.example.com/"
     assert config["summaryUrl"] == ""
     assert [(shown["name"], shown["uuid"]) for shown in config["dashboards"]] == [
-        (dashboard.name, localized(dashboard, "en").uuid) for dashboard in instructor_dashboards()
+        (dashboard.name, localized(dashboard, "en").uuid) for dashboard in instructor_entries()
     ]
     assert page.scripts[-1] == "/static/platform_plugin_aspects/dist/aspects-dashboards.js"
     assert page.inline == []
@@ -252,7 +252,7 @@ def test_the_dashboards_are_in_the_user_s_language(
     settings.SUPERSET_DASHBOARD_LOCALES = ["en", "fr"]
     UserPreference.objects.create(user=staff, key="pref-lang", value="fr")
     (config,) = page_of(staff_client).configs
-    assert config["dashboards"][0]["uuid"] == localized(instructor_dashboards()[0], "fr").uuid
+    assert config["dashboards"][0]["uuid"] == localized(instructor_entries()[0], "fr").uuid
 
 
 AWKWARD = "</script><script>alert(1)</script> \"quoted\" 'and' &amp; <b> ${1 + 1} \\ \u2028 é"

@@ -19,6 +19,7 @@ from lms.djangoapps.courseware.masquerade import CourseMasquerade
 from lxml import etree
 from opaque_keys.edx.keys import CourseKey
 from opaque_keys.edx.locator import LibraryLocator
+from openedx.core.djangoapps.user_api.models import UserPreference
 from webob import Request, Response
 from workbench.scenarios import init_scenarios
 from xblock.fields import ScopeIds
@@ -27,6 +28,7 @@ from xblock.test.tools import TestRuntime
 
 from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for
+from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
 from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
 from test_utils.factories import make_course_key, make_enrollment, make_user
 from test_utils.superset_endpoint import SupersetEndpoint
@@ -561,6 +563,25 @@ def test_the_editor_offers_the_configured_dashboards_by_name(staff: User, course
         (UUID, "Course Dashboard"),
         (OTHER_UUID, "<Learners>"),
     ]
+
+
+def test_each_reader_sees_a_board_of_the_plugin_in_their_language(
+    staff: User, course_key: CourseKey, settings: Any, superset: SupersetEndpoint
+) -> None:
+    settings.ASPECTS_REPORTING_ENABLED = True
+    record(
+        Provisioned("course", language, title, "d" * 8, uuid, "0" * 64)
+        for language, title, uuid in (("en", "Course", UUID), ("fr", "Cours", OTHER_UUID))
+    )
+    UserPreference.objects.create(user=staff, key="pref-lang", value="fr")
+    block = Courseware(staff).block(course_key, dashboard_uuid=UUID)
+    with impersonate(staff):
+        editor = etree.HTML(block.render("studio_view").content)
+    assert [(option.get("value"), option.text) for option in editor.xpath("//datalist")[0]] == [(UUID, "Cours")]
+    (config,) = Elements(block.render("student_view").content).configs
+    assert [dashboard["uuid"] for dashboard in config["dashboards"]] == [OTHER_UUID]
+    claims = superset.read_guest_token(ask(block).json["guestToken"])
+    assert claims["resources"] == [{"type": "dashboard", "id": OTHER_UUID}]
 
 
 @pytest.mark.parametrize("dashboards", [[], "no list"])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
+from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
+from platform_plugin_aspects.dashboards.shown import token_uuids_for
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 from platform_plugin_aspects.extensions.filters import LEGACY, NEW
 from platform_plugin_aspects.tests.operations.test_aspects_check import check, marked, only_the_problem, site  # noqa: F401
@@ -51,7 +52,7 @@ def reports(lms: None, superset_endpoint: SupersetEndpoint, settings: Any, tmp_p
     settings.STATICFILES_DIRS = [tmp_path]
     (tmp_path / SCRIPT).parent.mkdir(parents=True)
     (tmp_path / SCRIPT).touch()
-    superset_endpoint.dashboards |= set(dashboards.token_uuids())
+    superset_endpoint.dashboards |= set(token_uuids_for(None))
     pages = (settings.LMS_ROOT_URL, settings.CMS_ROOT_URL, "http://apps.standin.invalid")
     superset_endpoint.framing["Content-Security-Policy"] = f"frame-ancestors {' '.join(pages)}"
     superset_endpoint.allowed_domains = {
@@ -308,7 +309,7 @@ def test_what_is_broken_about_reports_is_named_with_its_remedy_and_nothing_else(
 def test_superset_may_have_no_dashboard_at_all(share: bool, reports: Reports) -> None:
     if share:
         reports.share_secret()
-    reports.lose(*dashboards.token_uuids())
+    reports.lose(*token_uuids_for(None))
     _code, said = check(*OF_REPORTS)
     ((_section, text, remedy),) = marked(said, "problem")
     assert text == "Superset has none of the 21 embedded dashboards and their translations"
@@ -398,6 +399,59 @@ def test_a_site_without_reports_is_well(configured: dict[str, Any], texts: list[
     assert code == 0
     assert all(text.startswith(start) for (_, text, _), start in zip(marked(said, "note"), texts, strict=True))
     assert reports.superset.requests == []
+
+
+OWN_BOARD = Provisioned("at-risk", "fr", "À risque", "d" * 8, "eeeeeeee-0000-0000-0000-000000000001", "0" * 64)
+
+
+@pytest.mark.django_db
+def test_boards_of_the_plugin_are_looked_for_by_their_names(reports: Reports) -> None:
+    reports.settings.ASPECTS_REPORTING_ENABLED = True
+    record([OWN_BOARD])
+    reports.superset.dashboards.add(OWN_BOARD.embedded_uuid)
+    code, said = check("--only", "settings", "superset")
+    # Those of Studio are Aspects', in two languages.
+    assert "Superset has 13 of the dashboards and their translations" in [text for _, text, _ in marked(said, "ok")]
+    assert code == 0
+    reports.lose(OWN_BOARD.embedded_uuid)
+    code, said = check("--only", "settings", "superset")
+    only_the_problem(
+        code,
+        said,
+        "Superset",
+        f"Superset has no embedded dashboard {OWN_BOARD.embedded_uuid}: the plugin's board À risque (at-risk, fr)",
+        "Run aspects_provision --superset",
+    )
+
+
+@pytest.mark.django_db
+def test_boards_of_the_plugin_that_were_never_put_into_superset_are_named(reports: Reports) -> None:
+    reports.settings.ASPECTS_REPORTING_ENABLED = True
+    reports.settings.ASPECTS_INSTRUCTOR_DASHBOARDS = [{"slug": "course"}]
+    code, said = check("--only", "settings", "superset")
+    only_the_problem(
+        code,
+        said,
+        "Superset",
+        "ASPECTS_INSTRUCTOR_DASHBOARDS[0] names the board 'course', which is not in Superset. Boards in Superset: none",
+        "Run aspects_provision --superset, or correct the setting",
+    )
+
+
+@pytest.mark.django_db
+def test_a_superset_that_was_made_anew_has_neither_boards_nor_dashboards(reports: Reports) -> None:
+    reports.settings.ASPECTS_REPORTING_ENABLED = True
+    record([OWN_BOARD])
+    reports.superset.dashboards.clear()
+    code, said = check("--only", "settings", "superset")
+    only_the_problem(
+        code,
+        said,
+        "Superset",
+        "Superset has none of the 13 embedded dashboards and their translations",
+        "Run aspects_provision --superset. Import them into Superset, embedded under the UUIDs in "
+        "ASPECTS_IN_CONTEXT_DASHBOARDS",
+    )
 
 
 def test_an_invalid_setting_is_one_problem(reports: Reports) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
+from platform_plugin_aspects.dashboards import shown
 from test_utils.clickhouse_endpoint import ALL, ClickHouseEndpoint
 from test_utils.how_tos import Operator, PageFailed, read_page
 from test_utils.processes import REPOSITORY, until
@@ -225,7 +225,7 @@ def host(
     clickhouse.users = {ADMINISTRATOR[0]: (ADMINISTRATOR[1], ALL)}
     superset.reset()
     superset.accounts = {"aspects": ("superset-secret", {GRANT, READ})}
-    superset.dashboards |= set(dashboards.token_uuids())
+    superset.dashboards |= set(shown.token_uuids_for(None))
     pages = (settings.LMS_ROOT_URL, settings.CMS_ROOT_URL, settings.INSTRUCTOR_MICROFRONTEND_URL)
     superset.framing["Content-Security-Policy"] = f"frame-ancestors {' '.join(pages)}"
     host = Host(tmp_path, demo, clickhouse, superset)
