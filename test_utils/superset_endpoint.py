@@ -1,8 +1,8 @@
 """A small HTTP endpoint that answers as Superset 6.1 does to a service account that wants guest tokens, and to browsers
 that show an embedded dashboard, as far as these get without JavaScript.
 
-Every status, header and body below was seen on a running Superset. The tokens are real JWTs. It lacks the content of
-dashboards, roles (accounts and guests have permissions), and primary keys or slugs in place of embedded UUIDs.
+Every status, header and body below was seen on a running Superset. The tokens are real JWTs. `objects` holds what
+provisioning makes, and `superset_rest.py` answers for it. Accounts of other tests have permissions instead of roles.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from urllib.parse import urlsplit
 import jwt
 
 from test_utils.http_endpoint import Handler, HttpEndpoint
+from test_utils.superset_objects import Objects
+from test_utils.superset_rest import MOST_LINE, Rest, is_rest
 
-API = "/api/v1/security/"
+REST = "/api/v1/"
+API = f"{REST}security/"
 EMBEDDED, EMBEDDED_API, ME = "/embedded/", "/api/v1/embedded_dashboard/", "/api/v1/me/"
 GRANT, READ = "can_grant_guest_token", "can_read"
 CSRF_SECS = 7 * 24 * 3600
@@ -85,6 +88,12 @@ def _error(status: HTTPStatus, message: str) -> _Refused:
     )
 
 
+def is_write_request(method: str, path: str) -> bool:
+    """Whether a request changes what Superset holds. Some POSTs do not: those of sessions, tokens and tests."""
+    reads = ("login", "refresh", "csrf_token", "guest_token", "test_connection", "chart/data")
+    return method != "GET" and not path.rstrip("/").endswith(reads)
+
+
 class _Handler(Handler):
     @property
     def endpoint(self) -> SupersetEndpoint:
@@ -94,17 +103,18 @@ class _Handler(Handler):
         with self.endpoint.serving():
             self._serve()
 
-    do_POST = do_GET
+    do_POST = do_PUT = do_DELETE = do_GET
 
     def _serve(self) -> None:
-        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
-            self.body = json.loads(text) if text else None
+            self.body = json.loads(self.raw) if self.raw else None
         except ValueError:
             self.body = None
         self.endpoint.wait_while_held(self.path)
         reply = self.endpoint.planned_reply(self.path)
-        if reply is not None and not reply.status:
+        is_write = is_write_request(self.command, self.path)
+        if self.endpoint.is_dead() or (reply is not None and not reply.status):
             self._log(0)
             self.cut()
             return
@@ -113,6 +123,10 @@ class _Handler(Handler):
                 reply = self._answer()
             except _Refused as refused:
                 reply = refused.reply
+        if is_write and self.endpoint.dies_with_this_write():
+            self._log(0)
+            self.cut()
+            return
         content, kind = (reply.body, HTML) if isinstance(reply.body, str) else (json.dumps(reply.body), JSON)
         self._log(reply.status)
         self.send_response_only(reply.status)
@@ -141,6 +155,12 @@ class _Handler(Handler):
                 return answer_for(self.path.removeprefix(place))
         if self.path == ME:
             return Reply(200, {"result": {"username": self._guest()["user"]["username"]}})
+        if self.path == f"{ME}roles/":
+            self._guest()
+            return Reply(200, {"result": {"roles": {self.endpoint.guest_role: []}}})
+        rest = self._rest()
+        if rest is not None:
+            return rest
         if f"{self.path}/" in routes:
             location = f"{self.endpoint.url}{self.path}/"
             return Reply(308, "<!doctype html><title>Redirecting...</title>", {"Location": location})
@@ -151,6 +171,30 @@ class _Handler(Handler):
             raise _error(HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed for the requested URL.")
         return answer()
 
+    def _rest(self) -> Reply | None:
+        """The answer of the API that provisioning uses; None for all else."""
+        if self.path == f"{REST}chart/data":
+            return self._chart_data()
+        if not is_rest(self.path):
+            return None
+        if len(self.requestline) > MOST_LINE:
+            return Reply(414, "<html><title>URI Too Long</title></html>")
+        if self.command != "GET" and "import" not in self.path:
+            self._check_csrf()
+        user = self.endpoint.number_of(self._account("access"))
+        found = Rest(self.endpoint.objects).answer(self.command, self.path, self.headers, self.raw, user)
+        return found and Reply(*found)
+
+    def _chart_data(self) -> Reply:
+        """Rows for a guest, who may ask a chart of the token's dashboards for what it was saved with."""
+        self._guest()
+        form, objects = self.body["form_data"], self.endpoint.objects
+        chart = objects.chart[form["slice_id"]]
+        saved = json.loads(chart["query_context"] or "{}").get("queries", [])
+        if form["slice_id"] not in objects.dashboard[form["dashboardId"]]["charts"] or self.body["queries"] != saved:
+            raise _error(HTTPStatus.FORBIDDEN, "Guest user cannot modify chart payload")
+        return Reply(200, {"result": [{"data": [], "status": "success"}]})
+
     def _login(self) -> Reply:
         if self.body is None:
             raise _message(400, "Request payload is not JSON")
@@ -159,8 +203,7 @@ class _Handler(Handler):
             raise _message(400, {name: ["Missing data for required field."] for name in sorted(missing)})
         if "provider" not in self.body:
             raise _message(500, "Fatal error")
-        password, _permissions = self.endpoint.accounts.get(self.body["username"], (None, ()))
-        if self.body["password"] != password:
+        if not self.endpoint.has_password(self.body["username"], self.body["password"]):
             raise _message(401, "Not authorized")
         tokens = {"access_token": self.endpoint.bearer_token("access", self.body["username"])}
         if self.body.get("refresh"):
@@ -187,7 +230,8 @@ class _Handler(Handler):
         missing = {"resources", "rls"} - set(body)
         if missing:
             raise _message(400, {name: ["Missing data for required field."] for name in sorted(missing)})
-        if any(resource["id"].lower() not in self.endpoint.dashboards for resource in body["resources"]):
+        known = self.endpoint.embedded_uuids()
+        if any(resource["id"].lower() not in known for resource in body["resources"]):
             raise _message(400, "EmbeddedDashboard not found.")
         now = self.endpoint.now()
         claims = {
@@ -217,7 +261,7 @@ class _Handler(Handler):
         if not self.endpoint.embeds:
             raise _message(404, "Not found")
         self._guest()
-        if dashboard not in self.endpoint.dashboards:
+        if dashboard not in self.endpoint.embedded_uuids():
             raise _message(404, "Not found")
         return Reply(200, {"result": {"uuid": dashboard}})
 
@@ -258,7 +302,7 @@ class _Handler(Handler):
                 raise _error(bad, "The referrer does not match the host.")
 
     def _permit(self, permission: str) -> None:
-        if permission not in self.endpoint.accounts[self._account("access")][1]:
+        if not self.endpoint.may(self._account("access"), permission):
             raise _message(403, "Forbidden")
 
     def _account(self, kind: str) -> str:
@@ -281,7 +325,7 @@ class _Handler(Handler):
         if claims.get("type") != kind:
             wanted = "refresh" if kind == "refresh" else "non-refresh"
             raise _bad_jwt(422, f"Only {wanted} tokens are allowed")
-        return str(claims["sub"])
+        return self.endpoint.name_of(int(claims["sub"]))
 
 
 class SupersetEndpoint(HttpEndpoint[Request]):
@@ -290,7 +334,8 @@ class SupersetEndpoint(HttpEndpoint[Request]):
     `accounts`: {username: (password, permissions)}. `dashboards`: embedded UUIDs in lower case. `allowed_domains`: of
     each dashboard; those without may be embedded anywhere. `embeds`: the feature EMBEDDED_SUPERSET. `feature_flags`:
     all of them, as the page in the frame holds them. `framing`: the headers that say which pages may frame Superset.
-    `guests_may_read`: whether the role of guests is of any use.
+    `guests_may_read`: whether the role of guests is of any use; `guest_role`: its name. `objects`: what provisioning
+    makes, and the accounts with roles.
     """
 
     handler = _Handler
@@ -315,6 +360,10 @@ class SupersetEndpoint(HttpEndpoint[Request]):
         self.feature_flags: Any = {"EMBEDDED_SUPERSET": True, "ALLOW_ADHOC_SUBQUERY": False}
         self.framing = {"X-Frame-Options": "SAMEORIGIN"}
         self.guests_may_read = True
+        self.guest_role = "Aspects Guest"
+        self.objects = Objects()
+        self._numbers: dict[str, int] = {}
+        self._writes_left: int | None = None
         self.change_secret_key()
         self._ahead = 0.0
         self._planned: list[tuple[str, Reply]] = []
@@ -331,6 +380,43 @@ class SupersetEndpoint(HttpEndpoint[Request]):
     def paths(self) -> list[str]:
         """The last words of the paths that were asked for, in order: login, csrf_token, guest_token."""
         return [request.path.removeprefix(API).strip("/") for request in self.requests]
+
+    # Accounts: those of a test with permissions, and those of `objects` with roles
+
+    def has_password(self, username: str, password: str) -> bool:
+        user = self._user(username)
+        if user is not None:
+            return bool(user["active"] and user["password"] == password)
+        return self.accounts.get(username, (None, ()))[0] == password
+
+    def may(self, username: str, permission: str) -> bool:
+        """Whether an account has a permission on SecurityRestApi."""
+        user = self._user(username)
+        if user is not None:
+            return (permission, "SecurityRestApi") in self.objects.rights_of(user["id"])
+        return permission in self.accounts[username][1]
+
+    def number_of(self, username: str) -> int:
+        user = self._user(username)
+        return user["id"] if user is not None else self._numbers.setdefault(username, 1000 + len(self._numbers))
+
+    def name_of(self, number: int) -> str:
+        user = self.objects.users.get(number)
+        return user["username"] if user else next(name for name, known in self._numbers.items() if known == number)
+
+    def _user(self, username: str) -> dict[str, Any] | None:
+        return next((user for user in self.objects.users.values() if user["username"] == username), None)
+
+    def embedded_uuids(self) -> set[str]:
+        return self.dashboards | {embedded["uuid"] for embedded in self.objects.embedded.values()}
+
+    def writes(self) -> list[str]:
+        """The requests that changed something, as "POST dashboard/1/embedded"."""
+        return [
+            f"{request.method} {urlsplit(request.path).path.removeprefix(REST)}"
+            for request in self.requests
+            if is_write_request(request.method, request.path)
+        ]
 
     # Time and secrets
 
@@ -358,7 +444,8 @@ class SupersetEndpoint(HttpEndpoint[Request]):
 
     def bearer_token(self, kind: str, username: str) -> str:
         seconds = self.access_token_secs if kind == "access" else 30 * 24 * 3600
-        return self.sign({"type": kind, "sub": username, "jti": uuid.uuid4().hex, "exp": self.now() + seconds})
+        sub = str(self.number_of(username))
+        return self.sign({"type": kind, "sub": sub, "jti": uuid.uuid4().hex, "exp": self.now() + seconds})
 
     def read_guest_token(self, token: str) -> dict[str, Any]:
         """The claims of a guest token that the server accepts. Raises jwt.PyJWTError or KeyError for any other."""
@@ -385,6 +472,23 @@ class SupersetEndpoint(HttpEndpoint[Request]):
             if planned is not None:
                 self._planned.remove(planned)
             return planned and planned[1]
+
+    def die_after(self, writes: int) -> None:
+        """Do so many writes, lose the answer to the last of them, and cut all requests from then on."""
+        self._writes_left = writes
+
+    def revive(self) -> None:
+        """Answer again."""
+        self._writes_left = None
+
+    def is_dead(self) -> bool:
+        return self._writes_left == 0
+
+    def dies_with_this_write(self) -> bool:
+        if self._writes_left is None:
+            return False
+        self._writes_left -= 1
+        return self._writes_left == 0
 
     def hold(self, path: str) -> None:
         """Do not answer requests whose path contains `path` until release()."""
