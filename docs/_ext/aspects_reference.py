@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily
 import platform_plugin_aspects
 from platform_plugin_aspects import sinks
 from platform_plugin_aspects.clickhouse.schema import Table
+from platform_plugin_aspects.dashboards.boards.catalog import ALL as ALL_BOARDS
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.load_test.tables import load_test_tables
 from platform_plugin_aspects.operations.checks import CHECKS
@@ -199,6 +200,27 @@ def _relation(relation: Relation) -> Iterator[str]:
     yield ""
 
 
+def boards() -> str:
+    """Every board with its charts, as a course team sees them."""
+    lines: list[str] = []
+    for board in ALL_BOARDS:
+        lines += _title(f"{board.title} ({board.slug})", "-")
+        lines += (_escaped(str(board.about)), "")
+        if board.block_type:
+            lines += (f"Studio shows it beside a {board.block_type}.", "")
+        if board.is_personal:
+            lines += ("It exists only while the sinks ``external_id`` and ``user_profile`` are on.", "")
+        for tab in board.tabs:
+            if len(board.tabs) > 1:
+                lines += _title(str(tab.title), "~")
+            lines += _table_of("Question", "Answer", "View")
+            for chart in tab.charts:
+                about = " ".join(map(str, (chart.about, chart.empty)))
+                lines += _row(_escaped(str(chart.question)), _escaped(about), f"``{chart.view}``")
+            lines.append("")
+    return "\n".join(lines)
+
+
 def _table_of(*heads: str) -> Iterator[str]:
     yield from ("", ".. list-table::", "   :header-rows: 1", "   :align: left", "")
     yield from _row(*heads)
@@ -245,6 +267,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "tables": tables,
     "reports": reports,
+    "boards": boards,
     "system-checks": system_checks,
     "metrics": metrics,
     "house": house,

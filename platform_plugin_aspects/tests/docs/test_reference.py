@@ -12,6 +12,7 @@ import pytest
 from aspects_reference import (
     PARTS,
     annotated,
+    boards,
     command_names,
     commands,
     is_long,
@@ -25,6 +26,7 @@ from aspects_reference import (
 
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
+from platform_plugin_aspects.dashboards.boards.catalog import ALL
 from platform_plugin_aspects.delivery.triggers import TRIGGERS
 from platform_plugin_aspects.load_test.tables import all_tables
 from platform_plugin_aspects.operations import checks
@@ -130,6 +132,13 @@ def test_every_column_of_a_report_has_a_row_with_its_definition(relation: Any) -
         assert f"{key}: {relation.head[key]}" in section
     for column in relation.columns:
         assert f"``{column.name}`` - {column.definition}" in section
+
+
+@pytest.mark.parametrize("board", ALL, ids=lambda board: board.slug)
+def test_every_chart_of_a_board_has_a_row_with_its_definition(board: Any) -> None:
+    section = boards().split(f"{board.title} ({board.slug})\n---")[1].split("\n---")[0].replace("\\", "")
+    for chart in board.charts:
+        assert f"   * - {chart.question}\n     - {chart.about} {chart.empty}\n     - ``{chart.view}``" in section
 
 
 def test_columns_say_where_their_values_come_from() -> None:
