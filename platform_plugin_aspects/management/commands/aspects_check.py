@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.options import (
@@ -20,7 +20,8 @@ from platform_plugin_aspects.management.options import (
     connection_from,
     reader_options,
 )
-from platform_plugin_aspects.operations.doctor import SECTIONS, diagnose
+from platform_plugin_aspects.operations.doctor import SECTIONS, diagnose, end_to_end
+from platform_plugin_aspects.operations.doctor.end_to_end import EndToEnd
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
 from platform_plugin_aspects.operations.text import as_json, printable
 
@@ -33,7 +34,8 @@ class Command(AspectsCommand):
 
     help = (
         "Find out why dashboards are empty: look at settings, sinks, ClickHouse, workers, deliveries and Superset, and "
-        "say of each problem what to do. Writes nothing. Exit code 0: no problem, 1: problems, 2: a section crashed."
+        "say of each problem what to do. Writes nothing, unless --end_to_end is given. Exit code 0: no problem, "
+        "1: problems, 2: a section crashed."
     )
     # The first section runs them.
     requires_system_checks = ()
@@ -50,6 +52,15 @@ class Command(AspectsCommand):
             metavar="SECTION",
             help=f"look only at these sections: {', '.join(SECTIONS)} (default: all)",
         )
+        parser.add_argument(
+            "--end_to_end",
+            metavar="COURSE_ID",
+            help="also emit one event, a click on a link in this course, and find it in the outbox, in ClickHouse, in "
+            "the reports and in a board; it counts as activity of the user",
+        )
+        parser.add_argument(
+            "--as_user", metavar="USERNAME", help="with --end_to_end: who clicks (default: the oldest active superuser)"
+        )
         add_json_argument(parser)
         add_connection_arguments(parser)
         add_reader_arguments(parser)
@@ -58,8 +69,13 @@ class Command(AspectsCommand):
         connection = None
         if any(options[name] is not None for name in CONNECTION_OPTIONS):
             connection = connection_from(options)
+        if options["as_user"] and not options["end_to_end"]:
+            raise CommandError("--as_user needs --end_to_end")
+        more = {}
+        if options["end_to_end"]:
+            more[end_to_end.TITLE] = EndToEnd(options["end_to_end"], options["as_user"] or "").examine
         sections = []
-        for title, findings in diagnose(Examination(connection, **reader_options(options)), options["only"]):
+        for title, findings in diagnose(Examination(connection, **reader_options(options)), options["only"], more):
             sections.append((title, findings))
             if not options["json"]:
                 self._print(title, findings)

@@ -7,6 +7,7 @@ problem is the one to fix first. Consequences of an earlier problem are notes or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from django.db import Error as DatabaseError
 
@@ -42,11 +43,14 @@ SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
 }
 
 
-def diagnose(examination: Examination, only: Collection[str] = ()) -> Iterator[tuple[str, list[Finding]]]:
-    """Examine all sections, or ``only`` those of these titles; yields (title, findings) of each."""
-    for title, examine in SECTIONS.items():
-        if only and title not in only:
-            continue
+def diagnose(
+    examination: Examination,
+    only: Collection[str] = (),
+    more: Mapping[str, Callable[[Examination], Iterator[Finding]]] = MappingProxyType({}),
+) -> Iterator[tuple[str, list[Finding]]]:
+    """Examine all sections, or ``only`` those of these titles, and ``more``; yields (title, findings) of each."""
+    chosen = {title: examine for title, examine in SECTIONS.items() if not only or title in only}
+    for title, examine in {**chosen, **more}.items():
         findings = examination.found[title] = []
         try:
             for finding in examine(examination):

@@ -1,0 +1,105 @@
+"""A chart of the Course board, asked for its data as a browser does with a guest token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import requests
+from django.utils.translation import override
+from opaque_keys.edx.keys import CourseKey
+
+from platform_plugin_aspects.dashboards.access.clauses import clauses_for
+from platform_plugin_aspects.dashboards.boards.course import COURSE
+from platform_plugin_aspects.dashboards.boards.dashboard import chart_content
+from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetRefused
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
+from platform_plugin_aspects.dashboards.superset.session import exchange, send
+from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
+from platform_plugin_aspects.operations.doctor.findings import manage
+from platform_plugin_aspects.redaction import Hidden
+
+#: The board and its chart, a single number; the language of their copies.
+BOARD, CHART, LANGUAGE = "course", "course-active", "en"
+#: A chart may take as long as ClickHouse lets Superset's user.
+CHART_SECS = 60.0
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a request for a chart's data: its number, None without a row, and whether a cache had it."""
+
+    number: float | None
+    is_cached: bool
+
+
+def active_learners(user: Any, course_key: CourseKey) -> float:
+    """The number of active learners that the Course board shows ``user`` in the course. Raises SupersetError."""
+    config = SupersetConfig.from_settings()
+    board = course_board()
+    token = get_guest_token(user.username, [board.embedded_uuid], clauses_for(user, course_key)).token
+    return ask(config, board, Hidden(token), force=True).number or 0
+
+
+def course_board() -> Provisioned:
+    """The Course board that pages show. Raises SupersetMisconfigured."""
+    for board in provisioned():
+        if (board.slug, board.language) == (BOARD, LANGUAGE) and board.embedded_uuid:
+            return board
+    raise SupersetMisconfigured("Superset does not have the plugin's boards", f"run {manage('aspects_provision')}")
+
+
+def ask(config: SupersetConfig, board: Provisioned, token: Hidden, *, force: bool = False) -> Answer:
+    """The chart's number as a guest sees it. ``force``: past Superset's cache. Raises SupersetError."""
+    with new_session() as http:
+        http.headers["X-GuestToken"] = token
+        url = f"{config.internal_service_url}api/v1/"
+        opened = _result(send(http, "GET", f"{url}embedded_dashboard/{board.embedded_uuid}", Deadline(CHART_SECS)))
+        number = int(opened["dashboard_id"])
+        charts = _result(send(http, "GET", f"{url}dashboard/{number}/charts", Deadline(CHART_SECS)))
+        body = request_of(charts, number, force=force)
+        return answer_of(send(http, "POST", f"{url}chart/data", Deadline(CHART_SECS), json=body))
+
+
+def request_of(charts: Any, dashboard: int, *, force: bool = False) -> JSON:
+    """The request for the chart's data, as a page in a frame sends it. ``charts``: those of the dashboard."""
+    with override(LANGUAGE):
+        chart = next(chart for chart in COURSE.charts if chart.name == CHART)
+        content = chart_content(chart, LANGUAGE)
+    for found in charts:
+        if found.get("slice_name") == content["slice_name"]:
+            form: JSON = {**found["form_data"], "dashboardId": dashboard, "slice_id": found["id"]}
+            dataset, _underscores, kind = str(form["datasource"]).partition("__")
+            context: JSON = json.loads(content["query_context"])
+            return {**context, "datasource": {"id": int(dataset), "type": kind}, "form_data": form, "force": force}
+    raise SupersetRefused(
+        f"The Course board in Superset has no chart {content['slice_name']!r}", f"run {manage('aspects_provision')}"
+    )
+
+
+def answer_of(response: requests.Response) -> Answer:
+    """The answer in a response to ``request_of``. Raises SupersetRefused."""
+    result = _result(response)[0]
+    rows = result.get("data") or []
+    values = [value for row in rows[:1] for value in row.values() if isinstance(value, int | float)]
+    return Answer(values[0] if values else None, bool(result.get("is_cached")))
+
+
+def _result(response: requests.Response) -> Any:
+    """The field ``result`` of a successful answer. Raises SupersetRefused for any other."""
+    try:
+        if response.status_code == HTTPStatus.OK:
+            body: Mapping[str, Any] = response.json()
+            return body["result"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise SupersetRefused(
+        f"A guest cannot read a chart: {exchange(response)}",
+        f"see {manage('aspects_check --only Superset Boards ClickHouse')}, and Superset's log",
+    )
