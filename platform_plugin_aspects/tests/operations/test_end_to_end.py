@@ -44,8 +44,7 @@ def ready(bare: ClickHouseEndpoint, empty_store: None, settings: Any, broker: An
     TrackingEvent.objects.all().delete()
 
 
-def have_course() -> None:
-    factories.make_course(COURSE)
+def deliver_course() -> None:
     run("dump_data_to_clickhouse", "--object", "course_overviews", "--even_if_off")
 
 
@@ -56,7 +55,8 @@ def found(course: str = COURSE, username: str = "", patience_secs: float = 60) -
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_is_followed_to_the_view_of_the_reports(ready: ClickHouseEndpoint, settings: Any) -> None:
-    have_course()
+    factories.make_course(COURSE)
+    deliver_course()
     with worker():
         code, out, _err = ended("aspects_check", "--json", "--only", "events", "--end_to_end", COURSE)
     assert code == 0
@@ -115,7 +115,7 @@ def test_it_is_said_where_the_event_is_lost(ready: ClickHouseEndpoint, settings:
             "Run python manage.py cms dump_data_to_clickhouse --object course_overviews",
         )
         # The view is cut off from the statements.
-        have_course()
+        deliver_course()
         for (table,) in ready.engine.query(f"SHOW TABLES FROM {reports}"):
             if table.startswith("events_v") and table.endswith("_feed"):
                 ready.engine.query(f"DROP TABLE {reports}.{table} SYNC")
