@@ -126,6 +126,8 @@ class Reader:
     username: str = "ch_report"
     password: str = field(default="", repr=False)
     relations: tuple[tuple[str, str], ...] = field(default=(), metadata=kind(_relations))
+    #: The address of ClickHouse for Superset, where it is not the plugin's.
+    url: str = ""
 
     @classmethod
     @raises_without_frames(Misconfigured)

@@ -168,7 +168,8 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_description: Where Superset is. ``service_url`` is the browser's way to it, ``internal_service_url``
     #   the server's own; where one is missing, the other serves both. ``username`` and ``password``: the service
     #   account that asks for guest tokens; in Superset it needs "can grant guest token" and "can read" on
-    #   SecurityRestApi. Optional: ``timeout_secs`` (5; 0.1 to 3600), for all requests that a guest token takes.
+    #   SecurityRestApi, and ``aspects_provision`` makes it. Optional: ``timeout_secs`` (5; 0.1 to 3600), for all
+    #   requests that a guest token takes. ``guest_role`` ("Aspects Guest"): Superset's GUEST_ROLE_NAME.
     #   ``guest_token_secret``: Superset's GUEST_TOKEN_JWT_SECRET, with which guest tokens are made here, without asking
     #   Superset. Then also optional: ``guest_token_audience`` (Superset's GUEST_TOKEN_JWT_AUDIENCE or, while that is
     #   not set, exactly its WEBDRIVER_BASEURL; default: Superset's own default, ``"http://0.0.0.0:8080/"``),
@@ -186,9 +187,10 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_description: The user with whom Superset reads from ClickHouse. Guests read with its rights, past the
     #   clauses of their tokens: see ADR 0008. ``username``: its name. Optional: ``password``, with which
     #   ``aspects_create_tables --print-grants`` prints the statements that make this user, and ``aspects_check`` looks
-    #   at its rights; the options --reader_username and --reader_password replace both. ``relations``: the tables and
-    #   views that the boards read, as ``["database.table", ...]``; default: the tables of the plugin without those in
-    #   EVENT_SINK_CLICKHOUSE_PII_MODELS.
+    #   at its rights, and ``aspects_provision`` makes it; the options --reader_username and --reader_password replace
+    #   both. ``relations``: the tables and views that the boards read, as ``["database.table", ...]``; default: the
+    #   tables of the plugin without those in EVENT_SINK_CLICKHOUSE_PII_MODELS. ``url``: the address of ClickHouse as
+    #   Superset reaches it; default: the one in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG.
     settings.ASPECTS_SUPERSET_READER = {"username": "ch_report"}
 
     # .. setting_name: ASPECTS_INSTRUCTOR_DASHBOARDS

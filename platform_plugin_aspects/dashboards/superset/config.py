@@ -48,6 +48,8 @@ class SupersetConfig:
     # Shorter ones would be renewed all the time.
     guest_token_lifetime_secs: float = field(default=300.0, metadata=kind(seconds(30, 30 * 24 * 3600)))
     guest_token_algorithm: str = field(default="HS256", metadata=kind(one_of(*ALGORITHMS)))
+    #: Superset's GUEST_ROLE_NAME.
+    guest_role: str = "Aspects Guest"
 
     @classmethod
     @raises_without_frames(SupersetMisconfigured)

@@ -1,4 +1,4 @@
-"""Make in ClickHouse what the plugin and its boards need there."""
+"""Make in ClickHouse and in Superset what the plugin and its boards need there."""
 
 from __future__ import annotations
 
@@ -9,53 +9,129 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from platform_plugin_aspects.dashboards.superset.api import Account
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.credentials import add_administrator_arguments, administrator
 from platform_plugin_aspects.management.grants import print_statements
-from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
-from platform_plugin_aspects.operations.provision import clickhouse
+from platform_plugin_aspects.operations.doctor import boards, superset
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
+from platform_plugin_aspects.operations.provision import clickhouse, platform_settings, superset_config
 from platform_plugin_aspects.operations.provision.clickhouse import ClickHousePart
-from platform_plugin_aspects.operations.text import counted, printable
+from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
+from platform_plugin_aspects.operations.text import Verbatim, counted, printable
+
+SUPERSET_S_FILE = "# Superset: add these lines to superset_config.py, and restart it."
 
 
 class Command(AspectsCommand):
     """Exit code 0: done, or nothing to do; 1: something is left for a person."""
 
     help = (
-        "Create in ClickHouse the databases, tables, users and reports. A second run changes nothing; after a fault, "
-        "run it again. Exit code 1: something is left to do, which is printed."
+        "Create all that the plugin and its boards need: in ClickHouse databases, tables, users and reports; in "
+        "Superset the service account, the connection, the boards in each language, and the rights of guests. A second "
+        "run changes nothing; after a fault, run it again. Exit code 1: something is left to do, which is printed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--clickhouse", action="store_true", help="only ClickHouse (default: both)")
+        parser.add_argument("--superset", action="store_true", help="only Superset (default: both)")
         only = parser.add_mutually_exclusive_group()
         only.add_argument("--dry-run", action="store_true", help="print what would be changed, and change nothing")
         only.add_argument(
             "--print",
             action="store_true",
-            help="print the statements for somebody else to run; no other system is asked",
+            help="print ClickHouse's statements, Superset's configuration and settings that are missing, for people to "
+            "run and to paste; no other system is asked",
         )
         parser.add_argument("--cluster", help="as for aspects_create_tables")
+        parser.add_argument("--guest_role", help="Superset's GUEST_ROLE_NAME (default: as in SUPERSET_CONFIG)")
         add_administrator_arguments(parser, "ClickHouse")
+        add_administrator_arguments(parser, "Superset")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        both = options["clickhouse"] == options["superset"]
+        parts = {name: both or options[name] for name in ("clickhouse", "superset")}
         cluster = options["cluster"]
         if cluster is None:
             cluster = settings.EVENT_SINK_CLICKHOUSE_CLUSTER_NAME
-        part = ClickHousePart.from_settings(cluster)
         if options["print"]:
-            print_statements(clickhouse.statements(part), self.stdout)
-            self._print(part.findings())
+            self._print(parts, cluster, options)
             return
-        if self._clickhouse(part, options):
+        problems = False
+        if parts["clickhouse"]:
+            problems |= self._clickhouse(ClickHousePart.from_settings(cluster), options)
+        if parts["superset"]:
+            problems |= self._superset(options, is_alone=not both)
+        if problems:
             raise CommandError("Something is left to do: see the problems above")
 
+    # The two parts. Each returns whether there are problems.
+
     def _clickhouse(self, part: ClickHousePart, options: dict[str, Any]) -> bool:
-        """Whether there are problems."""
+        account = ("", "") if part.is_embedded else administrator("ClickHouse", options, "default")
         began = time.monotonic()
-        name = ("", "") if part.is_embedded else administrator("ClickHouse", options, "default")
-        outcome = clickhouse.provision(part, name, self._tell, dry_run=options["dry_run"])
+        outcome = clickhouse.provision(part, account, self._tell, dry_run=options["dry_run"])
         self._summary("ClickHouse", outcome.changes, time.monotonic() - began, dry_run=options["dry_run"])
-        return self._print(outcome.findings)
+        return self._tell_findings(outcome.findings)
+
+    def _superset(self, options: dict[str, Any], *, is_alone: bool) -> bool:
+        problem, remedy = why_without()
+        if problem:
+            if is_alone:
+                raise CommandError(f"{problem}: {remedy[:1].lower()}{remedy[1:]}")
+            return self._tell_findings([Mark.NOTE(f"Superset is left out: {problem}", remedy)])
+        part = SupersetPart.from_settings()
+        given = administrator("Superset", options, "admin")
+        began = time.monotonic()
+        try:
+            provision = part.provision(Account(*given), options["guest_role"] or "")
+            if options["dry_run"]:
+                changes = provision.plan()
+                for change in changes:
+                    self._tell(change.text)
+            else:
+                changes = provision.apply(lambda change: self._tell(change.text))
+        except SupersetError as error:
+            raise CommandError(str(error)) from None
+        self._summary("Superset", len(changes), time.monotonic() - began, dry_run=options["dry_run"])
+        return not options["dry_run"] and self._look(options["guest_role"] or part.config.guest_role)
+
+    def _look(self, guest_role: str) -> bool:
+        """What aspects_check finds in Superset; and the lines of its configuration that are missing."""
+        examination = Examination()
+        findings = [
+            finding
+            for section in (superset.examine, boards.examine)
+            for finding in section(examination)
+            if finding.mark in (Mark.NOTE, Mark.PROBLEM)
+        ]
+        problems = self._tell_findings(findings)
+        parts = superset_config.named_in([f"{finding.text} {finding.remedy}" for finding in findings])
+        if parts:
+            self._paste(SUPERSET_S_FILE, *superset_config.lines(guest_role, parts))
+        return problems
+
+    # What is printed.
+
+    def _print(self, parts: dict[str, bool], cluster: str, options: dict[str, Any]) -> None:
+        findings: list[Finding] = []
+        if parts["clickhouse"]:
+            part = ClickHousePart.from_settings(cluster)
+            self._paste("-- ClickHouse: run as an administrator.")
+            print_statements(clickhouse.statements(part), self.stdout)
+            findings += part.findings()
+        if parts["superset"]:
+            guest_role = options["guest_role"] or SupersetConfig.from_settings().guest_role
+            self._paste(SUPERSET_S_FILE, *superset_config.lines(guest_role), *superset_config.ADMINISTRATOR)
+            if lines := platform_settings.missing():
+                self._paste("# LMS and CMS: add these settings, with values of your own, and restart.", *lines)
+        self._tell_findings(findings)
+
+    def _paste(self, *lines: str) -> None:
+        for line in lines:
+            self.stdout.write(Verbatim(line))
 
     def _tell(self, text: str) -> None:
         self.stdout.write(f"  {printable(text)}")
@@ -68,11 +144,12 @@ class Command(AspectsCommand):
         else:
             self.stdout.write(f"{title}: {counted(changes, 'change')} in {seconds:.1f} s")
 
-    def _print(self, findings: Iterable[Finding]) -> bool:
+    def _tell_findings(self, findings: Iterable[Finding]) -> bool:
         """Print findings; whether one of them is a problem."""
         problems = 0
         for finding in findings:
             problems += finding.mark is Mark.PROBLEM
             self.stderr.write(f"{finding.mark}  {printable(finding.text)}")
-            self.stderr.write(f"  -> {printable(finding.remedy)}")
+            if finding.remedy:
+                self.stderr.write(f"  -> {printable(finding.remedy)}")
         return problems > 0

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 
 from platform_plugin_aspects.errors import where_raised
 from platform_plugin_aspects.operations.doctor import (
+    boards,
     clickhouse,
     delivery,
     events,
@@ -40,6 +41,7 @@ SECTIONS: Mapping[str, Callable[[Examination], Iterator[Finding]]] = {
     "Freshness": freshness.examine,
     "Filters": filters.examine,
     "Superset": superset.examine,
+    "Boards": boards.examine,
 }
 
 

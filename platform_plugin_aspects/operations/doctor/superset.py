@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -20,14 +19,13 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError, Su
 from platform_plugin_aspects.dashboards.superset.session import exchange
 from platform_plugin_aspects.operations.doctor import guest_tokens
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
+from platform_plugin_aspects.operations.pages import addresses, origin
 from platform_plugin_aspects.reporting.layout import reports_are_on
 
 #: Puts the plugin's own boards into Superset, and embeds them.
 PROVISION = "aspects_provision --superset"
 #: The flag of Superset that lets guests send subqueries.
 SUBQUERIES = "ALLOW_ADHOC_SUBQUERY"
-#: Settings with the addresses of pages, besides those of the LMS, that may show dashboards.
-FURTHER_PAGES = ("CMS_ROOT_URL", "INSTRUCTOR_MICROFRONTEND_URL", "COURSE_AUTHORING_MICROFRONTEND_URL")
 
 
 def examine(examination: Examination) -> Iterator[Finding]:
@@ -92,7 +90,7 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
 
 def _page(config: SupersetConfig, base_url: str, dashboard: Dashboard) -> requests.Response:
     """The answer that a browser gets for the frame in a page of the LMS."""
-    referrer = f"{_origin(settings.LMS_ROOT_URL)}/"
+    referrer = f"{origin(settings.LMS_ROOT_URL)}/"
     return guest_tokens.get(config, f"{base_url}embedded/{dashboard.uuid}", Referer=referrer)
 
 
@@ -102,19 +100,6 @@ def _own_page(config: SupersetConfig, dashboard: Dashboard) -> requests.Response
     if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
         raise SupersetRefused(exchange(page), "look into Superset's log")
     return page
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _has_host(url: Any) -> bool:
-    """Whether this is a page's address on a host of its own; a mere path is a page of the LMS."""
-    try:
-        return isinstance(url, str) and bool(urlsplit(url).hostname)
-    except ValueError:
-        return False
 
 
 def _embeds(config: SupersetConfig, dashboard: Dashboard) -> bool:
@@ -158,7 +143,7 @@ def _missing(
 
 def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, requests.Response]) -> Iterator[Finding]:
     """Dashboards that pages of the LMS show, and that Superset does not embed there."""
-    origin = _origin(settings.LMS_ROOT_URL)
+    lms = origin(settings.LMS_ROOT_URL)
     refused = [
         f"{dashboard.name} ({dashboard.uuid})"
         for dashboard in dashboards
@@ -166,8 +151,8 @@ def _refused(dashboards: Sequence[Dashboard], embedded: Mapping[Dashboard, reque
     ]
     if refused:
         yield Mark.PROBLEM(
-            f"Superset does not embed in pages of {origin}: {', '.join(refused)}",
-            f"Add {origin} to the allowed domains of each (in its menu in Superset, Embed dashboard), or empty them",
+            f"Superset does not embed in pages of {lms}: {', '.join(refused)}",
+            f"Add {lms} to the allowed domains of each (in its menu in Superset, Embed dashboard), or empty them",
         )
 
 
@@ -203,7 +188,7 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
     lms = settings.LMS_ROOT_URL
     if urlsplit(lms).scheme == "https" and urlsplit(config.service_url).scheme == "http":
         yield Mark.PROBLEM(
-            f"Browsers do not show {config.service_url} in pages of {_origin(lms)}: it is not https",
+            f"Browsers do not show {config.service_url} in pages of {origin(lms)}: it is not https",
             "Serve Superset over https, and correct service_url in SUPERSET_CONFIG",
         )
         return
@@ -218,14 +203,14 @@ def _framed(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
     if page.status_code not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
         yield Mark.PROBLEM(f"Browsers do not find Superset: {exchange(page)}", "Correct service_url in SUPERSET_CONFIG")
         return
-    for url in dict.fromkeys([lms, *filter(_has_host, (getattr(settings, name, None) for name in FURTHER_PAGES))]):
-        origin = _origin(url)
+    for url in addresses():
+        shower = origin(url)
         if may_frame(url, config.service_url, page.headers):
-            yield mark(f"{shown} in pages of {origin}")
+            yield mark(f"{shown} in pages of {shower}")
         else:
             yield (Mark.PROBLEM if url == lms else Mark.NOTE)(
-                f"Browsers do not show Superset in pages of {origin}: its Content-Security-Policy or X-Frame-Options "
+                f"Browsers do not show Superset in pages of {shower}: its Content-Security-Policy or X-Frame-Options "
                 "forbids it",
-                f'Add {origin} to "frame-ancestors" of the content_security_policy in TALISMAN_CONFIG of Superset\'s '
+                f'Add {shower} to "frame-ancestors" of the content_security_policy in TALISMAN_CONFIG of Superset\'s '
                 "configuration, or where a proxy sets these headers",
             )

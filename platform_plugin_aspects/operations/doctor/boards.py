@@ -1,0 +1,101 @@
+"""Boards: whether those of the plugin are in Superset, of this version, and open to guests and to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
+from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
+from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured
+from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
+from platform_plugin_aspects.operations.doctor import guest_chart
+from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
+from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
+from platform_plugin_aspects.operations.text import counted
+from platform_plugin_aspects.redaction import Hidden
+
+#: No rows, but all columns that the clauses of pages name.
+NO_ROWS = ("COLUMNS('^org$') = ''", "COLUMNS('^course_key$') = ''")
+GUEST = "aspects_check"
+
+
+def examine(examination: Examination) -> Iterator[Finding]:
+    """Compare the plugin's table with this version, then open a board as a guest does."""
+    try:
+        problem, remedy = why_without()
+        if problem:
+            yield Mark.NOTE(f"The plugin's boards are not shown: {problem}", remedy)
+            return
+        part = SupersetPart.from_settings()
+    except (Misconfigured, SupersetMisconfigured) as failure:
+        yield examination.because_of("Settings", "The boards cannot be examined", str(failure))
+        return
+    there = provisioned()
+    if not there:
+        yield Mark.NOTE("Superset has none of the plugin's boards", f"Run {manage('aspects_provision')}")
+        return
+    yield from _versions(part, there)
+    try:
+        problems = part.provision().verify()
+        for found in problems:
+            yield Mark.PROBLEM(found.problem, capitalized(found.remedy))
+        if not problems:
+            yield Mark.OK("Guests open the boards, and get the data of their charts")
+            yield from _chart(part)
+    except SupersetError as error:
+        yield examination.because_of(
+            "Superset",
+            "The boards cannot be opened",
+            f"{error.problem}: {error.remedy}" if error.remedy else str(error),
+        )
+
+
+def _versions(part: SupersetPart, there: tuple[Provisioned, ...]) -> Iterator[Finding]:
+    """Boards that Superset lacks, or has in another version."""
+    known = {(row.slug, row.language): row for row in there}
+    wanted = {(row.slug, bundle.language): bundle.hash for bundle in part.bundles for row in bundle.rows}
+    provision = f"Run {manage('aspects_provision')}"
+    missing = [key for key in wanted if key not in known or not known[key].embedded_uuid]
+    other = [key for key in wanted if key not in missing and known[key].hash != wanted[key]]
+    for keys, are in ((missing, "missing in Superset"), (other, "of another version in Superset")):
+        if keys:
+            names = ", ".join(f"{slug} ({language})" for slug, language in keys)
+            yield Mark.PROBLEM(f"{counted(len(keys), 'board')} {_be(keys)} {are}: {names}", provision)
+    if not (missing or other):
+        yield Mark.OK(f"Superset has the {len({slug for slug, _language in wanted})} boards of this version")
+
+
+def _chart(part: SupersetPart) -> Iterator[Finding]:
+    """One chart: whether Superset caches its data, and keeps its rows from people who log in."""
+    board = guest_chart.course_board()
+    token = Hidden(get_guest_token(GUEST, [board.embedded_uuid], NO_ROWS).token)
+    # The first answer is what the second may come from.
+    answers = [guest_chart.ask(part.config, board, token) for _time in range(2)]
+    if answers[1].is_cached:
+        yield Mark.OK("Superset caches the data of charts")
+    else:
+        yield Mark.NOTE(
+            "Superset does not cache the data of charts: each open board asks ClickHouse",
+            "Set CACHE_CONFIG and DATA_CACHE_CONFIG in Superset's configuration",
+        )
+    account = Account(part.config.username, part.config.password, "SUPERSET_CONFIG")
+    service = SupersetApi(part.config.internal_service_url, account, part.config.timeout_secs)
+    dashboard = service.get(f"dashboard/{board.dashboard_uuid}")
+    charts = service.get(f"dashboard/{board.dashboard_uuid}/charts")
+    if dashboard is None or charts is None:
+        return
+    response = service.try_post(
+        "chart/data", guest_chart.request_of(charts["result"], dashboard["result"]["id"], force=True)
+    )
+    # Where it may not read the chart at all, there is nothing to keep from it.
+    if response.status_code == HTTPStatus.OK and guest_chart.answer_of(response).number is not None:
+        yield Mark.PROBLEM(
+            "People who log in to Superset see the rows of all courses: the row rule of the boards does not hold",
+            f"Run {manage('aspects_provision')} with an administrator of Superset",
+        )
+
+
+def _be(keys: list[tuple[str, str]]) -> str:
+    return "is" if len(keys) == 1 else "are"

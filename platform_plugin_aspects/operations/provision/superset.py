@@ -1,0 +1,78 @@
+"""The boards in Superset: what the settings say, for ``dashboards.boards.provision``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from platform_plugin_aspects.clickhouse.connection import Connection
+from platform_plugin_aspects.clickhouse.errors import Misconfigured
+from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
+from platform_plugin_aspects.dashboards.boards.bundle import Bundle, bundle, languages
+from platform_plugin_aspects.dashboards.boards.catalog import boards
+from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
+from platform_plugin_aspects.dashboards.boards.provision import Provision
+from platform_plugin_aspects.dashboards.superset.api import Account
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
+from platform_plugin_aspects.operations.pages import origins
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
+from platform_plugin_aspects.sinks.registry import names_are_on
+
+
+def why_without() -> tuple[str, str]:
+    """Why this site can have no boards in Superset, and what to do; empty texts where it can have some."""
+    if not is_configured():
+        return "SUPERSET_CONFIG is not set", "Set it in LMS and CMS to show boards in Superset"
+    if not reports_are_on():
+        return f"{ENABLED_SETTING} is False", f"Set {ENABLED_SETTING} to True in LMS and CMS"
+    place = Connection.from_settings()
+    if place.embedded_path is not None:
+        return (
+            f"Superset cannot read {place.place}, which is the embedded engine",
+            "Name a server by url in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG",
+        )
+    if not Reader.from_settings(()).password:
+        return f"{SETTING} has no password, with which Superset reads", f"Set username and password in {SETTING}"
+    return "", ""
+
+
+@dataclass(frozen=True)
+class SupersetPart:
+    """What the settings say of Superset: the site's boards in each language, and with whom Superset reads them."""
+
+    config: SupersetConfig
+    database: DatabaseConnection
+    password: str = field(repr=False)
+    bundles: Sequence[Bundle]
+
+    @classmethod
+    def from_settings(cls) -> SupersetPart:
+        """The part as configured. Raises SupersetMisconfigured."""
+        problem, remedy = why_without()
+        if problem:
+            raise SupersetMisconfigured(problem, remedy)
+        reader = Reader.from_settings(())
+        try:
+            database = DatabaseConnection.from_settings(reader.username, reader.url)
+        except Misconfigured as failure:
+            raise SupersetMisconfigured(str(failure)) from None
+        chosen = boards(personal=names_are_on())
+        return cls(
+            SupersetConfig.from_settings(),
+            database,
+            reader.password,
+            [bundle(chosen, language, database) for language in languages()],
+        )
+
+    def provision(self, administrator: Account | None = None, guest_role: str = "") -> Provision:
+        """The comparison with Superset. Without an ``administrator``, only what was there before can be updated."""
+        return Provision(
+            self.bundles,
+            config=self.config,
+            database=self.database,
+            database_password=self.password,
+            admin=administrator,
+            guest_role=guest_role or self.config.guest_role,
+            allowed_domains=origins(),
+        )

@@ -1,0 +1,54 @@
+"""Superset's configuration file, which no request can change: the lines to paste, all or those that are missing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.operations.pages import origins
+
+#: The words by which findings name a part of the configuration -> the part.
+EMBEDDING, ROLE, SECRET, FRAMING, CACHES = (
+    "EMBEDDED_SUPERSET",
+    "GUEST_ROLE_NAME",
+    "GUEST_TOKEN_JWT_SECRET",
+    "frame-ancestors",
+    "DATA_CACHE_CONFIG",
+)
+PARTS = (EMBEDDING, ROLE, SECRET, FRAMING, CACHES)
+ADMINISTRATOR = (
+    "# An administrator, for aspects_provision (Superset asks for a password):",
+    "#   superset db upgrade && superset init && superset fab create-admin",
+)
+
+
+def named_in(texts: Sequence[str]) -> list[str]:
+    """The parts that texts of findings name."""
+    return [part for part in PARTS if any(part in text for text in texts)]
+
+
+def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
+    """Lines of Python for superset_config.py. They hold a new secret, but none of the settings'."""
+    found = {
+        EMBEDDING: ['FEATURE_FLAGS = {"EMBEDDED_SUPERSET": True}  # add it to the flags that are there'],
+        ROLE: [f"GUEST_ROLE_NAME = {guest_role!r}"],
+        SECRET: [_secret()],
+        FRAMING: [
+            "from superset.config import TALISMAN_CONFIG",
+            f'TALISMAN_CONFIG["content_security_policy"]["frame-ancestors"] = {origins()!r}',
+        ],
+        CACHES: [
+            "# Without a cache, each open board asks ClickHouse. Use your own Redis:",
+            'CACHE_CONFIG = {"CACHE_TYPE": "RedisCache", "CACHE_DEFAULT_TIMEOUT": 300, '
+            '"CACHE_KEY_PREFIX": "superset_", "CACHE_REDIS_URL": "redis://redis:6379/1"}',
+            'DATA_CACHE_CONFIG = {**CACHE_CONFIG, "CACHE_KEY_PREFIX": "superset_data_"}',
+        ],
+    }
+    return [line for part in PARTS if part in parts for line in found[part]]
+
+
+def _secret() -> str:
+    if is_configured() and SupersetConfig.from_settings().guest_token_secret:
+        return 'GUEST_TOKEN_JWT_SECRET = "..."  # guest_token_secret of SUPERSET_CONFIG in LMS and CMS'
+    return f'GUEST_TOKEN_JWT_SECRET = "{secrets.token_hex(32)}"  # made just now; any long random text'

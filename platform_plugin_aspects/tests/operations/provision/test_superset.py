@@ -1,0 +1,176 @@
+"""aspects_provision in Superset: why it is left out, and the texts to paste. What it does there is tested in e2e."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from platform_plugin_aspects.dashboards.boards.rights import GUEST_ROLE
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.operations.provision import superset_config
+from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
+from platform_plugin_aspects.tests.commands import Ended, ended
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.superset_endpoint import SupersetEndpoint
+
+pytestmark = pytest.mark.django_db
+
+SUPERSET = {"service_url": "http://superset.invalid/", "username": "aspects", "password": "superset-secret"}
+
+
+def provision(*args: str) -> Ended:
+    return ended("aspects_provision", *args)
+
+
+@pytest.fixture
+def configured(settings: Any) -> Any:
+    """Settings of a site with boards in Superset."""
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "https://ch.invalid:8443", "password": "plugin-secret"}
+    settings.ASPECTS_REPORTING_ENABLED = True
+    settings.ASPECTS_SUPERSET_READER = {"username": "boards", "password": "boards-secret"}
+    settings.SUPERSET_CONFIG = SUPERSET
+    settings.LMS_ROOT_URL = "https://lms.example.com"
+    settings.CMS_ROOT_URL = "https://studio.example.com"
+    settings.INSTRUCTOR_MICROFRONTEND_URL = "https://apps.example.com/instructor"
+    settings.COURSE_AUTHORING_MICROFRONTEND_URL = "https://apps.example.com/authoring"
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SUPERSET_CONFIG", None, "SUPERSET_CONFIG is not set: set it in LMS and CMS to show boards in Superset"),
+        (
+            "ASPECTS_REPORTING_ENABLED",
+            False,
+            "ASPECTS_REPORTING_ENABLED is False: set ASPECTS_REPORTING_ENABLED to True in LMS and CMS",
+        ),
+        (
+            "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG",
+            {"url": "chdb:///var/ch"},
+            "Superset cannot read chdb:///var/ch, which is the embedded engine: name a server by url in "
+            "EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG",
+        ),
+        (
+            "ASPECTS_SUPERSET_READER",
+            {"username": "boards"},
+            "ASPECTS_SUPERSET_READER has no password, with which Superset reads: set username and password in "
+            "ASPECTS_SUPERSET_READER",
+        ),
+    ],
+)
+def test_without_a_setting_superset_is_left_out(name: str, value: Any, said: str, configured: Any) -> None:
+    assert why_without() == ("", "")
+    setattr(configured, name, value)
+    assert provision("--superset") == (1, "", said)
+
+
+def test_both_parts_do_without_superset(bare: ClickHouseEndpoint, settings: Any) -> None:
+    done = provision("--dry-run")
+    assert done.code == 0
+    assert done.err == (
+        "note  Superset is left out: SUPERSET_CONFIG is not set\n"
+        "  -> Set it in LMS and CMS to show boards in Superset\n"
+    )
+    assert provision("--dry-run", "--clickhouse").err == ""
+
+
+def test_a_superset_s_wrong_password_is_said(
+    configured: Any, superset_endpoint: SupersetEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_USERNAME", "superset")
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_PASSWORD", "wr0ng")
+    done = provision("--superset", "--dry-run")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "Superset does not let 'superset' log in: correct the username and the password, which come from the options, "
+        "the environment or the prompt"
+    )
+    monkeypatch.delenv("ASPECTS_SUPERSET_ADMIN_PASSWORD")
+    assert provision("--superset").err.startswith("Superset's administrator is missing: set ASPECTS_SUPERSET_ADMIN_")
+
+
+def test_the_address_of_clickhouse_may_be_another_one_for_superset(configured: Any) -> None:
+    configured.ASPECTS_SUPERSET_READER["url"] = "http://clickhouse.internal:8123"
+    assert SupersetPart.from_settings().database.uri == (
+        "clickhousedb://boards:XXXXXXXXXX@clickhouse.internal:8123/aspects_reports"
+    )
+
+
+def test_the_role_of_guests_is_said_in_one_place() -> None:
+    assert SupersetConfig("http://a/", "http://a/").guest_role == GUEST_ROLE == "Aspects Guest"
+
+
+# Texts to paste
+
+
+def pasted(text: str) -> dict[str, Any]:
+    """What Superset's configuration is after the text, which is Python, without imports of Superset."""
+    talisman: dict[str, Any] = {"content_security_policy": {"default-src": ["'self'"]}}
+    found = {"TALISMAN_CONFIG": talisman}
+    exec("\n".join(line for line in text.splitlines() if not line.startswith("from superset")), found)
+    return found
+
+
+def test_superset_s_configuration_is_printed(configured: Any) -> None:
+    printed = provision("--print", "--superset")
+    assert printed.code == 0
+    python, _comment, settings_to_add = printed.out.partition("# LMS and CMS")
+    config = pasted(python)
+    assert config["FEATURE_FLAGS"] == {"EMBEDDED_SUPERSET": True}
+    assert config["GUEST_ROLE_NAME"] == "Aspects Guest"
+    assert config["TALISMAN_CONFIG"]["content_security_policy"] == {
+        "default-src": ["'self'"],
+        "frame-ancestors": ["https://lms.example.com", "https://studio.example.com", "https://apps.example.com"],
+    }
+    assert config["CACHE_CONFIG"]["CACHE_TYPE"] == config["DATA_CACHE_CONFIG"]["CACHE_TYPE"] == "RedisCache"
+    assert len(config["GUEST_TOKEN_JWT_SECRET"]) == 64
+    assert config["GUEST_TOKEN_JWT_SECRET"] not in provision("--print", "--superset").out
+    assert "superset fab create-admin" in python
+    assert "secret" not in printed.out.replace("any long random text", "").replace("GUEST_TOKEN_JWT_SECRET", "")
+    # The other settings are there.
+    assert set(yaml.safe_load(settings_to_add.partition("\n")[2])) == {
+        "EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED",
+        "EVENT_SINK_CLICKHOUSE_COURSE_ENROLLMENT_ENABLED",
+        "EVENT_SINK_CLICKHOUSE_XAPI_ENABLED",
+        "OPEN_EDX_FILTERS_CONFIG",
+    }
+
+
+def test_a_shared_secret_is_not_printed(configured: Any) -> None:
+    configured.SUPERSET_CONFIG = {**SUPERSET, "guest_token_secret": "shared-by-two-systems-0123456789abcdef"}
+    printed = provision("--print", "--superset", "--guest_role", "Visitors")
+    assert "shared-by" not in printed.out
+    assert 'GUEST_TOKEN_JWT_SECRET = "..."  # guest_token_secret of SUPERSET_CONFIG in LMS and CMS\n' in printed.out
+    assert "GUEST_ROLE_NAME = 'Visitors'\n" in printed.out
+
+
+def test_settings_that_are_missing_are_printed(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {"url": "https://ch.invalid:8443"}
+    printed = provision("--print")
+    assert printed.out.startswith(
+        "-- ClickHouse: run as an administrator.\nCREATE DATABASE IF NOT EXISTS `event_sink`;\n"
+    )
+    assert printed.code == 0
+    missing = yaml.safe_load(printed.out.partition("# LMS and CMS")[2].partition("\n")[2])
+    assert missing["EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"]["url"] == "https://ch.invalid:8443"
+    assert missing["ASPECTS_REPORTING_ENABLED"] is True
+    assert missing["ASPECTS_SUPERSET_READER"] == {"username": "ch_report", "password": "choose one"}
+    assert missing["SUPERSET_CONFIG"]["username"] == "aspects"
+    assert missing["OPEN_EDX_FILTERS_CONFIG"]["org.openedx.learning.instructor.dashboard.render.started.v1"][
+        "pipeline"
+    ] == ["platform_plugin_aspects.extensions.filters.AddSupersetTab"]
+
+
+def test_only_the_parts_that_findings_name_are_printed() -> None:
+    texts = ['Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS', "Set CACHE_CONFIG and DATA_CACHE_CONFIG"]
+    parts = superset_config.named_in(texts)
+    assert parts == ["EMBEDDED_SUPERSET", "DATA_CACHE_CONFIG"]
+    assert [line.split(" ")[0] for line in superset_config.lines("Guests", parts)] == [
+        "FEATURE_FLAGS",
+        "#",
+        "CACHE_CONFIG",
+        "DATA_CACHE_CONFIG",
+    ]
