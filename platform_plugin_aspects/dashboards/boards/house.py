@@ -21,12 +21,12 @@ from platform_plugin_aspects.dashboards.boards.parts import (
 )
 
 #: Colours of series, in order. Each differs from the next also for people who see no red or no green, and has a
-#: contrast of at least 3 to white (WCAG 2.2, 1.4.11).
-COLOURS = ("#0a58a3", "#c2570c", "#1b7f6b", "#8a3ffc", "#b3261e", "#5c6670")
+#: contrast of at least 3 to white and to Superset's dark #141414 (WCAG 2.2, 1.4.11).
+COLOURS = ("#2472c8", "#d1630f", "#1f8a74", "#9355ff", "#d0392f", "#727d88")
 #: Superset's colours of values that have no colour of ours, such as tracks.
 SCHEME = "d3Category10"
 #: Superset's colours of heat strips, and the colour of shaded cells of tables.
-HEAT_SCHEME, SHADE = "blue_white_yellow", "#0a58a3"
+HEAT_SCHEME, SHADE = "schemeBlues", "#2472c8"
 #: The range of days that a board shows at first, in Superset's words; people change it by the one filter.
 FIRST_RANGE = "No filter"
 
@@ -81,7 +81,7 @@ def table(
     name: str, question: Text, view: str, columns: tuple[str, ...], about: Text, empty: Text, **more: Any
 ) -> Chart:
     """The rows of a view, in the order of the course where it has one."""
-    return Chart(name, Kind.TABLE, question, view, about, empty, columns=columns, **more)
+    return Chart(name, Kind.TABLE, question, view, about, empty, columns=columns, **{"height": 62, **more})
 
 
 def in_course_order() -> tuple[Order, ...]:

@@ -110,6 +110,7 @@ WRONG = table(
     texts.WRONG_ANSWERS,
     texts.NO_WRONG_ANSWER,
     order=(Order("learners", descending=True),),
+    height=40,
 )
 PROBLEM = for_studio(
     "problem", _("Problem"), (RESULTS, (REMARKS,), (WRONG,)), "29CPcbirK", "TJwItQhUI", "problem_performance"

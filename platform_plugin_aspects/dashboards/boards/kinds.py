@@ -12,15 +12,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from platform_plugin_aspects.dashboards.boards import house
-from platform_plugin_aspects.dashboards.boards.datasets import DAY, MOMENT, has_days, type_of
+from platform_plugin_aspects.dashboards.boards.datasets import DAY, has_days
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
 from platform_plugin_aspects.dashboards.boards.parts import Chart, Kind, Measure
 
 JSON = dict[str, Any]
-#: A day and a moment, in the language of d3-time-format: without a name of a month, which would be English.
-DATE_FORMAT, MOMENT_FORMAT = "%Y-%m-%d", "%Y-%m-%d %H:%M"
-#: Rows of a page of a table.
-PAGE = 20
+#: A day, in the language of d3-time-format: without a name of a month, which would be English.
+DATE_FORMAT = "%Y-%m-%d"
+#: Pixels of the columns of a table that would be too narrow otherwise.
+WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 150}
+#: Pixels of a row of a table, of one with many columns, of what stands above and below the rows, and of a unit of a
+#: chart's height.
+ROW, ROW_OF_MANY, AROUND_ROWS, UNIT = 30, 48, 195, 8
+#: Lines of more points have no dots.
+FEW = 1_000
+#: With so many columns, texts of a table have two lines.
+MANY = 9
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,10 @@ def metric(measure: Measure) -> JSON:
     }
 
 
-def _axis(column: str, grain: str | None) -> JSON:
+def _axis(column: str, **grain: str | None) -> JSON:
     """The column of a horizontal axis, as Superset's JavaScript makes it of the form's ``x_axis``."""
     return {
-        "timeGrain": grain,
+        **grain,
         "columnType": "BASE_AXIS",
         "sqlExpression": column,
         "label": column,
@@ -147,18 +154,18 @@ def _series(chart: Chart) -> tuple[JSON, JSON]:
         "x_axis_title_margin": 0 if chart.by == DAY else 30,
     }
     query = {
-        "columns": [_axis(chart.by, grain), *groups],
+        "columns": [_axis(chart.by, timeGrain=grain), *groups],
         "metrics": metrics,
         "series_columns": groups,
         "orderby": [[metrics[0], False]],
-        **({"extras": {"time_grain_sqla": grain, "having": "", "where": ""}} if grain else {}),
+        "extras": {"time_grain_sqla": grain, "having": "", "where": ""},
     }
     return params, query
 
 
 def _lines(chart: Chart) -> tuple[str, JSON, JSON]:
     params, query = _series(chart)
-    return "echarts_timeseries_line", {**params, "markerEnabled": True, "markerSize": 5}, query
+    return "echarts_timeseries_line", {**params, "markerEnabled": chart.limit <= FEW, "markerSize": 5}, query
 
 
 def _areas(chart: Chart) -> tuple[str, JSON, JSON]:
@@ -178,7 +185,8 @@ def _heat(chart: Chart) -> tuple[str, JSON, JSON]:
         "groupby": chart.split,
         "metric": metric(measure),
         "sort_x_axis": "alpha_asc",
-        "sort_y_axis": "alpha_asc",
+        # Superset draws the first at the bottom.
+        "sort_y_axis": "alpha_desc",
         "linear_color_scheme": house.HEAT_SCHEME,
         "y_axis_format": LABELS[measure.column].format,
         "normalize_across": "heatmap",
@@ -187,14 +195,14 @@ def _heat(chart: Chart) -> tuple[str, JSON, JSON]:
         "show_values": False,
         "xscale_interval": -1,
         "yscale_interval": -1,
-        "left_margin": "auto",
+        "left_margin": 200,
         "bottom_margin": "auto",
-        "value_bounds": [None, None],
+        "value_bounds": [0, None],
     }
     query = {
-        "columns": [_axis(chart.by, None), chart.split],
+        "columns": [_axis(chart.by), chart.split],
         "metrics": [metric(measure)],
-        "orderby": [[chart.by, True], [chart.split, True]],
+        "orderby": [[chart.by, True], [chart.split, False]],
     }
     return "heatmap_v2", params, query
 
@@ -210,15 +218,15 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
         "metrics": [],
         "percent_metrics": [],
         "table_timestamp_format": DATE_FORMAT,
-        "page_length": PAGE,
-        "include_search": False,
+        "page_length": _page(chart),
+        "include_search": True,
         "show_cell_bars": False,
         "color_pn": False,
         "allow_rearrange_columns": False,
         "server_pagination": False,
         "column_config": config,
         "conditional_formatting": [
-            {"column": column, "operator": "None", "colorScheme": house.SHADE} for column in chart.shaded
+            {"column": column, "operator": ">", "targetValue": 0, "colorScheme": house.SHADE} for column in chart.shaded
         ],
     }
     # With measures, even none, Superset groups the rows.
@@ -226,12 +234,17 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
     return "table", params, query
 
 
+def _page(chart: Chart) -> int:
+    """The rows for which there is room."""
+    return max(3, (chart.height * UNIT - AROUND_ROWS) // (ROW_OF_MANY if len(chart.columns) > MANY else ROW))
+
+
 def _column_config(chart: Chart, column: str) -> JSON:
     config: JSON = {"customColumnName": label(column)}
     if form := LABELS[column].format:
         config |= {"d3NumberFormat": form, "d3SmallNumberFormat": form}
-    if type_of(chart.relation, column) == MOMENT:
-        config["d3TimeFormat"] = MOMENT_FORMAT
+    if column in WIDTHS:
+        config["columnWidth"] = WIDTHS[column]
     return config
 
 

@@ -1,42 +1,70 @@
 """The style sheet of a board in Superset: it shows what Superset has and hides.
 
 Superset 6.1 keeps the definition of a chart for screen readers only, and says of every chart without rows the same. The
-style sheet shows the definition under the question, and the chart's own sentence where there are no rows. Where another
-version of Superset has other names, it shows its own sentences.
+style sheet shows the definition under the question, and the chart's own sentence where there are no rows. A version of
+Superset whose page has other names shows its own sentences.
 """
 
 from __future__ import annotations
 
-from platform_plugin_aspects.dashboards.boards.parts import Board
+from django.utils.translation import get_language_bidi
 
-#: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less.
-NARROWEST = 680
+from platform_plugin_aspects.dashboards.boards.parts import Board, Kind, TimeRange
+
+#: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less. Studio's
+#: boards have them one below the other.
+NARROWEST, NARROWEST_IN_STUDIO = 680, 360
+_NUMBER = "[data-test-viz-type=big_number_total]"
+_ROW_OF_NUMBERS = f".grid-row:not(:has([data-test-viz-type]:not({_NUMBER})))"
 #: {selector: declarations} of all boards.
 _RULES = {
-    ".grid-container": f"min-width: {NARROWEST}px",
     ".dashboard-grid, .dashboard-content": "overflow-x: auto",
-    # The definition adds to the height of a chart.
-    ".resizable-container:has(> .dashboard-component-chart-holder)": "height: auto !important",
-    ".dashboard-component-chart-holder, .chart-slice": "height: auto",
-    ".dashboard-chart[aria-label]::before": "content: attr(aria-label); display: block; margin: 0 4px 8px; "
+    # The definition adds to the height of a chart, and the charts of a row are as high as the highest.
+    ".grid-row > .dragdroppable-column": "display: flex",
+    ".resizable-container:has(> .dashboard-component-chart-holder)": "display: flex; height: auto !important",
+    ".dashboard-component-chart-holder": "flex: 1; height: auto",
+    ".chart-slice": "height: auto",
+    ".dashboard-chart[aria-label]::before": "content: attr(aria-label); display: block; margin: 0 0 8px; "
     "font-size: 12px; line-height: 16px; opacity: 0.65",
-    # A number stands above its definition.
-    "[data-test-viz-type=big_number_total] .dashboard-chart": "display: flex; flex-direction: column",
-    "[data-test-viz-type=big_number_total] .dashboard-chart[aria-label]::before": "order: 1; margin: 4px 4px 0",
+    ".dashboard-component-tabs .dashboard-chart[aria-label]::before": "margin-inline-start: 4px",
+    # A number stands above its definition, and the numbers of a row are equally wide.
+    f"{_NUMBER} .dashboard-chart": "display: flex; flex-direction: column",
+    f"{_NUMBER} .dashboard-chart[aria-label]::before": "order: 1; margin-bottom: 0",
+    f"{_NUMBER} .header-title": "font-size: 14px",
+    f"{_ROW_OF_NUMBERS} > .dragdroppable-column": "flex: 1 1 0",
+    f"{_ROW_OF_NUMBERS} .resizable-container": "flex: 1; width: auto !important; max-width: none !important",
+    # The second line is there only without a number.
+    ".text-container:has(> .subheader-line) > .header-line": "font-size: 0 !important",
+    ".subheader-line": "display: none",
+    # A page of a table has as many rows as there is room for.
+    ".dt-select-page-size": "display: none",
     # Guests cannot explore.
     ".header-title a": "pointer-events: none",
     "[aria-label=empty]": "opacity: 0.4",
     "[aria-label=empty] .ant-empty-image": "height: 56px !important",
     "[aria-label=empty] + div > p": "display: none",
 }
+#: Of boards in a language that is written from right to left.
+_RIGHT_TO_LEFT = {".dashboard-content": "direction: rtl", "canvas": "direction: ltr"}
 
 
 def style(board: Board) -> str:
     """The style sheet, with the sentences of empty charts in the active language."""
-    rules = dict(_RULES)
+    rules = {**_RULES, **(_RIGHT_TO_LEFT if get_language_bidi() else {})}
+    rules[".grid-container"] = f"min-width: {NARROWEST_IN_STUDIO if board.block_type else NARROWEST}px"
+    if board.block_type:
+        # The page chooses the block, and a block has few rows.
+        rules["[data-test=filter-bar], .dt-controls"] = "display: none"
+    elif all(isinstance(found, TimeRange) for found in board.filters):
+        # No chart of the tab has days.
+        rules["[data-test=filter-bar]:not(:has(.filter-item-wrapper))"] = "display: none"
     for chart in board.charts:
-        empty = f"#CHART-{chart.name} + .chart-slice [aria-label=empty] + div::before"
-        rules[empty] = f"content: {quoted(str(chart.empty))}"
+        slice_ = f"#CHART-{chart.name} + .chart-slice"
+        if chart.kind is Kind.NUMBER:
+            empty = f"{slice_} .text-container:has(> .subheader-line) > .header-line::before"
+            rules[empty] = f"content: {quoted(str(chart.empty))}; font-size: 14px; opacity: 0.65"
+        else:
+            rules[f"{slice_} [aria-label=empty] + div::before"] = f"content: {quoted(str(chart.empty))}"
     return "".join(f"{selector} {{ {declarations} }}\n" for selector, declarations in rules.items())
 
 
