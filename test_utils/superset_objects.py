@@ -86,6 +86,8 @@ class Objects:
         self.embedded: dict[int, dict[str, Any]] = {}
         self.rules: dict[int, dict[str, Any]] = {}
         self.clickhouse = ClickHouse()
+        #: The files of each import that was kept.
+        self.imports: list[list[str]] = []
         self.add_user("admin", "admin-secret", [1])
 
     # Accounts
@@ -139,7 +141,7 @@ class Objects:
 
     def import_assets(self, content: bytes, passwords: Mapping[str, str], sparse: bool, user: int) -> None:
         """All or nothing. Raises ImportFailed."""
-        names = ("databases", *KINDS, "rights")
+        names = ("databases", *KINDS, "rights", "imports")
         kept = {name: copy.deepcopy(getattr(self, name)) for name in names}
         try:
             self._import(content, passwords, sparse, user)
@@ -152,6 +154,7 @@ class Objects:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = {name.partition("/")[2]: yaml.safe_load(archive.read(name)) for name in archive.namelist()}
         assert files["metadata.yaml"]["type"] == "assets"
+        self.imports.append(sorted(files))
         known = {
             kind: {row["uuid"]: number for number, row in self.of(kind).items()} if sparse else {}
             for kind in ("databases", "dataset", "chart")

@@ -232,7 +232,7 @@ class Rest:
 
 
 def page(rows: Iterable[Mapping[str, Any]], query: Mapping[str, Any], hidden: Iterable[str] = ()) -> Answer:
-    """A page of a list, as Superset answers it. Filters: eq, in, and rel_o_m by a hidden ``_<column>``."""
+    """A page of a list, as Superset answers it. Filters: eq, in, rel_m_m, and rel_o_m by a hidden ``_<column>``."""
     found = list(rows)
     for wanted in query.get("filters", []):
         column, operator, value = wanted["col"], wanted["opr"], wanted["value"]
@@ -249,6 +249,8 @@ def page(rows: Iterable[Mapping[str, Any]], query: Mapping[str, Any], hidden: It
 def _meets(row: Mapping[str, Any], column: str, operator: str, value: Any) -> bool:
     if operator == "rel_o_m":
         return bool(row[f"_{column}"] == value)
+    if operator == "rel_m_m":
+        return value in [member["id"] for member in row[column]]
     return row[column] in value if operator == "in" else bool(row[column] == value)
 
 

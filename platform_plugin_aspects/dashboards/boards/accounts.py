@@ -39,8 +39,17 @@ def service_role(run: Run) -> Iterator[Change]:
 
 def guest_role(run: Run) -> Iterator[Change]:
     """The role of guests. Rights that it has beside those of the table stay: they are an operator's."""
-    if run.admin is not None:
-        yield from _role(run.admin, run.guest_role, GUEST_RIGHTS)
+    if run.admin is None:
+        return
+    role = role_id(run.admin, run.guest_role)
+    people = run.admin.rows("security/users/", ["id", "username"], roles=("rel_m_m", role)) if role else []
+    if people:
+        raise SupersetConflict(
+            f"{len(people)} accounts in Superset have the role {run.guest_role!r} of guests, for whom the boards' data "
+            "is open",
+            "take the role from them, or name another role with --guest_role",
+        )
+    yield from _role(run.admin, run.guest_role, GUEST_RIGHTS)
 
 
 def access_to_connection(run: Run) -> Iterator[Change]:

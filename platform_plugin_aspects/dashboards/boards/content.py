@@ -166,9 +166,10 @@ def _import(run: Run, bundle: Bundle) -> None:
     # Most of the time goes into datasets, which the bundles share: Superset looks for each of them in ClickHouse.
     files = {path: text for path, text in bundle.files.items() if run.imported.get(path) != text}
     response = run.service.import_assets(packed(files), passwords(run, files), is_part=files != bundle.files)
+    which = f"the boards in {bundle.language!r}" if bundle.language else "the site's own boards"
     if not response.ok:
         raise SupersetRefused(
-            f"Superset did not take the boards in {bundle.language!r}, nor any part of them: {asked(response)}",
+            f"Superset did not take {which}, nor any part of them: {asked(response)}",
             "look for the last 'Import failed' in Superset's log, which alone says why. If a dataset of another "
             "connection has the name of one of ours and Superset keeps its own data in SQLite, rename it",
         )
@@ -180,7 +181,7 @@ def _import(run: Run, bundle: Bundle) -> None:
         lost = [name for name, uuid in wished.items() if uuid not in run.present[kind]]
         if lost:
             raise SupersetRefused(
-                f"Superset took the boards in {bundle.language!r}, but has no {kind} {listed(lost)}",
+                f"Superset took {which}, but has no {kind} {listed(lost)}",
                 "run the command again; if that does not help, look into Superset's log",
             )
 

@@ -126,7 +126,13 @@ class SupersetApi:
         found: list[dict[str, Any]] = []
         while True:
             page = self.get(f"{path}?q={quote(rison({**query, 'page': len(found) // PAGE_SIZE}), SAFE)}")
-            rows = (page or {}).get("result", [])
+            if page is None:
+                raise SupersetMisconfigured(
+                    f"Superset has no {self.url}api/v1/{path}",
+                    "correct internal_service_url in SUPERSET_CONFIG, and leave FAB_ADD_SECURITY_API in Superset's "
+                    "configuration at True",
+                )
+            rows = page.get("result", [])
             found += rows
             if len(rows) < PAGE_SIZE:
                 return found

@@ -138,6 +138,25 @@ def test_the_password_is_in_no_plan_and_no_error(superset: SupersetEndpoint) -> 
     assert not any(secret in f"{changes!r}" for secret in ("reader-secret", "service-secret", "admin-secret"))
 
 
+def test_datasets_are_sent_once(superset: SupersetEndpoint) -> None:
+    """They take most of Superset's time, and the languages share them."""
+    provision(superset).apply()
+    (connection, english, french) = superset.objects.imports
+    assert connection == ["databases/reports.yaml", "metadata.yaml"]
+    assert english == [
+        "charts/active.yaml",
+        "charts/enrolled.yaml",
+        "charts/posts.yaml",
+        "dashboards/course.yaml",
+        "dashboards/forum.yaml",
+        "databases/reports.yaml",
+        "datasets/reports/activity.yaml",
+        "datasets/reports/enrollment.yaml",
+        "metadata.yaml",
+    ]
+    assert french == [name for name in english if not name.startswith("data")]
+
+
 # Again
 
 
@@ -461,9 +480,18 @@ def test_guests_need_a_role_of_their_own(role: str, superset: SupersetEndpoint) 
         provision(superset, guest_role=role)
 
 
+def test_people_with_the_role_of_guests(superset: SupersetEndpoint) -> None:
+    provision(superset).apply()
+    role = next(role["id"] for role in superset.objects.roles.values() if role["name"] == "Aspects Guest")
+    superset.objects.add_user("grace", "secret", [4, role])
+    with pytest.raises(SupersetConflict, match="1 accounts in Superset have the role 'Aspects Guest' of guests"):
+        provision(superset).plan()
+
+
 @pytest.mark.parametrize(
     ("path", "reply", "kind", "text"),
     [
+        ("security/roles", Reply(404, {"message": "Not found"}), SupersetMisconfigured, "leave FAB_ADD_SECURITY_API"),
         ("assets/import", Reply(500, "<!doctype html>"), SupersetRefused, "HTTP 500: Superset's log says why"),
         ("security/roles", Reply(500, "<!doctype html>"), SupersetRefused, "HTTP 500: Superset's log says why"),
         ("security/roles", Reply(503, "<html>"), SupersetUnavailable, "HTTP 503"),
