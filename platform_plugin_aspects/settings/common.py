@@ -275,6 +275,13 @@ def plugin_settings(settings: Any) -> None:
         ),
     }
 
+    # .. setting_name: ASPECTS_BOARDS_DIR
+    # .. setting_default: ""
+    # .. setting_description: The folder in which ``aspects_provision --add`` keeps the site's own boards, and from
+    #   which ``aspects_provision`` puts them into Superset: see the how-to "Add a board". It must stay: in a container,
+    #   on a volume. Empty: there are none.
+    settings.ASPECTS_BOARDS_DIR = ""
+
     # .. setting_name: IN_CONTEXT_DASHBOARD_COURSE_KEY_COLUMN
     # .. setting_default: "course_key"
     # .. setting_description: The column that the course filters of the in-context dashboards apply to.

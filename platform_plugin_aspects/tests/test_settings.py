@@ -105,6 +105,7 @@ DEFAULTS: dict[str, Any] = {
             "NATIVE_FILTER-Fse4rzDW0",
         ),
     },
+    "ASPECTS_BOARDS_DIR": "",
     "IN_CONTEXT_DASHBOARD_COURSE_KEY_COLUMN": "course_key",
     "IN_CONTEXT_DASHBOARD_BLOCK_ID_COLUMN": "block_id",
 }
