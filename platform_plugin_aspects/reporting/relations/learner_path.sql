@@ -66,8 +66,9 @@ WITH
         SELECT
             done.course_key AS course_key,
             done.actor_id AS actor_id,
+            -- Part of the key, so that a board's filter by username is applied before the rows are grouped.
             names.username AS username,
-            names.name AS name,
+            any(names.name) AS name,
             blocks.unit_key AS unit_key,
             min(done.since) AS first_visit,
             max(done.until) AS last_visit,
@@ -80,7 +81,7 @@ WITH
         INNER JOIN {learner_names} AS names ON names.course_key = done.course_key AND names.actor_id = done.actor_id
         INNER JOIN blocks
             ON blocks.course_key = done.course_key AND blocks.place = done.place AND blocks.unit = done.unit
-        GROUP BY course_key, actor_id, username, name, unit_key
+        GROUP BY course_key, actor_id, username, unit_key
     )
 SELECT
     units.org AS org,
