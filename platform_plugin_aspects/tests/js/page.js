@@ -93,6 +93,12 @@ class Media extends EventTarget {
   }
 }
 
+/** Whether the element, or one around it, is hidden. */
+function isHidden(element) {
+  const { host } = element.getRootNode();
+  return element.closest("[hidden]") !== null || (host !== undefined && isHidden(host));
+}
+
 /** Open a page with one element for each configuration; what is missing in one has a default. */
 export async function open(configs, { server = null, prepare = () => {}, scripts = 1, path = "/" } = {}) {
   server ??= await new Server().start();
@@ -124,30 +130,41 @@ export async function open(configs, { server = null, prepare = () => {}, scripts
         return root;
       };
       // jsdom has none of these; it lays nothing out, so everything is in view that is not hidden.
-      window.fetch = (url, options) => fetch(new URL(url, server.url), options);
+      window.fetch = (url, options) => {
+        window.superset.asked.push(url);
+        return fetch(new URL(url, server.url), options);
+      };
+      const observers = new Set();
+      const look = () => observers.forEach((observer) => observer.look());
       window.IntersectionObserver = class {
         constructor(callback) {
           this.callback = callback;
         }
         observe(target) {
-          this.watch = setInterval(() => {
-            if (target.isConnected && !target.hidden && !target.closest("[hidden]")) {
-              this.callback([{ isIntersecting: true, target }]);
-            }
-          }, 1);
+          this.target = target;
+          observers.add(this);
+        }
+        look() {
+          const { target, seen } = this;
+          this.seen = target.isConnected && !isHidden(target);
+          if (this.seen !== seen) {
+            this.callback([{ isIntersecting: this.seen, target }]);
+          }
         }
         disconnect() {
-          clearInterval(this.watch);
+          observers.delete(this);
         }
       };
+      window.setInterval(look, 1);
       // `haste`: how much faster time goes. `hidden`: whether people see another page. `styles`:
-      // the event of the stylesheet. `ring` ends the last wait of so many milliseconds at once.
+      // the event of the stylesheet. `asked`: the addresses that were asked. `look`: observers of what is in view look
+      // now, as they do all the time. `ring` ends the last wait of so many milliseconds at once.
       const ring = (milliseconds) => {
         const { action, id } = timers.get(milliseconds);
         window.clearTimeout(id);
         action();
       };
-      window.superset = { boards: [], answers: true, haste: 1, hidden: true, styles: "load", ring };
+      window.superset = { boards: [], answers: true, haste: 1, hidden: true, styles: "load", asked: [], look, ring };
       window.addEventListener("error", (event) => errors.push(event.message));
       prepare(window);
     },

@@ -50,11 +50,12 @@ const values = (root) => texts(root, ".tile:not([aria-hidden]) .value");
 const status = (root) => root.querySelector(".strip [role=status]");
 const shown = (root, value = "312") => until(() => values(root)[0] === value);
 const said = (root, text) => until(() => status(root)?.textContent.startsWith(text));
-const visible = (window) => (window.superset.hidden = false);
+const asked = (superset) => superset.asked.filter((url) => url === "/summary").length;
 
 /** A minute has gone by, and people see the page. */
 function minute({ superset }) {
   superset.hidden = false;
+  superset.look();
   superset.ring(MINUTE);
 }
 
@@ -259,21 +260,34 @@ test("a renewal with other numbers or other dashboards' slugs draws the tiles an
   assert.deepEqual(values(page.root), ["46%", "–", "27"]);
 });
 
-test("a page that nobody sees renews nothing until somebody does", async () => {
-  const { window, root, server, superset } = await openStrip([summary(), summary({ numbers: withActive("313") })]);
+test("a strip that is out of sight is renewed when it comes back", async () => {
+  const page = await openStrip([summary(), summary({ numbers: withActive("313") })]);
+  const { window, root, superset } = page;
   await shown(root);
+  window.document.body.hidden = true;
+  superset.look();
+  minute(page);
+  assert.equal(asked(superset), 1);
+  window.document.body.hidden = false;
+  superset.look();
+  await shown(root, "313");
+});
+
+test("a page that nobody sees renews nothing until somebody does", async () => {
+  const { window, root, superset } = await openStrip([summary(), summary({ numbers: withActive("313") })]);
+  await shown(root);
+  superset.look();
   superset.ring(MINUTE);
   window.document.dispatchEvent(new window.Event("visibilitychange"));
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(server.summaries, 1);
+  assert.equal(asked(superset), 1);
 
-  visible(window);
+  superset.hidden = false;
   window.document.dispatchEvent(new window.Event("visibilitychange"));
-  await shown(root, "313");
+  assert.equal(asked(superset), 2);
   // Not again before the next minute is over.
   window.document.dispatchEvent(new window.Event("visibilitychange"));
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(server.summaries, 2);
+  assert.equal(asked(superset), 2);
+  await shown(root, "313");
 });
 
 test("a renewal that fails leaves the numbers, and says so until one succeeds", async () => {
@@ -343,6 +357,15 @@ for (const [what, reply] of [
     assert.throws(() => minute(page));
   });
 }
+
+test("a session that has ended meanwhile ends the questions, too", async () => {
+  const page = await openStrip([hangUp, answer(401, {})]);
+  const { root } = page;
+  await said(root, MESSAGES.offline);
+  status(root).querySelector("button").click();
+  await said(root, MESSAGES.session_expired);
+  assert.throws(() => minute(page));
+});
 
 test("where reports are off, there is no strip, and the dashboards are there", async () => {
   const { root, superset } = await openStrip([answer(404, { detail: "x", code: "reports_off" })]);
@@ -436,7 +459,9 @@ test("an element that is taken away asks no more, and may come back", async () =
   await until(() => release);
   elements[0].remove();
   release();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  // Later than the answer.
+  await until(() => server.tokens);
+  await (await fetch(`${server.url}/token`)).text();
   assert.deepEqual(values(root), []);
   assert.throws(() => superset.ring(MINUTE));
 

@@ -44,7 +44,7 @@ export class Renewal {
 
   #run() {
     if (this.#due && this.#inView && !document.hidden) {
-      this.#due = false;
+      this.stop();
       this.#renew();
     }
   }

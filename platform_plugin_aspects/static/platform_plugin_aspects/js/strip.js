@@ -63,7 +63,6 @@ export class Strip {
   async #fetch() {
     const attempt = ++this.#attempt;
     const { summaryUrl, messages } = this.#config;
-    this.#renewal.stop();
     let show;
     try {
       const failed = { ...messages, failed: messages.numbers_failed };
@@ -115,6 +114,7 @@ export class Strip {
       this.#numbers.replaceChildren();
     }
     const retry = () => {
+      this.#renewal.stop();
       this.#load();
       // The button is gone, and the focus with it.
       this.section.focus();
