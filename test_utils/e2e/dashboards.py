@@ -8,6 +8,23 @@ from selenium.webdriver.remote.webelement import WebElement
 from .browser import Browser
 
 
+class Tile:
+    """One of the numbers above the dashboards."""
+
+    def __init__(self, element: WebElement):
+        self.element = element
+        self.label = self._text("dt [id^=label]")
+        self.value = self._text(".value")
+        self.before = self._text(".before")
+
+    def _text(self, selector: str) -> str:
+        return self.element.find_element(By.CSS_SELECTOR, selector).text
+
+    def find(self, selector: str) -> WebElement:
+        """The part that matches the selector: ".show", ".info" or ".definition"."""
+        return self.element.find_element(By.CSS_SELECTOR, selector)
+
+
 class Dashboards:
     """One element of the page, the ``place``-th."""
 
@@ -43,6 +60,12 @@ class Dashboards:
     def frames(self) -> list[WebElement]:
         """The frames of all boards that were loaded, shown or not."""
         return self.root.find_elements(By.CSS_SELECTOR, "iframe")
+
+    def tiles(self) -> list[Tile]:
+        """Wait for the numbers above the dashboards, and return them."""
+        # While they load, their places are there.
+        found = self.browser.until(lambda: self._find_all(".tile:not([aria-hidden])"), "there are numbers")
+        return [Tile(element) for element in found]
 
     def texts(self, selector: str) -> list[str]:
         """The texts of the elements that match the selector."""

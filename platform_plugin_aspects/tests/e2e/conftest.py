@@ -63,9 +63,9 @@ class Person:
         """The LMS's answer."""
         return self.session.get(self.browser.lms_url + path, timeout=TIMEOUT_SECS)
 
-    def open_reports(self) -> Dashboards:
-        """Open the section "Reports" of the course's instructor dashboard."""
-        self.browser.open(f"/courses/{COURSE}/instructor#view-aspects")
+    def open_reports(self, course: str = COURSE) -> Dashboards:
+        """Open the section "Reports" of a course's instructor dashboard."""
+        self.browser.open(f"/courses/{course}/instructor#view-aspects")
         return Dashboards(self.browser)
 
     def reports_focus(self, key: str, start: WebElement | None = None, held: str = "") -> str:
@@ -83,13 +83,16 @@ class Person:
 
 
 @pytest.fixture
-def visit(site: Site) -> Iterator[Callable[[str], Person]]:
-    """Opens a browser for the person with this username. No page may have broken, nor hold a secret."""
+def visit(site: Site) -> Iterator[Callable[..., Person]]:
+    """Opens a browser for the person with this username, on the LMS or the one at an address.
+
+    No page may have broken, nor hold a secret.
+    """
     people = []
     with ExitStack() as stack:
 
-        def open_browser(username: str) -> Person:
-            browser = stack.enter_context(Browser(site.lms.url, site.folder / "screenshots"))
+        def open_browser(username: str, lms_url: str = "") -> Person:
+            browser = stack.enter_context(Browser(lms_url or site.lms.url, site.folder / "screenshots"))
             people.append(Person(site, username, browser))
             return people[-1]
 

@@ -205,12 +205,12 @@ def test_a_superset_that_hangs_is_reported_and_tried_again(visit: Visit, site: S
         with site.superset.hanging():
             reports = estelle.open_reports()
             loading = ["Loading the dashboard…"]
-            estelle.browser.until(lambda: reports.texts("[role=status]") == loading, "it is said to be loading")
+            estelle.browser.until(lambda: reports.texts(".skeleton") == loading, "it is said to be loading")
             slow = ["This takes longer than usual. Please wait…"]
-            estelle.browser.until(lambda: reports.texts("[role=status]") == slow, "it is said to be slow")
+            estelle.browser.until(lambda: reports.texts(".skeleton") == slow, "it is said to be slow")
             estelle.browser.screenshot("superset-hangs")
         assert reports.table() == COUNTS
-        assert reports.texts("[role=status]") == []
+        assert reports.texts(".skeleton") == []
 
 
 def test_a_superset_that_comes_back_is_shown_after_try_again(visit: Visit, site: Site) -> None:
@@ -223,7 +223,7 @@ def test_a_superset_that_comes_back_is_shown_after_try_again(visit: Visit, site:
         orion.browser.screenshot("superset-stopped")
         assert message == orion.get(f"/aspects/superset_guest_token/{COURSE}").json()["detail"]
         site.superset.start()
-        reports.click("button:not([role])")
+        reports.click("[role=alert] button")
         assert reports.table() == COUNTS
 
         site.superset.kill()
@@ -234,7 +234,7 @@ def test_a_superset_that_comes_back_is_shown_after_try_again(visit: Visit, site:
     finally:
         site.superset.kill()
         site.superset.start()
-    reports.click("button:not([role])")
+    reports.click("[role=alert] button")
     assert len(reports.table()) == sum(MODES.values())
 
 
