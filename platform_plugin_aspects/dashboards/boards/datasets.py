@@ -26,7 +26,15 @@ TYPES = {
         (
             *("active", "active_7_days", "active_7_days_before", "answering", "asked_answer", "asked_hint", "at_risk"),
             *("attempts", "attempts_most", "completing", "course_order", "days_active", "enrolled", "full_score"),
-            *("learners", "learners_completed", "learners_posting", "learners_reached", "learners_to_end", "left"),
+            *(
+                "learners",
+                "learners_completed",
+                "learners_posting",
+                "learners_reached",
+                "learners_to_end",
+                "left",
+                "minute",
+            ),
             *("left_7_days", "new", "new_7_days", "passed", "posts", "problems", "problems_right", "question"),
             *("rewatches", "right_first", "right_last", "runs_back", "second", "seconds_played", "seconds_watched"),
             *("section", "subsection", "unit", "user_id", "videos", "views", "week", "with_forum", "with_pages"),
@@ -42,9 +50,9 @@ TYPES = {
         ),
         FRACTION,
     ),
-    **dict.fromkeys(("completable", "graded", "is_over"), TRUTH),
+    **dict.fromkeys(("completable", "graded", "has_completed", "is_course", "is_over"), TRUTH),
     **dict.fromkeys((DAY, "starts_on"), DATE),
-    **dict.fromkeys(("ends_at", "enrolled_at", "last_act", "last_visit", "starts_at"), MOMENT),
+    **dict.fromkeys(("ends_at", "enrolled_at", "first_visit", "last_act", "last_visit", "starts_at"), MOMENT),
 }
 #: Numbers of a course, but whether they hold of a learner.
 _OF_LEARNERS = {"at_risk": TRUTH, "passed": TRUTH}

@@ -26,7 +26,6 @@ _RULES = {
     ".chart-slice": "height: auto",
     ".dashboard-chart[aria-label]::before": "content: attr(aria-label); display: block; margin: 0 0 8px; "
     "font-size: 12px; line-height: 16px; opacity: 0.65",
-    ".dashboard-component-tabs .dashboard-chart[aria-label]::before": "margin-inline-start: 4px",
     # A number stands above its definition, and the numbers of a row are equally wide.
     f"{_NUMBER} .dashboard-chart": "display: flex; flex-direction: column",
     f"{_NUMBER} .dashboard-chart[aria-label]::before": "order: 1; margin-bottom: 0",
@@ -44,7 +43,7 @@ _RULES = {
     "[aria-label=empty] .ant-empty-image": "height: 56px !important",
     "[aria-label=empty] + div > p": "display: none",
 }
-#: Of boards in a language that is written from right to left.
+#: {selector: declarations} of boards in a language that is written from right to left.
 _RIGHT_TO_LEFT = {".dashboard-content": "direction: rtl", "canvas": "direction: ltr"}
 
 

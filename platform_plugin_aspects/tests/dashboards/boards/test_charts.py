@@ -10,7 +10,6 @@ from platform_plugin_aspects.dashboards.boards.catalog import ALL
 from platform_plugin_aspects.dashboards.boards.parts import Aggregate, Chart, Condition, Kind, Measure, Order
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.tests.dashboards.boards.expected_charts import expected_rows
-from platform_plugin_aspects.tests.reporting.conftest import clickhouse, reports, shared_settings
 from platform_plugin_aspects.tests.reporting.site import (
     COURSE,
     FORMER,
@@ -21,8 +20,6 @@ from platform_plugin_aspects.tests.reporting.site import (
     plain,
 )
 from platform_plugin_aspects.tests.reporting.ways import about, known_answers
-
-__all__ = ["clickhouse", "reports", "shared_settings"]
 
 #: Enough for a learner at risk, for one who left, and for somebody in the forum.
 LEARNERS, BEFORE = 8, 3
