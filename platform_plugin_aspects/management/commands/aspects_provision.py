@@ -15,7 +15,7 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.credentials import add_administrator_arguments, administrator
 from platform_plugin_aspects.management.grants import print_statements
-from platform_plugin_aspects.operations.doctor import boards, superset
+from platform_plugin_aspects.operations.doctor import boards
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
 from platform_plugin_aspects.operations.provision import clickhouse, platform_settings, superset_config
 from platform_plugin_aspects.operations.provision.clickhouse import ClickHousePart
@@ -99,14 +99,8 @@ class Command(AspectsCommand):
         return not options["dry_run"] and self._look(options["guest_role"] or part.config.guest_role)
 
     def _look(self, guest_role: str) -> bool:
-        """What aspects_check finds in Superset; and the lines of its configuration that are missing."""
-        examination = Examination()
-        findings = [
-            finding
-            for section in (superset.examine, boards.examine)
-            for finding in section(examination)
-            if finding.mark in (Mark.NOTE, Mark.PROBLEM)
-        ]
+        """Look at the boards as aspects_check does; print findings, and the missing lines of Superset's file."""
+        findings = [finding for finding in boards.look_at(Examination()) if finding.mark in (Mark.NOTE, Mark.PROBLEM)]
         problems = self._tell_findings(findings)
         parts = superset_config.named_in([f"{finding.text} {finding.remedy}" for finding in findings])
         if parts:

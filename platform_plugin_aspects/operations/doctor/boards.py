@@ -7,10 +7,12 @@ from http import HTTPStatus
 
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
+from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
+from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
-from platform_plugin_aspects.operations.doctor import guest_chart
+from platform_plugin_aspects.operations.doctor import guest_chart, superset
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.operations.text import counted
@@ -52,6 +54,17 @@ def examine(examination: Examination) -> Iterator[Finding]:
         )
 
 
+def look_at(examination: Examination) -> Iterator[Finding]:
+    """The same, and what the section Superset looks at, by one board only: right after the boards were put there."""
+    yield from examine(examination)
+    try:
+        board = guest_chart.course_board()
+        shown = Dashboard(board.title, board.slug, board.embedded_uuid, allow_translations=False)
+        yield from superset.one(SupersetConfig.from_settings(), shown)
+    except SupersetError as error:
+        yield Mark.PROBLEM(error.problem, capitalized(error.remedy))
+
+
 def _versions(part: SupersetPart, there: tuple[Provisioned, ...]) -> Iterator[Finding]:
     """Boards that Superset lacks, or has in another version."""
     known = {(row.slug, row.language): row for row in there}
@@ -89,8 +102,8 @@ def _chart(part: SupersetPart) -> Iterator[Finding]:
     response = service.try_post(
         "chart/data", guest_chart.request_of(charts["result"], dashboard["result"]["id"], force=True)
     )
-    # Where it may not read the chart at all, there is nothing to keep from it.
-    if response.status_code == HTTPStatus.OK and guest_chart.answer_of(response).number is not None:
+    # Where it may not read the chart at all, there is nothing to keep from it. The sum of no rows is 0.
+    if response.status_code == HTTPStatus.OK and guest_chart.answer_of(response).number:
         yield Mark.PROBLEM(
             "People who log in to Superset see the rows of all courses: the row rule of the boards does not hold",
             f"Run {manage('aspects_provision')} with an administrator of Superset",

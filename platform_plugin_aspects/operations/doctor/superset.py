@@ -88,6 +88,14 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
         yield from _framed(config, next(iter(embedded)))
 
 
+def one(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
+    """Whether guests open one dashboard, and pages may frame it. Raises SupersetError."""
+    token = guest_tokens.made_here(config) if config.guest_token_secret else ""
+    token = token or guest_tokens.granted(config, [dashboard])[0]
+    yield from guest_tokens.guests(config, token, dashboard)
+    yield from _framed(config, dashboard)
+
+
 def _page(config: SupersetConfig, base_url: str, dashboard: Dashboard) -> requests.Response:
     """The answer that a browser gets for the frame in a page of the LMS."""
     referrer = f"{origin(settings.LMS_ROOT_URL)}/"
