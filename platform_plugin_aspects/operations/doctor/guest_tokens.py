@@ -102,8 +102,9 @@ def refusal(config: SupersetConfig) -> Finding:
 
 def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator[Finding]:
     """Whether others can make this token too, and whether guests may open the dashboard."""
-    if not config.guest_token_secret and _is_made_with_default_secret(token):
-        yield _default_secret("Set it to a long random text in Superset's configuration")
+    if _is_made_with_default_secret(token):
+        shared = ", and guest_token_secret to the same" if config.guest_token_secret else ""
+        yield _default_secret(f"Set it to a long random text in Superset's configuration{shared}")
     response = ask_as_guest(config, token, f"api/v1/embedded_dashboard/{dashboard.uuid}")
     if response.status_code == HTTPStatus.FORBIDDEN:
         yield Mark.PROBLEM(

@@ -497,3 +497,12 @@ def test_a_page_without_feature_flags_is_not_a_problem(page: str, reports: Repor
     code, said = check("--only", "superset")
     assert marked(said, "crashed") == marked(said, "problem") == []
     assert code == 0
+
+
+def test_the_default_secret_that_is_shared_is_a_problem(reports: Reports) -> None:
+    reports.superset.guest_token_secret = DEFAULT_SECRET
+    reports.share_secret()
+    _code, said = check("--only", "superset")
+    ((_section, text, remedy),) = marked(said, "problem")
+    assert text.startswith("GUEST_TOKEN_JWT_SECRET is Superset's default, which is public")
+    assert remedy == "Set it to a long random text in Superset's configuration, and guest_token_secret to the same"
