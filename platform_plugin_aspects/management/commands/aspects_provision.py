@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from platform_plugin_aspects.dashboards.boards.own_boards import MAX_BYTES, UnusableBoard, add
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError
@@ -45,12 +47,22 @@ class Command(AspectsCommand):
             help="print ClickHouse's statements, Superset's configuration and settings that are missing, for people to "
             "run and to paste; no other system is asked",
         )
+        parser.add_argument(
+            "--add",
+            metavar="EXPORT.ZIP",
+            help="check a dashboard that Superset has exported, and keep it in ASPECTS_BOARDS_DIR; later runs put "
+            "it into Superset with the rest. Without --superset, nothing else is done",
+        )
         parser.add_argument("--cluster", help="as for aspects_create_tables")
         parser.add_argument("--guest_role", help="Superset's GUEST_ROLE_NAME (default: as in SUPERSET_CONFIG)")
         add_administrator_arguments(parser, "ClickHouse")
         add_administrator_arguments(parser, "Superset")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["add"]:
+            self._add(Path(options["add"]))
+            if not (options["clickhouse"] or options["superset"]):
+                return
         both = options["clickhouse"] == options["superset"]
         parts = {name: both or options[name] for name in ("clickhouse", "superset")}
         cluster = options["cluster"]
@@ -66,6 +78,17 @@ class Command(AspectsCommand):
             problems |= self._superset(options, is_alone=not both)
         if problems:
             raise CommandError("Something is left to do: see the problems above")
+
+    def _add(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                board = add(file.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+        except UnusableBoard as error:
+            listed = "\n".join(f"  {problem}" for problem in error.problems)
+            raise CommandError(f"{path} is not kept:\n{listed}") from None
+        self.stdout.write(f"Kept {board.title} as {board.path}. aspects_provision puts it into Superset.")
 
     # The two parts. Each returns whether there are problems.
 

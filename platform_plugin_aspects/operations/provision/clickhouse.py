@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from django.conf import settings
+
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import (
@@ -52,7 +54,8 @@ class ClickHousePart:
         if reports_are_on():
             layout = Layout.from_settings(connection, cluster, personal=names_are_on())
         views = views_of_boards(connection)
-        reader = Reader.from_settings(())
+        # Boards of the site's own may read the tables without personal data.
+        reader = Reader.from_settings(relations_of_boards(connection) if settings.ASPECTS_BOARDS_DIR else ())
         return cls(
             connection,
             cluster,

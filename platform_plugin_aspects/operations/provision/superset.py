@@ -11,6 +11,7 @@ from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.boards.bundle import Bundle, bundle, languages
 from platform_plugin_aspects.dashboards.boards.catalog import boards
 from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
+from platform_plugin_aspects.dashboards.boards.own_boards import UnusableBoard, own_bundles
 from platform_plugin_aspects.dashboards.boards.provision import Provision
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
@@ -39,7 +40,7 @@ def why_without() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SupersetPart:
-    """What the settings say of Superset: the site's boards in each language, and with whom Superset reads them."""
+    """Superset according to the settings: the plugin's boards in each language, the site's own, and their reader."""
 
     config: SupersetConfig
     database: DatabaseConnection
@@ -58,11 +59,15 @@ class SupersetPart:
         except Misconfigured as failure:
             raise SupersetMisconfigured(str(failure)) from None
         chosen = boards(personal=names_are_on())
+        try:
+            own = own_bundles(database)
+        except UnusableBoard as error:
+            raise SupersetMisconfigured(" ".join(error.problems)) from None
         return cls(
             SupersetConfig.from_settings(),
             database,
             reader.password,
-            [bundle(chosen, language, database) for language in languages()],
+            [*(bundle(chosen, language, database) for language in languages()), *own],
         )
 
     def provision(self, administrator: Account | None = None, guest_role: str = "") -> Provision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ import yaml
 
 from platform_plugin_aspects.dashboards.boards.rights import GUEST_ROLE
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.operations.provision import superset_config
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.tests.commands import Ended, ended
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
+from test_utils.own_board import archive, exported
 from test_utils.superset_endpoint import SupersetEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +104,37 @@ def test_the_address_of_clickhouse_may_be_another_one_for_superset(configured: A
 
 def test_the_role_of_guests_is_said_in_one_place() -> None:
     assert SupersetConfig("http://a/", "http://a/").guest_role == GUEST_ROLE == "Aspects Guest"
+
+
+# Boards of a site's own
+
+
+def test_an_export_is_kept_and_is_a_board_from_then_on(configured: Any, tmp_path: Path) -> None:
+    configured.ASPECTS_BOARDS_DIR = str(tmp_path / "boards")
+    export = tmp_path / "export.zip"
+    export.write_bytes(archive(exported()))
+    assert provision("--add", str(export)).err.startswith(f"{export} is not kept:\n  ASPECTS_BOARDS_DIR is ")
+    (tmp_path / "boards").mkdir()
+    kept = f"Kept Labs of Physics as {tmp_path}/boards/labs.zip. aspects_provision puts it into Superset.\n"
+    assert provision("--add", str(export)) == (0, kept, "")
+    *_ours, own = SupersetPart.from_settings().bundles
+    assert own.dashboards.keys() == {"aspects-own-labs"}
+    # It may read what the checks allow.
+    assert "GRANT SELECT ON `event_sink`.`course_overviews` TO `boards`;" in provision("--print", "--clickhouse").out
+
+    (tmp_path / "boards" / "labs.zip").write_bytes(b"broken")
+    with pytest.raises(SupersetMisconfigured) as caught:
+        SupersetPart.from_settings()
+    assert str(caught.value).startswith(f"{tmp_path}/boards/labs.zip: ")
+
+
+def test_an_export_that_cannot_be_kept(configured: Any, tmp_path: Path) -> None:
+    configured.ASPECTS_BOARDS_DIR = str(tmp_path)
+    assert provision("--add", "/nowhere.zip") == (1, "", "/nowhere.zip cannot be read: No such file or directory")
+    (tmp_path / "export").write_bytes(b"no zip")
+    refused = provision("--add", str(tmp_path / "export"))
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"{tmp_path}/export is not kept:\n  ")
 
 
 # Texts to paste
