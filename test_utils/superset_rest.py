@@ -28,7 +28,7 @@ VIEWS = {"dataset": "Dataset", "chart": "Chart", "dashboard": "Dashboard", "data
 def is_rest(target: str) -> bool:
     """Whether `Rest` answers this."""
     words = urlsplit(target).path.removeprefix("/api/v1/").split("/")
-    lists = ("roles", "permissions", "permissions-resources", "users")
+    lists = ("roles", "permissions-resources", "users")
     return words[0] in (*VIEWS, "assets", "rowlevelsecurity") or (words[0] == "security" and words[1] in lists)
 
 
@@ -89,20 +89,12 @@ class Rest:
                 ids = set(body["permission_view_menu_ids"])
                 objects.roles[int(number)]["rights"] = {right for right in objects.rights if self._id(right) in ids}
                 return 200, {"result": body}
-            case "GET", ["permissions"]:
-                return page([{"id": number, "name": name} for name, number in self._permissions().items()], query)
             case "GET", ["permissions-resources"]:
-                numbers = self._permissions()
                 rows = [
-                    {
-                        "id": self._id(right),
-                        "permission": {"name": right[0]},
-                        "view_menu": {"name": right[1]},
-                        "_permission": numbers[right[0]],
-                    }
+                    {"id": self._id(right), "permission": {"name": right[0]}, "view_menu": {"name": right[1]}}
                     for right in objects.rights
                 ]
-                return page(rows, query, hidden=("_permission",))
+                return page(rows, query)
             case "GET", ["users"]:
                 return page([self._account(user) for user in objects.users.values()], query)
             case "POST", ["users"]:
@@ -121,9 +113,6 @@ class Rest:
 
     def _id(self, right: Right) -> int:
         return self.objects.rights.index(right) + 1
-
-    def _permissions(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(dict.fromkeys(right[0] for right in self.objects.rights), 1)}
 
     def _account(self, user: Mapping[str, Any]) -> dict[str, Any]:
         roles = [{"id": role, "name": self.objects.roles[role]["name"]} for role in sorted(user["roles"])]
@@ -232,7 +221,7 @@ class Rest:
 
 
 def page(rows: Iterable[Mapping[str, Any]], query: Mapping[str, Any], hidden: Iterable[str] = ()) -> Answer:
-    """A page of a list, as Superset answers it. Filters: eq, in, rel_m_m, and rel_o_m by a hidden ``_<column>``."""
+    """A page of a list, as Superset answers it. Filters: eq, in, rel_m_m."""
     found = list(rows)
     for wanted in query.get("filters", []):
         column, operator, value = wanted["col"], wanted["opr"], wanted["value"]
@@ -247,8 +236,6 @@ def page(rows: Iterable[Mapping[str, Any]], query: Mapping[str, Any], hidden: It
 
 
 def _meets(row: Mapping[str, Any], column: str, operator: str, value: Any) -> bool:
-    if operator == "rel_o_m":
-        return bool(row[f"_{column}"] == value)
     if operator == "rel_m_m":
         return value in [member["id"] for member in row[column]]
     return row[column] in value if operator == "in" else bool(row[column] == value)

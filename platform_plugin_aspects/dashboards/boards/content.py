@@ -177,7 +177,11 @@ def _import(run: Run, bundle: Bundle) -> None:
     run.imported |= {path: text for path, text in files.items() if path.startswith(shared)}
     for kind in KINDS:
         wished = objects_of(bundle, kind)
-        run.present[kind] |= run.read(kind, wished.values())
+        found = run.read(kind, wished.values())
+        if kind == DASHBOARD:
+            # New ones are not embedded yet, and are not asked.
+            run.embeddings |= {row["id"]: None for uuid, row in found.items() if uuid not in run.present[kind]}
+        run.present[kind] |= found
         lost = [name for name, uuid in wished.items() if uuid not in run.present[kind]]
         if lost:
             raise SupersetRefused(

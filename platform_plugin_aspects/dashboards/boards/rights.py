@@ -82,12 +82,9 @@ def add_rights(api: SupersetApi, role: int, rights: Iterable[Right]) -> None:
 
 
 def _ids(api: SupersetApi, rights: Iterable[Right]) -> Mapping[Right, int]:
-    found: dict[Right, int] = {}
+    rows = api.rows("security/permissions-resources/", order="id")
+    found = {(row["permission"]["name"], row["view_menu"]["name"]): int(row["id"]) for row in rows}
     wanted = set(rights)
-    for permission in sorted({permission for permission, _ in wanted}):
-        for known in api.rows("security/permissions/", name=("eq", permission)):
-            rows = api.rows("security/permissions-resources/", order="id", permission=("rel_o_m", known["id"]))
-            found |= {(permission, row["view_menu"]["name"]): int(row["id"]) for row in rows}
     missing = sorted(f"{permission} on {view}" for permission, view in wanted - set(found))
     if missing:
         raise SupersetMisconfigured(

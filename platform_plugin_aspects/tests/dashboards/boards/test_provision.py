@@ -409,10 +409,10 @@ def test_a_changed_password_of_the_account_is_set(superset: SupersetEndpoint) ->
 
 def test_a_changed_password_of_clickhouse_is_set(superset: SupersetEndpoint) -> None:
     provision(superset, [ENGLISH]).apply()
-    superset.objects.clickhouse.users["reader"] = "new secret: @/"
-    it = provision(superset, [ENGLISH], admin=None, database_password="new secret: @/")
+    superset.objects.clickhouse.users["reader"] = "n%41w secret: @/"
+    it = provision(superset, [ENGLISH], admin=None, database_password="n%41w secret: @/")
     assert texts(it.apply()) == ["update the connection 'Small reports': its address or password"]
-    assert superset.objects.databases[1]["password"] == "new secret: @/"
+    assert superset.objects.databases[1]["password"] == "n%41w secret: @/"
 
 
 @pytest.mark.parametrize(
