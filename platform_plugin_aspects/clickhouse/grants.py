@@ -83,12 +83,14 @@ def owner_statements(connection: Connection, reports: str, cluster: str = "") ->
     ]
 
 
-def onlooker_grant(reports: str, *, deletes: bool = False) -> Grant:
-    """The right with which the plugin's user sees the state of the database ``reports``.
+def onlooker_grants(reports: str, views: Iterable[str], *, deletes: bool = False) -> list[Grant]:
+    """The rights with which the plugin's user sees the state of the database ``reports``, and reads ``views`` of it.
 
-    ``deletes``: it deletes rows of retired learners there, too.
+    ``deletes``: it deletes rows of retired learners there, too, and so reads everything.
     """
-    return Grant(["SHOW TABLES", *(["SELECT", "ALTER DELETE"] if deletes else [])], reports)
+    if deletes:
+        return [Grant(["SHOW TABLES", "SELECT", "ALTER DELETE"], reports)]
+    return [Grant(["SHOW TABLES"], reports), *(Grant(["SELECT"], reports, view) for view in views)]
 
 
 def create_user_statement(name: str, password: str, cluster: str = "") -> str:

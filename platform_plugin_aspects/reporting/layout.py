@@ -30,6 +30,8 @@ from platform_plugin_aspects.reporting.rules import Rules
 ENABLED_SETTING = "ASPECTS_REPORTING_ENABLED"
 DATABASE_SETTING = "ASPECTS_REPORTING_DATABASE"
 DAYS_SETTING = "ASPECTS_REPORTING_EVENT_DAYS"
+#: The views whose numbers pages show without Superset. The plugin's user reads them.
+VIEWS_OF_PAGES = ("course_summary", "course_summary_before")
 #: The relation whose rows may have an end.
 EVENTS = "events"
 #: The table that remembers which months of a table are filled.
@@ -79,11 +81,13 @@ class Layout:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The rules, and ``smallest_shown``: the smallest group about whom a board tells more than its number.
+        """The rules, ``event_days``, and ``smallest_shown``: the smallest group about whom a board tells more than its
+        number.
 
         Where boards may show who learners are, a group of one tells nothing else.
         """
-        return {**self.rules.values(), "smallest_shown": 1 if self.personal else self.rules.smallest_group}
+        shown = 1 if self.personal else self.rules.smallest_group
+        return {**self.rules.values(), "smallest_shown": shown, "event_days": self.event_days}
 
     @property
     def hashes(self) -> dict[str, str]:

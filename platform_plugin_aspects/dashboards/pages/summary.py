@@ -14,12 +14,15 @@ from django.utils.translation import ngettext
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.dashboards.pages.summary_reading import Reading, State
+from platform_plugin_aspects.models import Change, TrackingEvent
 from platform_plugin_aspects.reporting.rules import Rules
 from platform_plugin_aspects.sinks.registry import is_on, names_are_on, sinks
 
 UNKNOWN = "–"
 #: The boards that numbers lead to, by slug.
 COURSE_BOARD, AT_RISK_BOARD = "course", "at-risk"
+#: No more changes than these are counted.
+MANY = 1_000
 MANAGE = "python manage.py"
 
 
@@ -30,7 +33,7 @@ def summary(reading: Reading, course_key: CourseKey, rules: Rules, *, is_staff: 
     """
     return {
         "numbers": list(_numbers(reading.values, rules)) if reading.state is State.READY else [],
-        "freshness": _freshness(reading),
+        "freshness": " ".join(_freshness(reading, is_staff=is_staff)),
         "reasons": [
             {"text": text, "command": command if is_staff else ""} for text, command in _reasons(reading, course_key)
         ],
@@ -39,7 +42,7 @@ def summary(reading: Reading, course_key: CourseKey, rules: Rules, *, is_staff: 
 
 
 def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
-    before = _count(values, "active_7_days_before")
+    before = _count(values, "active_7_days_before", "")
     yield {
         "name": "active",
         "label": _("Active learners"),
@@ -66,8 +69,7 @@ def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
         "name": "progress",
         "label": _("Median progress"),
         "value": _share(values, "median_progress"),
-        "before": "",
-        "before_text": "",
+        **_a_week_ago(_share(values, "median_progress_before", "")),
         "definition": _(
             "Half of the learners who have not left completed at least this share of what can be completed in the "
             "course."
@@ -78,8 +80,7 @@ def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
         "name": "grade",
         "label": _("Median grade"),
         "value": _share(values, "median_grade"),
-        "before": "",
-        "before_text": "",
+        **_a_week_ago(_share(values, "median_grade_before", "")),
         "definition": _(
             "Half of the learners who have a grade and have not left have at least this grade. It is hidden while only "
             "a few have one."
@@ -90,8 +91,7 @@ def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
         "name": "at_risk",
         "label": _("Learners at risk"),
         "value": _count(values, "at_risk"),
-        "before": "",
-        "before_text": "",
+        **_a_week_ago(_count(values, "at_risk_before", "")),
         "definition": ngettext(
             "Learners who have not left and do not pass, and who did nothing for more than %(days)s day, have a grade "
             "below %(grade)s, or have less progress than %(behind)s of the median.",
@@ -108,19 +108,27 @@ def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
     }
 
 
+def _a_week_ago(before: str) -> dict[str, str]:
+    return {"before": before, "before_text": _("%(number)s a week ago") % {"number": before} if before else ""}
+
+
 def _coming_and_going(values: Any) -> str:
-    return _("%(new)s new, %(left)s left") % {
-        "new": _count(values, "new_7_days"),
-        "left": _count(values, "left_7_days"),
-    }
+    """The learners who came and went in a week, and in the week before if that is known."""
+    names = {"new": "new_7_days", "left": "left_7_days"}
+    text = _("%(new)s new, %(left)s left")
+    if "left_7_days_before" in values:
+        names |= {"new_before": "new_7_days_before", "left_before": "left_7_days_before"}
+        # Translators: in this week, and in parentheses in the week before.
+        text = _("%(new)s new, %(left)s left (before: %(new_before)s, %(left_before)s)")
+    return text % {name: _count(values, column) for name, column in names.items()}
 
 
-def _count(values: Any, name: str) -> str:
-    return number_format(values[name], 0, force_grouping=True) if name in values else UNKNOWN
+def _count(values: Any, name: str, otherwise: str = UNKNOWN) -> str:
+    return number_format(values[name], 0, force_grouping=True) if name in values else otherwise
 
 
-def _share(values: Any, name: str) -> str:
-    return percent(values[name]) if name in values else UNKNOWN
+def _share(values: Any, name: str, otherwise: str = UNKNOWN) -> str:
+    return percent(values[name]) if name in values else otherwise
 
 
 def percent(share: float) -> str:
@@ -129,10 +137,23 @@ def percent(share: float) -> str:
     return _("%(number)s%%") % {"number": number_format(round(100 * share), 0)}
 
 
-def _freshness(reading: Reading) -> str:
-    if reading.state is not State.READY or "last_act" not in reading.values:
-        return ""
-    return _("Last event %(time)s ago.") % {"time": since(reading.values["last_act"])}
+def _freshness(reading: Reading, *, is_staff: bool) -> Iterator[str]:
+    if "last_act" in reading.values:
+        yield _("Last event %(time)s ago.") % {"time": since(reading.values["last_act"])}
+    if "published_at" in reading.values:
+        yield _("Course published %(time)s ago.") % {"time": since(reading.values["published_at"])}
+    if is_staff and (number := waiting()):
+        number = min(number, MANY)
+        yield ngettext(
+            "%(number)s change waits to be sent to the reports.",
+            "%(number)s changes wait to be sent to the reports.",
+            number,
+        ) % {"number": number_format(number, force_grouping=True) + ("+" if number == MANY else "")}
+
+
+def waiting() -> int:
+    """The number of changes and events that wait for delivery, counted up to MANY of each."""
+    return Change.objects.all()[:MANY].count() + TrackingEvent.objects.all()[:MANY].count()
 
 
 def since(moment: float) -> str:

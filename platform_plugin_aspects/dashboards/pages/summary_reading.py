@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -19,27 +21,33 @@ from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Unavailable
-from platform_plugin_aspects.reporting.layout import database_of
+from platform_plugin_aspects.reporting.layout import VIEWS_OF_PAGES, database_of
 
 log = logging.getLogger(__name__)
 
-#: The view, and its columns as they are read: moments as seconds since 1970.
-VIEW = "course_summary"
-COLUMNS: Mapping[str, str] = {
-    **{
-        name: name
-        for name in (
-            *("enrolled", "active_7_days", "active_7_days_before", "new_7_days", "left_7_days"),
-            *("median_progress", "median_grade", "at_risk"),
-        )
+#: The views of a course now and a week ago.
+NOW, BEFORE = VIEWS_OF_PAGES
+#: The values that are read from each view, by name: moments as seconds since 1970.
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    NOW: {
+        **{
+            name: name
+            for name in (
+                *("enrolled", "active_7_days", "active_7_days_before", "new_7_days", "left_7_days"),
+                *("median_progress", "median_grade", "at_risk"),
+            )
+        },
+        **{name: f"toUnixTimestamp64Micro({name}) / 1e6" for name in ("published_at", "last_act")},
     },
-    "last_act": "toUnixTimestamp64Micro(last_act) / 1e6",
+    BEFORE: {
+        f"{name}_before": name for name in ("new_7_days", "left_7_days", "median_progress", "median_grade", "at_risk")
+    },
 }
 #: ClickHouse's codes for a relation that is missing or of an older definition, and for a right that is.
 MISSING, DENIED = frozenset({47, 60, 81}), 497
 #: ClickHouse's code for a query that takes too long.
 TOO_LONG = 159
-#: A request to ClickHouse takes at most so long.
+#: ClickHouse has so long to answer.
 PATIENCE_SECS = 2
 #: A reading serves so long; then it serves while it is read anew, up to the end of KEPT_SECS.
 FRESH_SECS = 60
@@ -64,7 +72,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """A course's row, by column, without columns that are null; empty unless the state is READY.
+    """The values of a course, by the names in COLUMNS, without those that are null; empty unless the state is READY.
 
     ``read_at``: seconds since 1970.
     """
@@ -125,7 +133,7 @@ def reading_of(course_key: CourseKey) -> Reading:
         log.error("The numbers of courses cannot be read: %s", failure)
         raise ReportsMisconfigured from None
     quick = replace(connection, timeout_secs=min(connection.timeout_secs, PATIENCE_SECS))
-    key = _key(connection.place, database, str(course_key), *COLUMNS.values())
+    key = _key(connection.place, database, str(course_key), COLUMNS)
     begun = time.monotonic()
     while True:
         kept = _remembered(key)
@@ -171,15 +179,9 @@ def _renew(key: str, connection: Connection, database: str, course_key: CourseKe
 
 def _read(connection: Connection, database: str, course_key: CourseKey) -> Reading:
     """Ask ClickHouse. Raises Failure for faults; what an operator has yet to do is a state."""
-    sql = (
-        f"SELECT {', '.join(COLUMNS.values())} FROM {quote(database)}.{quote(VIEW)} "
-        "WHERE org = {org:String} AND course_key = {course_key:String} "
-        # The server stops, too, when nobody waits any more.
-        f"SETTINGS max_execution_time = {PATIENCE_SECS}"
-    )
     read_at = time.time()
     try:
-        rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
+        values = _values(connection, database, course_key)
     except Failure as failure:
         if failure.code in MISSING:
             log.warning("The numbers of courses need `manage.py lms aspects_reports create`: %s", failure)
@@ -188,10 +190,49 @@ def _read(connection: Connection, database: str, course_key: CourseKey) -> Readi
             log.warning("The numbers of courses need `manage.py lms aspects_reports --print-grants`: %s", failure)
             return Reading(State.DENIED, {}, read_at)
         raise
-    if not rows:
-        return Reading(State.UNPUBLISHED, {}, read_at)
-    values = {name: value for name, value in zip(COLUMNS, rows[0], strict=True) if value is not None}
-    return Reading(State.READY, values, read_at)
+    return Reading(State.UNPUBLISHED if values is None else State.READY, values or {}, read_at)
+
+
+def _values(connection: Connection, database: str, course_key: CourseKey) -> dict[str, float] | None:
+    """The values of a course; None without a row. Raises Failure.
+
+    Those of a week ago change once a day. They are remembered for an hour, because events may come late.
+    """
+    today = datetime.now(UTC).date().isoformat()
+    key = _key(connection.place, database, str(course_key), today)
+    before: dict[str, float] | None = optional_cache.get(key)
+    if before is None:
+        try:
+            both = _row(connection, database, course_key, NOW, BEFORE)
+        except Failure as failure:
+            if failure.code not in {*MISSING, DENIED}:
+                raise
+            log.warning("The numbers of courses a week ago are missing: %s", failure)
+        else:
+            before = {name: value for name, value in (both or {}).items() if name in COLUMNS[BEFORE]}
+            optional_cache.set_many({key: before}, KEPT_SECS)
+            return both
+    found = _row(connection, database, course_key, NOW)
+    return None if found is None else {**found, **(before or {})}
+
+
+def _row(connection: Connection, database: str, course_key: CourseKey, *views: str) -> dict[str, float] | None:
+    """The row of a course in these views, without values that are null; None without a row. Raises Failure."""
+    columns = [name for view in views for name in COLUMNS[view]]
+    where = "WHERE org = {org:String} AND course_key = {course_key:String}"
+    rows_of = [
+        # Names of their own: ClickHouse would take the view's for these.
+        f"(SELECT {', '.join(f'{column} AS of_{name}' for name, column in COLUMNS[view].items())} "
+        f"FROM {quote(database)}.{quote(view)} {where}) AS {quote(view)}"
+        for view in views
+    ]
+    sql = (
+        f"SELECT {', '.join(f'of_{name}' for name in columns)} FROM {' CROSS JOIN '.join(rows_of)} "
+        # The server stops, too, when nobody waits any more.
+        f"SETTINGS max_execution_time = {math.ceil(connection.timeout_secs)}"
+    )
+    rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
+    return {name: value for name, value in zip(columns, rows[0], strict=True) if value is not None} if rows else None
 
 
 def _kind_of(failure: Failure, secs: float) -> type[CannotRead]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from platform_plugin_aspects.clickhouse.client import get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.grants import Reader, onlooker_grant, owner_statements
+from platform_plugin_aspects.clickhouse.grants import Reader, onlooker_grants, owner_statements
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.grants import print_statements, reader_statements, refuse_embedded
 from platform_plugin_aspects.management.options import (
@@ -26,7 +26,7 @@ from platform_plugin_aspects.management.options import (
 from platform_plugin_aspects.operations import text
 from platform_plugin_aspects.operations.reports import STATEMENT_SECS, remedies
 from platform_plugin_aspects.operations.text import Verbatim
-from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, reports_are_on
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, VIEWS_OF_PAGES, Layout, reports_are_on
 from platform_plugin_aspects.reporting.migrate import Reports, Stopped
 from platform_plugin_aspects.reporting.state import State, Status
 from platform_plugin_aspects.sinks.registry import names_are_on
@@ -148,9 +148,8 @@ class Command(AspectsCommand):
                 raise CommandError(f"Give the password of {owner[0]} by --password")
             statements += owner_statements(connection, layout.database, layout.cluster)
         if owner[0] != plugin or not statements:
-            statements.append(
-                onlooker_grant(layout.database, deletes=has_addresses()).statement(plugin, layout.cluster)
-            )
+            grants = onlooker_grants(layout.database, VIEWS_OF_PAGES, deletes=has_addresses())
+            statements += [grant.statement(plugin, layout.cluster) for grant in grants]
         statements += reader_statements(reader, layout.cluster, self.stderr)
         print_statements(statements, self.stdout)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
-from platform_plugin_aspects.clickhouse.grants import onlooker_grant
+from platform_plugin_aspects.clickhouse.grants import onlooker_grants
 from platform_plugin_aspects.operations.doctor.clickhouse import ACCESS_DENIED, DELETE, PROBES, UNKNOWN_IDENTIFIER
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.reports import (
@@ -14,7 +14,7 @@ from platform_plugin_aspects.operations.reports import (
     reports_status,
 )
 from platform_plugin_aspects.operations.text import counted
-from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, VIEWS_OF_PAGES, reports_are_on
 from platform_plugin_aspects.reporting.state import Status
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
@@ -37,10 +37,11 @@ def examine(examination: Examination) -> Iterator[Finding]:
         name = connection.credentials[0]
         yield Mark.PROBLEM(
             f"The relations in {status.database} cannot be seen by {name}",
-            onlooker_grant(status.database, deletes=has_addresses()).statement(name),
+            _grants(status, name, deletes=has_addresses()),
         )
         return
     yield from _relations(status)
+    yield from _right_to_read(examination, status)
     if has_addresses():
         yield from _right_to_delete(examination, status)
 
@@ -62,6 +63,23 @@ def _relations(status: ReportsStatus) -> Iterator[Finding]:
         yield Mark.OK(f"The {number} relations in {status.database} are of this version and fed")
 
 
+def _right_to_read(examination: Examination, status: ReportsStatus) -> Iterator[Finding]:
+    """Whether pages can show the numbers of courses."""
+    refused = [view for view in VIEWS_OF_PAGES if _is_refused(examination, status, view)]
+    if refused:
+        name = examination.connection.credentials[0]
+        yield Mark.PROBLEM(
+            f"ClickHouse refuses {name} to read {' and '.join(refused)} in {status.database}: pages show no numbers",
+            _grants(status, name, deletes=has_addresses()),
+        )
+
+
+def _grants(status: ReportsStatus, name: str, *, deletes: bool) -> str:
+    """The statements for the rights of the plugin's user."""
+    grants = onlooker_grants(status.database, VIEWS_OF_PAGES, deletes=deletes)
+    return "; ".join(grant.statement(name) for grant in grants)
+
+
 def _right_to_delete(examination: Examination, status: ReportsStatus) -> Iterator[Finding]:
     """Whether retirements may delete rows, which hashes of addresses tie to learners."""
     if not status.tables:
@@ -75,7 +93,7 @@ def _right_to_delete(examination: Examination, status: ReportsStatus) -> Iterato
             name = examination.connection.credentials[0]
             yield Mark.PROBLEM(
                 f"ClickHouse refuses {DELETE} on {status.database} (code {failure.code}): retirements are kept",
-                onlooker_grant(status.database, deletes=True).statement(name),
+                _grants(status, name, deletes=True),
             )
 
 
@@ -85,9 +103,13 @@ def _are(names: list[str]) -> str:
 
 def _is_hidden(examination: Examination, status: ReportsStatus) -> bool:
     """Whether relations exist and are not listed, because the user has no right on them."""
-    names = status.relations[Status.MISSING]
+    return _is_refused(examination, status, status.relations[Status.MISSING][0])
+
+
+def _is_refused(examination: Examination, status: ReportsStatus, relation: str) -> bool:
+    """Whether the plugin's user may not read a relation."""
     try:
-        examination.clickhouse.command(f"SELECT 1 FROM {quote(status.database)}.{quote(names[0])} LIMIT 0")
+        examination.clickhouse.command(f"SELECT 1 FROM {quote(status.database)}.{quote(relation)} LIMIT 0")
     except Failure as failure:
         return failure.code == ACCESS_DENIED
     return False

@@ -14,7 +14,7 @@ from platform_plugin_aspects.clickhouse.grants import (
     SETTING,
     Reader,
     grant_statements,
-    onlooker_grant,
+    onlooker_grants,
     plugin_grants,
 )
 from platform_plugin_aspects.clickhouse.rights import Grant
@@ -28,7 +28,7 @@ from platform_plugin_aspects.operations.provision.step import Step, Tell, run
 from platform_plugin_aspects.operations.provision.tables import TablesStep
 from platform_plugin_aspects.operations.provision.users import CONFIG, Account, ReaderStep, UserStep
 from platform_plugin_aspects.operations.reports import views_of_boards
-from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, reports_are_on
+from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, VIEWS_OF_PAGES, Layout, reports_are_on
 from platform_plugin_aspects.reporting.statements import creation
 from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_boards
 from platform_plugin_aspects.xapi.addresses import has_addresses
@@ -77,7 +77,7 @@ class ClickHousePart:
     def plugin_grants(self) -> list[Grant]:
         """The rights of the plugin's user."""
         deletes = has_addresses()
-        seen = [onlooker_grant(self.layout.database, deletes=deletes)] if self.layout else []
+        seen = onlooker_grants(self.layout.database, VIEWS_OF_PAGES, deletes=deletes) if self.layout else []
         return [*plugin_grants(self.connection, deletes_statements=deletes), *seen]
 
     def findings(self) -> list[Finding]:

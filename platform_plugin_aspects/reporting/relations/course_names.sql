@@ -11,6 +11,7 @@
 --   course_run: Last part of the key, such as "2026".
 --   starts_at: Moment at which the course starts; empty where it has none.
 --   ends_at: Moment at which the course ends; empty where it has none.
+--   published_at: Moment at which the platform last changed the course, as a publish does; null where unknown.
 SELECT
     argMax(overviews.org, (overviews.time_last_dumped, overviews.org)) AS org,
     overviews.course_key AS course_key,
@@ -19,6 +20,8 @@ SELECT
     parseDateTime64BestEffortOrNull(
         argMax(overviews.course_start, (overviews.time_last_dumped, overviews.course_start)), 6, 'UTC') AS starts_at,
     parseDateTime64BestEffortOrNull(
-        argMax(overviews.course_end, (overviews.time_last_dumped, overviews.course_end)), 6, 'UTC') AS ends_at
+        argMax(overviews.course_end, (overviews.time_last_dumped, overviews.course_end)), 6, 'UTC') AS ends_at,
+    parseDateTime64BestEffortOrNull(
+        argMax(overviews.modified, (overviews.time_last_dumped, overviews.modified)), 6, 'UTC') AS published_at
 FROM {event_sink.course_overviews} AS overviews
 GROUP BY course_key

@@ -1,5 +1,5 @@
 -- One row: a course.
--- From: enrolled, activity, enrollments, learner_status and course_names.
+-- From: enrolled, activity, learner_standing and course_names.
 -- Key: the course. Courses without a learner are rows, too.
 -- Population: enrolled and new_7_days count the platform's enrollments. The other numbers count learners with
 --   statements; medians and at_risk leave out those who have left.
@@ -20,6 +20,7 @@
 --     groups below the rule smallest_group unless boards show names.
 --   at_risk: Learners at risk, as learner_status defines it.
 --   passed: Learners who pass, including those who have left.
+--   published_at: Moment at which the platform last changed the course, as a publish does; null where unknown.
 --   last_act: Moment at which a learner last did something; null if nobody has.
 WITH
     platform AS (
@@ -39,15 +40,6 @@ WITH
         FROM {activity}
         GROUP BY course_key
     ),
-    leavers AS (
-        SELECT
-            course_key,
-            countIf(
-                NOT is_enrolled
-                AND toDate(last_at, 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS left_7_days
-        FROM {enrollments}
-        GROUP BY course_key
-    ),
     learners AS (
         SELECT
             course_key,
@@ -55,9 +47,13 @@ WITH
             quantileExactInclusiveIf(0.5)(assumeNotNull(grade), enrollment != 'left' AND isNotNull(grade)) AS median_grade,
             countIf(enrollment != 'left') AS staying,
             countIf(enrollment != 'left' AND isNotNull(grade)) AS with_grade,
-            countIf(status.at_risk) AS at_risk,
-            countIf(status.passed) AS passed
-        FROM {learner_status} AS status
+            countIf(status.reasons != '') AS at_risk,
+            countIf(status.passed) AS passed,
+            countIf(
+                enrollment = 'left'
+                AND toDate(assumeNotNull(changed_at), 'UTC') BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')
+            ) AS left_7_days
+        FROM {learner_standing} AS status
         GROUP BY course_key
     )
 SELECT
@@ -69,14 +65,14 @@ SELECT
     visits.active_7_days AS active_7_days,
     visits.active_before AS active_7_days_before,
     platform.new_7_days AS new_7_days,
-    leavers.left_7_days AS left_7_days,
+    learners.left_7_days AS left_7_days,
     if(learners.staying = 0, NULL, round(learners.median_progress, 4)) AS median_progress,
     if(learners.with_grade < {rule.smallest_shown}, NULL, round(learners.median_grade, 4)) AS median_grade,
     learners.at_risk AS at_risk,
     learners.passed AS passed,
+    courses.published_at AS published_at,
     if(visits.course_key = '', NULL, visits.last_act) AS last_act
 FROM {course_names} AS courses
 LEFT JOIN platform ON platform.course_key = courses.course_key
 LEFT JOIN visits ON visits.course_key = courses.course_key
-LEFT JOIN leavers ON leavers.course_key = courses.course_key
 LEFT JOIN learners ON learners.course_key = courses.course_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from platform_plugin_aspects.tests.commands import ended
 from platform_plugin_aspects.tests.reporting.fixtures import own_reports, reporting_database  # noqa: F401
 from test_utils.clickhouse_endpoint import READ_WRITE, ClickHouseEndpoint
 from test_utils.factories import make_user
+
+#: The views that the plugin's user reads for pages.
+PAGES = ("course_summary", "course_summary_before")
 
 pytestmark = pytest.mark.django_db
 
@@ -54,10 +58,13 @@ def scraped() -> dict[str, float]:
     }
 
 
-def serve(settings: Any, endpoint: ClickHouseEndpoint, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Use a server, whose user of the plugin has these rights on the reports."""
+def serve(
+    settings: Any, endpoint: ClickHouseEndpoint, monkeypatch: pytest.MonkeyPatch, *names: str, views: Sequence[str] = ()
+) -> None:
+    """Use a server, whose user of the plugin has these rights on the reports, and may read these views."""
     database = settings.ASPECTS_REPORTING_DATABASE
     grants = {"event_sink*": READ_WRITE, **({database: names} if names else {})}
+    grants |= {f"{database}.{view}": ("SELECT",) for view in views}
     monkeypatch.setattr(endpoint, "users", {**endpoint.users, "ch_cms": ("password", grants)})
     server = {"url": endpoint.url, "username": "ch_cms", "password": "password"}
     settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {**settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG, **server}
@@ -93,15 +100,16 @@ def test_each_fault_is_said_with_the_command_that_ends_it(
         "aspects_reports_rebuilds_begun": 0,
     }
 
-    # Two views, and no stored relation, name this rule.
+    # Views, and no stored relation, name this rule or read one that does.
     settings.ASPECTS_REPORTING_RULES = {"away_days": 8}
     create = "Run python manage.py cms aspects_reports create as the user who creates the reports"
     rebuild = create.replace("create as", "rebuild as")
-    older = "2 relations in {} are of an older definition: learner_status, course_summary"
+    names = "course_summary_before, learner_standing, course_summary, learner_status, at_risk_reasons"
+    older = f"5 relations in {{}} are of an older definition: {names}"
     assert findings() == [Finding(Mark.PROBLEM, older.format(place), create)]
     assert status_lines() == [
-        f"reports: {number - 2} relations current",
-        "reports: learner_status, course_summary are of an older definition",
+        f"reports: {number - 5} relations current",
+        f"reports: {names} are of an older definition",
         "  correct it: python manage.py cms aspects_reports create",
     ]
     settings.ASPECTS_REPORTING_RULES = {}
@@ -155,7 +163,7 @@ def test_a_retirement_that_could_not_delete_is_foreseen(
         ("mbox", ("SHOW TABLES", "SELECT", "ALTER DELETE"), 0),
     ):
         settings.XAPI_AGENT_IFI_TYPE = kind
-        serve(settings, clickhouse_endpoint, monkeypatch, *rights)
+        serve(settings, clickhouse_endpoint, monkeypatch, *rights, views=PAGES)
         assert [finding for finding in findings() if finding.mark is Mark.PROBLEM] == problems * [
             Finding(
                 Mark.PROBLEM,
@@ -163,6 +171,24 @@ def test_a_retirement_that_could_not_delete_is_foreseen(
                 f"GRANT SHOW TABLES, SELECT, ALTER DELETE ON `{place}`.* TO `ch_cms`",
             )
         ]
+
+
+def test_numbers_of_pages_that_may_not_be_read(
+    on: None,
+    settings: Any,
+    clickhouse_endpoint: ClickHouseEndpoint,
+    own_reports: Reports,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = own_reports.layout.database
+    serve(settings, clickhouse_endpoint, monkeypatch, "SHOW TABLES", views=PAGES[:1])
+    (problem,) = [finding for finding in findings() if finding.mark is Mark.PROBLEM]
+    assert problem.text == (
+        f"ClickHouse refuses ch_cms to read course_summary_before in {place}: pages show no numbers"
+    )
+    assert problem.remedy.endswith(f"; GRANT SELECT ON `{place}`.`course_summary_before` TO `ch_cms`")
+    serve(settings, clickhouse_endpoint, monkeypatch, "SHOW TABLES", views=PAGES)
+    assert [finding.mark for finding in findings()] == [Mark.OK]
 
 
 def test_reports_that_are_not_there_or_not_seen(
@@ -185,7 +211,9 @@ def test_reports_that_are_not_there_or_not_seen(
         Finding(
             Mark.PROBLEM,
             f"The relations in {reporting_database} cannot be seen by ch_cms",
-            f"GRANT SHOW TABLES ON `{reporting_database}`.* TO `ch_cms`",
+            f"GRANT SHOW TABLES ON `{reporting_database}`.* TO `ch_cms`; "
+            f"GRANT SELECT ON `{reporting_database}`.`course_summary` TO `ch_cms`; "
+            f"GRANT SELECT ON `{reporting_database}`.`course_summary_before` TO `ch_cms`",
         )
     ]
     serve(settings, clickhouse_endpoint, monkeypatch, "SHOW TABLES")

@@ -28,6 +28,7 @@ VIEWS: dict[str, Sequence[str]] = {
     "learner_status_with_names": ("actor_id",),
     "learner_path": ("actor_id", "usage_key"),
     "course_summary": (),
+    "course_summary_before": (),
     "enrollment_by_day": ("day",),
     "enrollment_by_track": ("mode",),
     "enrollment_by_track_and_day": ("mode", "day"),

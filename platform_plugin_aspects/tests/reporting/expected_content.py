@@ -45,6 +45,7 @@ class Content(OfClass):
                 "course_run": self.course.run,
                 "starts_at": course.start,
                 "ends_at": course.end,
+                "published_at": course.modified,
             }
         ]
 

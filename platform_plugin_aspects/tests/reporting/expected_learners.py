@@ -22,7 +22,7 @@ from platform_plugin_aspects.tests.reporting.scripts import (
     points_of,
     studies,
 )
-from platform_plugin_aspects.tests.reporting.site import plain
+from platform_plugin_aspects.tests.reporting.site import Pupil, plain
 
 
 class Learners(OfClass):
@@ -141,6 +141,56 @@ class Learners(OfClass):
                 "median_grade": plain(float(median(grades))) if grades else None,
                 "at_risk": sum(row["at_risk"] for row in status),
                 "passed": sum(row["passed"] for row in status),
+                "published_at": CourseOverview.objects.get(pk=self.course).modified,
                 "last_act": max(act for pupil in self.pupils for act in acts(pupil)),
             }
         ]
+
+    def course_summary_before(self) -> list[dict[str, Any]]:
+        """A week before: of what was done until then."""
+        as_of = self.now - timedelta(days=6)
+        all_leaves = set().union(*map(leaves, self.units))
+        found = [self._until(pupil, as_of, all_leaves) for pupil in self.pupils]
+        staying = [row for row in found if row and row["enrolled"]]
+        middle = median(row["progress"] for row in staying)
+        grades = [row["grade"] for row in staying if row["grade"] is not None]
+        week = [(as_of - timedelta(days=back)).date() for back in range(1, 8)]
+        long_ago = as_of - timedelta(days=7)
+        return [
+            {
+                "as_of": as_of,
+                "new_7_days": sum(pupil.script.enrolled_at.date() in week for pupil in self.pupils),
+                "left_7_days": sum(
+                    pupil.script.left_at is not None and pupil.script.left_at.date() in week for pupil in self.pupils
+                ),
+                "median_progress": round(middle, 4),
+                "median_grade": round(median(grades), 4) if grades else None,
+                "at_risk": sum(
+                    not row["passed"]
+                    and (
+                        (row["visits"][-1] if row["visits"] else row["enrolled_at"]) < long_ago
+                        or (row["grade"] is not None and row["grade"] < 0.5)
+                        or row["progress"] < 0.5 * middle
+                    )
+                    for row in staying
+                ),
+            }
+        ]
+
+    def _until(self, pupil: Pupil, moment: datetime, all_leaves: set[str]) -> dict[str, Any] | None:
+        """The state of a learner at a moment, by the events before it; None before the enrollment."""
+        events = [event for event in pupil.events if datetime.fromisoformat(event["timestamp"]) < moment]
+        if not events:
+            return None
+        named = [(event["name"], event["data"]) for event in events]
+        done = {data["block_id"] for name, data in named if name.endswith("block_completion.changed")}
+        grades = [data["percent_grade"] for name, data in named if name == "edx.grades.course.grade_calculated"]
+        outcomes = [name for name, _data in named if "course.grade.now_" in name]
+        return {
+            "enrolled": pupil.script.left_at is None or pupil.script.left_at >= moment,
+            "enrolled_at": datetime.fromisoformat(events[0]["timestamp"]),
+            "visits": [act for act in acts(pupil) if act < moment],
+            "progress": round(len(done & all_leaves) / len(all_leaves), 4),
+            "grade": grades[-1] if grades else None,
+            "passed": bool(outcomes) and outcomes[-1].endswith("passed"),
+        }

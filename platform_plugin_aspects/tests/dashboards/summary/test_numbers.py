@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone, translation
 
 from platform_plugin_aspects.dashboards.pages.summary import percent, since
+from platform_plugin_aspects.models import Change, TrackingEvent
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
@@ -56,7 +58,12 @@ def test_five_numbers(published: Reports, ask: Ask) -> None:
     ]
     assert [number["board"] for number in answer["numbers"]] == ["course", "course", "course", "course", "at-risk"]
     assert (answer["numbers"][0]["before"], answer["numbers"][0]["before_text"]) == ("2", "2 the week before")
-    assert answer["numbers"][1]["before_text"].startswith("3 new, 0 left")
+    assert [(number["before"], number["before_text"]) for number in answer["numbers"][1:]] == [
+        ("", "3 new, 0 left (before: 1, 0)"),
+        ("0%", "0% a week ago"),
+        ("", ""),
+        ("0", "0 a week ago"),
+    ]
     assert answer["numbers"][4]["definition"] == (
         "Learners who have not left and do not pass, and who did nothing for more than 7 days, have a grade below 50%, "
         "or have less progress than 50% of the median."
@@ -70,7 +77,21 @@ def test_five_numbers(published: Reports, ask: Ask) -> None:
 def test_the_last_event_is_told_by_its_age(published: Reports, ask: Ask) -> None:
     event = read("ada", 1)._replace(emission_time=timezone.now() - timedelta(hours=2, minutes=5))
     StatementSink().insert([event])
-    assert ask()[1]["freshness"].startswith("Last event 2\xa0hours ago.")
+    assert re.fullmatch(r"Last event 2\xa0hours ago\. Course published \d+ seconds? ago\.", ask()[1]["freshness"])
+
+
+def test_staff_see_how_many_changes_wait(published: Reports, team: User, ask: Ask) -> None:
+    Change.objects.all().delete()
+    TrackingEvent.objects.all().delete()
+    Change.objects.create(sink="tag", object_id="1")
+    TrackingEvent.objects.create(name="play_video", payload=b"")
+    assert "wait" not in ask()[1]["freshness"]
+    User.objects.filter(pk=team.pk).update(is_staff=True)
+    assert ask()[1]["freshness"].endswith(" 2 changes wait to be sent to the reports.")
+    TrackingEvent.objects.all().delete()
+    assert ask()[1]["freshness"].endswith(" 1 change waits to be sent to the reports.")
+    Change.objects.bulk_create([Change(sink="tag", object_id=str(number)) for number in range(1_001)])
+    assert ask()[1]["freshness"].endswith(" 1,000+ changes wait to be sent to the reports.")
 
 
 @pytest.mark.parametrize(

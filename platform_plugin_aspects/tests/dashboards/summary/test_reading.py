@@ -40,15 +40,15 @@ def course(by_http: ClickHouseEndpoint, reports: Reports) -> ClickHouseEndpoint:
     return by_http
 
 
-def reads(endpoint: ClickHouseEndpoint) -> int:
+def reads(endpoint: ClickHouseEndpoint, view: str = "course_summary") -> int:
     """How often the numbers were read."""
-    return sum("`course_summary`" in request.statement for request in endpoint.requests)
+    return sum(f"`{view}`" in request.statement for request in endpoint.requests)
 
 
 def names() -> list[str]:
-    """The names in the cache of all that belongs to the numbers."""
+    """The names in the cache of readings."""
     found = [key.split(":", 2)[2] for key in cache._cache]
-    return [name for name in found if name.startswith("platform_plugin_aspects.summary.")]
+    return [name for name in found if isinstance(kept := cache.get(name), dict) and "read_at" in kept]
 
 
 def grow_old(secs: float) -> None:
@@ -62,18 +62,32 @@ def test_the_numbers_are_read_once_a_minute(course: ClickHouseEndpoint) -> None:
     first = reading_of(COURSE)
     assert (first.state, first.values["enrolled"]) == (State.READY, 0)
     assert reading_of(COURSE) == first
-    grow_old(59)
+    grow_old(40)
     assert reading_of(COURSE).values == first.values
     assert reads(course) == 1
-    grow_old(2)
+    grow_old(21)
     assert reading_of(COURSE).read_at > first.read_at
     assert reads(course) == 2
 
 
+def test_the_week_before_is_read_once_an_hour(course: ClickHouseEndpoint) -> None:
+    for _ in range(3):
+        assert "at_risk_before" in reading_of(COURSE).values
+        grow_old(61)
+    assert (reads(course), reads(course, "course_summary_before")) == (3, 1)
+
+
+def test_without_the_week_before_there_are_the_other_numbers(course: ClickHouseEndpoint) -> None:
+    course.fail("exception", times=1, match="course_summary_before", code=60)
+    first = reading_of(COURSE)
+    assert (first.state, "at_risk" in first.values, "at_risk_before" in first.values) == (State.READY, True, False)
+    grow_old(61)
+    assert "at_risk_before" in reading_of(COURSE).values
+
+
 def test_a_reading_is_kept_for_an_hour(course: ClickHouseEndpoint) -> None:
     reading_of(COURSE)
-    (ends_at,) = cache._expire_info.values()
-    assert ends_at == pytest.approx(time.time() + 3600, abs=60)
+    assert list(cache._expire_info.values()) == pytest.approx([time.time() + 3600] * 2, abs=60)
 
 
 def test_a_hundred_at_the_same_time_read_once(course: ClickHouseEndpoint) -> None:

@@ -44,7 +44,7 @@ def test_a_bare_clickhouse_gets_all_of_it_and_a_second_run_writes_nothing(
     planned = provision("--dry-run")
     assert (planned.code, planned.err) == (0, "")
     assert written(bare) == []
-    assert planned.out.splitlines()[-1] == "ClickHouse: 14 changes to make; nothing was changed"
+    assert planned.out.splitlines()[-1] == "ClickHouse: 16 changes to make; nothing was changed"
     done = provision()
     assert (done.code, done.err) == (0, "")
     *lines, summary = done.out.splitlines()
@@ -64,7 +64,7 @@ def test_a_bare_clickhouse_gets_all_of_it_and_a_second_run_writes_nothing(
         "  create the quota boards",
     ]
     assert lines == planned.out.splitlines()[:-1]
-    assert summary.startswith("ClickHouse: 14 changes in ")
+    assert summary.startswith("ClickHouse: 16 changes in ")
     assert "secret" not in done.out + planned.out + "".join(request.statement for request in bare.requests)
 
     bare.clear()
