@@ -65,7 +65,7 @@ e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Supers
 .PHONY: older-clickhouse
 older-clickhouse: $(VENV)/.test $(OLDER_ENGINE)/.ready ## Run tests of the reports on ClickHouse 24.8, the oldest release that they support
 	@PYTHONPATH=$(OLDER_ENGINE) $(RUN) -m pytest -p test_utils.older_clickhouse $(addprefix \
-	  $(PACKAGE)/tests/reporting/test_, $(addsuffix .py, hostile_statements known_answers rare_numbers relations run_comparison))
+	  $(PACKAGE)/tests/reporting/test_, $(addsuffix .py, hostile_statements known_answers rare_charts rare_numbers relations run_comparison))
 
 .PHONY: benchmark
 benchmark: $(VENV)/.test ## Measure the backfill (ARGS="--mariadb --number 100000 1000000")
