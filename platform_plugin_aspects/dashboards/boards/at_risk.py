@@ -15,7 +15,14 @@ RULES = _(
 )
 
 NUMBER = number(
-    "at-risk-number", _("How many are at risk?"), "course_summary", "at_risk", RULES, NOT_PUBLISHED, width=3, height=40
+    "at-risk-number",
+    _("How many are at risk?"),
+    "course_summary",
+    "at_risk",
+    _("Enrolled learners who do not pass yet, and to whom one of the reasons applies."),
+    NOT_PUBLISHED,
+    width=3,
+    height=40,
 )
 REASONS = bars(
     "at-risk-reasons",

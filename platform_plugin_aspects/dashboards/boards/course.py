@@ -38,7 +38,7 @@ NUMBERS = (
     ),
     number(
         "course-grade",
-        _("How good are they?"),
+        _("How are their grades?"),
         "course_summary",
         "median_grade",
         _("The grade of the learner in the middle, of those who have one and have not left."),
@@ -46,7 +46,7 @@ NUMBERS = (
     ),
     number(
         "course-at-risk",
-        _("Who is at risk?"),
+        _("How many are at risk?"),
         "course_summary",
         "at_risk",
         _("Enrolled learners who do not pass yet and have been away, are behind the others, or have a low grade."),

@@ -37,12 +37,12 @@ def number(name: str, question: Text, view: str, column: str, about: Text, empty
 
 
 def numbers(
-    board: str, view: str, questions: Mapping[str, Text], about: Text, empty: Text, **more: Any
+    board: str, view: str, columns: Mapping[str, tuple[Text, Text]], empty: Text, **more: Any
 ) -> tuple[Chart, ...]:
-    """A row of numbers of a view. ``questions``: the question of each column."""
+    """A row of numbers of a view. ``columns``: the question and the definition of each column."""
     return tuple(
         number(f"{board}-{column.replace('_', '-')}", question, view, column, about, empty, **more)
-        for column, question in questions.items()
+        for column, (question, about) in columns.items()
     )
 
 

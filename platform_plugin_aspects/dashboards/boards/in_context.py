@@ -1,4 +1,4 @@
-"""The boards that Studio shows beside the content, each with the filters that Studio fills in."""
+"""The boards that Studio shows beside a course and a graded subsection, and the list of all that Studio shows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from platform_plugin_aspects.dashboards.boards.house import (
     bars,
     for_studio,
     in_course_order,
-    lines,
     numbers,
     table,
     worst_first,
 )
-from platform_plugin_aspects.dashboards.boards.parts import Condition, Order
+from platform_plugin_aspects.dashboards.boards.in_context_blocks import PROBLEM, VIDEO
+from platform_plugin_aspects.dashboards.boards.parts import Condition
 
 SEEN = (Condition("learners", ">", 0),)
 
@@ -52,8 +52,10 @@ COURSE = for_studio("course", _("Course"), ((DROP_OFF,), (ALL_PROBLEMS,), (ALL_V
 SCORES = numbers(
     "in-context-sequential",
     "graded_subsections",
-    {"learners": _("How many have a grade?"), "median_score": _("How good are they?")},
-    texts.SUBSECTIONS,
+    {
+        "learners": (_("Who has a score?"), _("Learners with a score here, whether still enrolled or not.")),
+        "median_score": (_("How good is it?"), _("The newest score of the learner in the middle.")),
+    },
     texts.NO_GRADE,
 )
 SPREAD = bars(
@@ -83,57 +85,5 @@ SEQUENTIAL = for_studio(
     "CBWbI7uLq",
     "graded_subsections",
 )
-
-RESULTS = numbers(
-    "in-context-problem",
-    "problem_performance",
-    {"learners": _("How many answered?"), "first_try_share": _("How many were right at first?")},
-    texts.PROBLEMS,
-    texts.NO_ANSWER,
-    where=SEEN,
-)
-REMARKS = table(
-    "in-context-problem-remarks",
-    _("Does it teach badly?"),
-    "problem_performance",
-    ("flags", "right_last", "attempts_mean", "asked_hint", "asked_answer", "discrimination"),
-    texts.PROBLEMS,
-    texts.NO_ANSWER,
-    where=SEEN,
-    height=25,
-)
-WRONG = table(
-    "in-context-problem-answers",
-    _("Which wrong answers are frequent?"),
-    "problem_answers",
-    ("question", "answer", "learners", "share"),
-    texts.WRONG_ANSWERS,
-    texts.NO_WRONG_ANSWER,
-    order=(Order("learners", descending=True),),
-    height=40,
-)
-PROBLEM = for_studio(
-    "problem", _("Problem"), (RESULTS, (REMARKS,), (WRONG,)), "29CPcbirK", "TJwItQhUI", "problem_performance"
-)
-
-PLAYED = numbers(
-    "in-context-video",
-    "video_watch",
-    {"learners": _("How many played it?"), "watched_share": _("How much do they watch?")},
-    texts.VIDEOS,
-    texts.NO_PLAY,
-    where=SEEN,
-)
-SECONDS = lines(
-    "in-context-video-seconds",
-    _("What is watched again?"),
-    "video_seconds",
-    "second",
-    ("views", "rewatches"),
-    texts.SECONDS,
-    texts.NO_PLAY,
-    limit=10_000,
-)
-VIDEO = for_studio("video", _("Video"), (PLAYED, (SECONDS,)), "uaxvZkSAg", "Fse4rzDW0", "video_watch")
 
 BOARDS = (COURSE, SEQUENTIAL, PROBLEM, VIDEO)

@@ -13,8 +13,8 @@ FIND = table(
     _("How is each learner doing?"),
     "learner_status_with_names",
     (
-        *("username", "name", "email", "enrollment", "mode", "enrolled_at", "last_visit", "days_active"),
-        *("progress", "grade", "problems", "problems_right", "attempts", "videos", "posts"),
+        *("username", "name", "email", "enrollment", "mode", "last_visit", "days_active"),
+        *("progress", "grade", "problems_right", "videos", "posts"),
     ),
     _(
         "Progress: the share of the course that the learner completed. Everybody with a statement about an enrollment"
@@ -31,7 +31,7 @@ PATH = table(
     _("What path did a learner take?"),
     "learner_path",
     (
-        *("username", "place", "subsection_name", "unit_name", "first_visit", "last_visit", "has_completed"),
+        *("username", "place", "subsection_name", "unit_name", "first_visit", "last_visit", "completed_share"),
         *("problems", "right_first", "videos"),
     ),
     _(
@@ -39,6 +39,7 @@ PATH = table(
         " Problems and videos are those that the learner answered and played."
     ),
     NO_VISIT,
+    shaded=("completed_share",),
     order=(Order("username"), *in_course_order()),
     height=70,
 )

@@ -21,7 +21,8 @@
 --   first_visit: Moment at which the learner first went to the unit, completed a block or answered a problem in it; null
 --     if the learner only used a video.
 --   last_visit: Moment at which the learner last did so, or used a video in it.
---   has_completed: Whether the learner completed each block of the unit that learners can complete; not without any.
+--   completed_share: Share of the blocks in it that learners can complete that the learner completed, from 0 to 1; null
+--     without any.
 --   problems: Problems in it that the learner answered.
 --   right_first: Problems in it whose first answer was right.
 --   videos: Videos in it whose player the learner used.
@@ -72,8 +73,8 @@ WITH
             blocks.unit_key AS unit_key,
             min(done.since) AS first_visit,
             max(done.until) AS last_visit,
-            any(blocks.to_complete) > 0
-                AND countIf(done.completed AND blocks.counts) = any(blocks.to_complete) AS has_completed,
+            any(blocks.to_complete) AS to_complete,
+            countIf(done.completed AND blocks.counts) AS completed,
             sum(done.problem) AS problems,
             sum(done.was_right) AS right_first,
             sum(done.video) AS videos
@@ -98,7 +99,7 @@ SELECT
     units.course_order AS course_order,
     reached.first_visit AS first_visit,
     reached.last_visit AS last_visit,
-    reached.has_completed AS has_completed,
+    if(reached.to_complete = 0, NULL, round(reached.completed / reached.to_complete, 4)) AS completed_share,
     reached.problems AS problems,
     reached.right_first AS right_first,
     reached.videos AS videos

@@ -20,6 +20,7 @@ from platform_plugin_aspects.tests.reporting.scripts import (
     leaves,
     moments_of_studies,
     points_of,
+    share,
     studies,
 )
 from platform_plugin_aspects.tests.reporting.site import Pupil, plain
@@ -107,7 +108,7 @@ class Learners(OfClass):
                         **{column: unit[column] for column in columns},
                         "first_visit": moments[0],
                         "last_visit": moments[-1],
-                        "has_completed": completed(study) == leaves(study.unit),
+                        "completed_share": share(len(completed(study)), len(leaves(study.unit))),
                         "problems": len(solved),
                         "right_first": sum(all(a.correct for a in solve.submissions[0]) for solve in solved),
                         "videos": sum(isinstance(step, Watch) for step in study.steps),

@@ -12,7 +12,9 @@ import pytest
 from platform_plugin_aspects.reporting.migrate import Reports
 from platform_plugin_aspects.sinks.course_enrollment_sink import CourseEnrollmentSink
 from platform_plugin_aspects.sinks.course_overview_sink import CourseOverviewSink
+from platform_plugin_aspects.sinks.external_id_sink import ExternalIdSink
 from platform_plugin_aspects.sinks.statement_sink import StatementSink
+from platform_plugin_aspects.sinks.user_profile_sink import UserProfileSink
 from platform_plugin_aspects.tests.reporting.conftest import go_on
 from platform_plugin_aspects.tests.reporting.site import COURSE, rows, with_clock
 from platform_plugin_aspects.tests.reporting.test_hostile_statements import COURSE_TYPE, TIME, statement
@@ -144,3 +146,30 @@ def test_a_minute_has_the_numbers_of_its_most_played_second(reports: Reports) ->
     columns = ("minute", "learners", "views", "rewatches")
     found = [tuple(row[name] for name in columns) for row in rows(reports, "video_minutes")]
     assert found == [(0, 1, 3, 2), (1, 1, 2, 1)]
+
+
+def test_the_path_of_who_only_plays_a_video_has_no_first_visit(reports: Reports) -> None:
+    """The unit has a text, a problem and a video, and the learner completes the text later."""
+    factories.make_course(COURSE, leaves=3)
+    ada = factories.make_user("ada", profile={"name": "Ada L."})
+    actor = str(factories.make_external_id(ada).external_user_id)
+    write(CourseOverviewSink(), ExternalIdSink(), UserProfileSink())
+    [video] = rows(reports, "video_watch")
+    block = f"video+block@{video['block_id']}"
+    watched = statement(
+        "played", str(COURSE), block, actor={"account": {"name": actor}}, result={"extensions": {TIME: 1.0}}
+    )
+    StatementSink().insert([Statement(uuid.uuid4(), datetime(2026, 3, 2, tzinfo=UTC), json.dumps(watched))])
+    columns = ("username", "name", "place", "first_visit", "last_visit", "completed_share", "problems", "videos")
+
+    def path() -> list[tuple[object, ...]]:
+        return [tuple(row[name] for name in columns) for row in rows(reports, "learner_path", "username = 'ada'")]
+
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    assert path() == [("ada", "Ada L.", "1.1.1", None, day, 0, 0, 1)]
+    text = next(row["usage_key"] for row in rows(reports, "course_structure") if row["block_type"] == "html")
+    progress = {"extensions": {"https://w3id.org/xapi/cmi5/result/extensions/progress": 100}}
+    StatementSink().insert([done("progressed", actor, f"{LMS}/xblock/{text}", MODULE, 3, progress)])
+    noon = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    assert path() == [("ada", "Ada L.", "1.1.1", noon, noon, 0.3333, 0, 1)]
+    assert rows(reports, "learner_path", "username = 'ben'") == []
