@@ -47,7 +47,7 @@ class Command(AspectsCommand):
             help="print ClickHouse's statements, Superset's configuration and settings that are missing, for people to "
             "run and to paste; no other system is asked",
         )
-        parser.add_argument(
+        only.add_argument(
             "--add",
             metavar="EXPORT.ZIP",
             help="check a dashboard that Superset has exported, and keep it in ASPECTS_BOARDS_DIR; later runs put "

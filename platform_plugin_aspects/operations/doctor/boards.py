@@ -74,7 +74,8 @@ def _versions(part: SupersetPart, there: tuple[Provisioned, ...]) -> Iterator[Fi
     other = [key for key in wanted if key not in missing and known[key].hash != wanted[key]]
     for keys, are in ((missing, "missing in Superset"), (other, "of another version in Superset")):
         if keys:
-            names = ", ".join(f"{slug} ({language})" for slug, language in keys)
+            # A site's own boards have no language.
+            names = ", ".join(f"{slug} ({language})" if language else slug for slug, language in keys)
             yield Mark.PROBLEM(f"{counted(len(keys), 'board')} {_be(keys)} {are}: {names}", provision)
     if not (missing or other):
         yield Mark.OK(f"Superset has the {len({slug for slug, _language in wanted})} boards of this version")

@@ -26,6 +26,8 @@ from openedx_filters.learning.filters import InstructorDashboardRenderStarted, I
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
+from platform_plugin_aspects.dashboards.boards.bundle import bundle
+from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.operations.checks.sinks import check_extra_sinks
@@ -36,6 +38,7 @@ from test_utils.retirement import retire
 ROOT = Path(platform_plugin_aspects.__file__).parents[1]
 HOW_TOS = ROOT / "docs" / "how-tos"
 ADD_A_SINK = HOW_TOS / "add_a_sink.rst"
+ADD_A_BOARD = HOW_TOS / "add_a_board.rst"
 DASHBOARDS = HOW_TOS / "dashboards.rst"
 README = ROOT / "README.rst"
 #: Those that show what to type.
@@ -180,6 +183,16 @@ def test_the_settings_shown_bring_the_reports(settings: Any, lms: None) -> None:
     assert [section["section_key"] for section in context["sections"]] == ["aspects"]
     assert [tab["tab_id"] for tab in tabs] == ["aspects"]
     assert [message for message in run_checks() if message.id.startswith("platform_plugin_aspects")] == []
+
+
+def test_the_board_of_the_how_to_is_valid() -> None:
+    (example,) = blocks(ADD_A_BOARD, "python")
+    names: dict[str, Any] = {}
+    exec(example, names)
+    board = names["LABS"]
+    made = bundle([board], "en", DatabaseConnection("clickhouse", 8123, "reports", "aspects_reports"))
+    assert sorted(made.charts) == ["labs-busy-days", "labs-units"]
+    assert [row.superset_slug for row in made.rows] == ["aspects-labs-en"]
 
 
 def test_the_filter_shown_is_accepted() -> None:

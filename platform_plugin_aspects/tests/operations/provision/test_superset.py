@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 import yaml
 
+from platform_plugin_aspects.dashboards.boards.provisioned import provisioned
 from platform_plugin_aspects.dashboards.boards.rights import GUEST_ROLE
+from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.operations.provision import superset_config
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.tests.commands import Ended, ended
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
-from test_utils.own_board import archive, exported
+from test_utils.own_board import BUSY_DAYS, OUTLINE, archive, exported
 from test_utils.superset_endpoint import SupersetEndpoint
+from test_utils.superset_objects import ClickHouse
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +138,73 @@ def test_an_export_that_cannot_be_kept(configured: Any, tmp_path: Path) -> None:
     refused = provision("--add", str(tmp_path / "export"))
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.startswith(f"{tmp_path}/export is not kept:\n  ")
+
+
+@pytest.fixture
+def export(tmp_path: Path, configured: Any) -> Path:
+    """An export of Superset, on a site that keeps boards in a folder beside it."""
+    configured.ASPECTS_BOARDS_DIR = str(tmp_path / "boards")
+    (tmp_path / "boards").mkdir()
+    path = tmp_path / "export.zip"
+    path.write_bytes(archive(exported()))
+    return path
+
+
+def put_into_superset() -> list[str]:
+    return [change.text for change in SupersetPart.from_settings().provision(Account("admin", "admin-secret")).apply()]
+
+
+def test_a_board_that_is_added_is_kept_and_put_into_superset_with_the_rest(
+    export: Path, superset_endpoint: SupersetEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superset_endpoint.accounts.clear()
+    superset_endpoint.objects.clickhouse = ClickHouse("ch.invalid:8443", {"boards": "boards-secret"})
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_PASSWORD", "wr0ng")
+    done = provision("--superset", "--add", str(export))
+    kept = export.parent / "boards" / "labs.zip"
+    assert (done.code, done.out) == (1, f"Kept Labs of Physics as {kept}. aspects_provision puts it into Superset.\n")
+    # From then on it is one of the site's boards, in each run.
+    made = put_into_superset()
+    assert [text.partition(" (")[0] for text in made if "own-labs" in text] == [
+        "create aspects-own-labs",
+        "embed aspects-own-labs",
+    ]
+    own = [board for board in provisioned() if board.slug == "own-labs"]
+    assert [(board.title, board.language, len(board.charts), len(board.datasets)) for board in own] == [
+        ("Labs of Physics", "", 2, 2)
+    ]
+    assert [board.slug for board in provisioned()][-1] == "own-labs"
+    assert put_into_superset() == []
+    # It goes with its file.
+    kept.unlink()
+    assert "delete 1 dashboard that no board has any more: aspects-own-labs" in put_into_superset()
+    assert not [board for board in provisioned() if board.slug == "own-labs"]
+
+
+def test_an_export_that_is_not_usable_is_refused_before_anything_else(
+    export: Path, superset_endpoint: SupersetEndpoint
+) -> None:
+    files = exported()
+    files[BUSY_DAYS]["sql"] = "SELECT * FROM event_sink.user_profile"
+    files[OUTLINE]["columns"] = []
+    export.write_bytes(archive(files))
+    done = provision("--superset", "--add", str(export))
+    assert (done.code, done.out) == (1, "")
+    assert [line.partition(",")[0] for line in done.err.splitlines()] == [
+        f"{export} is not kept:",
+        "  Dataset 'busy_days' reads event_sink.user_profile",
+        "  Dataset 'course_outline' has no column org and no column course_key",
+    ]
+    assert list((export.parent / "boards").iterdir()) == []
+    assert superset_endpoint.requests == []
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--print"])
+def test_nothing_is_kept_where_nothing_is_to_be_changed(option: str, export: Path) -> None:
+    done = provision("--add", str(export), option)
+    assert done.code == 1
+    assert f"argument {option}: not allowed with argument --add" in done.err
+    assert list((export.parent / "boards").iterdir()) == []
 
 
 # Texts to paste

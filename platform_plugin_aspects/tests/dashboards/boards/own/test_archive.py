@@ -117,7 +117,7 @@ def test_other_files_are_passed_over() -> None:
 
 
 def faults(data: bytes) -> list[str]:
-    """What is said about an archive; each text is a reason."""
+    """The texts that are said about an archive."""
     try:
         return list(problems(read_export(data), "aspects_reports", ()))
     except UnusableBoard as refused:
