@@ -20,6 +20,7 @@ from platform_plugin_aspects.dashboards.boards.rights import (
 )
 from platform_plugin_aspects.dashboards.superset.api import SupersetApi, WrongPassword
 from platform_plugin_aspects.dashboards.superset.errors import SupersetConflict, SupersetMisconfigured
+from platform_plugin_aspects.redaction import Hidden
 
 
 def check_guest_role(name: str) -> None:
@@ -133,7 +134,7 @@ def _create_account(run: Run) -> None:
         "security/users/",
         {
             "username": username,
-            "password": run.config.password,
+            "password": Hidden(run.config.password),
             "first_name": "Open edX",
             "last_name": "Aspects",
             # Superset wants one, unlike all others, and sends nothing there.
@@ -152,7 +153,7 @@ def _add_role(run: Run, user: dict[str, Any]) -> None:
 
 def _activate(run: Run, user: dict[str, Any]) -> None:
     assert run.admin is not None
-    run.admin.put(f"security/users/{user['id']}", {"active": True, "password": run.config.password})
+    run.admin.put(f"security/users/{user['id']}", {"active": True, "password": Hidden(run.config.password)})
 
 
 def _can_log_in(api: SupersetApi) -> bool:

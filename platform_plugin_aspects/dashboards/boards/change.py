@@ -12,6 +12,7 @@ from platform_plugin_aspects.dashboards.boards.rights import SERVICE_ROLE, role_
 from platform_plugin_aspects.dashboards.boards.target import Bundle, Database
 from platform_plugin_aspects.dashboards.superset.api import SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.redaction import Hidden
 
 DATASET, CHART, DASHBOARD = "dataset", "chart", "dashboard"
 #: Kinds of objects that have owners, with the columns of their lists that the steps read.
@@ -38,7 +39,7 @@ class Run:
     bundles: Sequence[Bundle]
     config: SupersetConfig
     database: Database
-    database_password: str = field(repr=False)
+    database_password: Hidden = field(repr=False)
     service: SupersetApi
     admin: SupersetApi | None
     guest_role: str

@@ -22,6 +22,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetMisconfigured,
     SupersetRefused,
 )
+from platform_plugin_aspects.redaction import Hidden
 
 #: The password's place in an address. Without it, Superset would forget the password.
 MASK = "XXXXXXXXXX"
@@ -57,21 +58,21 @@ def connection(run: Run) -> Iterator[Change]:
                 f"{run.config.username!r} sees no connection {name!r} in Superset",
                 "run the command with the log-in of an administrator of Superset",
             )
-        test(run, run.database.uri.replace(MASK, quote(run.database_password, safe=""), 1))
+        test(run)
         yield Change(f"create the connection {name!r} to {_place(run)}", lambda: _import(run))
         return
     options = (run.reader.get(f"database/{existing['id']}") or {}).get("result", {})
     opened = [option for option in CLOSED if options.get(option)]
     if not opened and _answer(run, run.database.uri).ok:
         return
-    test(run, run.database.uri.replace(MASK, quote(run.database_password, safe=""), 1))
+    test(run)
     what = f"switch off {', '.join(opened)}" if opened else "its address or password"
     yield Change(f"update the connection {name!r}: {what}", lambda: _import(run))
 
 
-def test(run: Run, uri: str) -> None:
-    """Raise SupersetError if Superset cannot reach ClickHouse at ``uri``, which holds the password."""
-    response = _answer(run, uri)
+def test(run: Run) -> None:
+    """Raise SupersetError if Superset cannot use ClickHouse with the reader's password."""
+    response = _answer(run, Hidden(run.database.uri.replace(MASK, quote(run.database_password, safe=""), 1)))
     if response.ok:
         return
     problem = f"Superset cannot use ClickHouse at {_place(run)}: {asked(response)}"

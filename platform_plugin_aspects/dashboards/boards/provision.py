@@ -16,6 +16,7 @@ from platform_plugin_aspects.dashboards.boards.target import Bundle, Database
 from platform_plugin_aspects.dashboards.boards.verify import Problem, verify
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.redaction import Hidden
 
 Step = Callable[[Run], Iterator[Change]]
 STEPS: tuple[Step, ...] = (
@@ -59,7 +60,7 @@ class Provision:
             bundles=bundles,
             config=config,
             database=database,
-            database_password=database_password,
+            database_password=Hidden(database_password),
             service=SupersetApi(url, service, timeout),
             admin=SupersetApi(url, admin, timeout) if admin else None,
             guest_role=guest_role,

@@ -27,7 +27,7 @@ from platform_plugin_aspects.dashboards.superset.rison import SAFE, Value, rison
 from platform_plugin_aspects.dashboards.superset.session import CSRF_TOKEN, LOGIN, bearer, exchange, send, token_of
 from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
 from platform_plugin_aspects.proxies import requests_proxy
-from platform_plugin_aspects.redaction import HiddenBytes
+from platform_plugin_aspects.redaction import Hidden, HiddenBytes
 
 #: Superset gives at most so many rows of a list at once.
 PAGE_SIZE = 100
@@ -69,7 +69,7 @@ class SupersetApi:
         http = new_session()
         # Superset's protection against CSRF wants it over https.
         http.headers["Referer"] = self.url
-        account = {"username": self.account.username, "password": self.account.password, "provider": "db"}
+        account = {"username": self.account.username, "password": Hidden(self.account.password), "provider": "db"}
         body = HiddenBytes(json.dumps(account).encode())
         response = send(http, "POST", self.url + LOGIN, self._deadline(), data=body, headers=JSON)
         _check_address(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -155,6 +156,18 @@ def test_datasets_are_sent_once(superset: SupersetEndpoint) -> None:
         "metadata.yaml",
     ]
     assert french == [name for name in english if not name.startswith("data")]
+
+
+@pytest.mark.parametrize("path", ["login", "security/users", "test_connection", "assets/import", "rowlevelsecurity"])
+def test_no_frame_of_an_error_shows_a_password(path: str, superset: SupersetEndpoint) -> None:
+    """Error reporters show the variables of each frame."""
+    superset.plan(path, Reply(500, "<!doctype html>"))
+    with pytest.raises(SupersetError) as error:
+        provision(superset).apply()
+    frames = [frame for frame, _line in traceback.walk_tb(error.value.__traceback__)][2:]
+    shown = "".join(f"{value!r}" for frame in frames for value in frame.f_locals.values())
+    assert [secret for secret in ("reader-secret", "service-secret", "admin-secret") if secret in shown] == []
+    assert "Run(" in shown
 
 
 # Again
