@@ -10,7 +10,8 @@ views
     each view, all its columns, filtered to the large course as guests are; the rows are computed and not sent. Time is
     the best of the rounds after a first, because all else that the machine does can only add to it. Memory is the peak
     of the whole process, with Python and the engine. *Growth* is the time by that on the site with fewer statements; it
-    counts from 50 ms on, because below that it is mostly planning;
+    counts from 50 ms on, because below that it is mostly planning. *page* is the query of the endpoint course_summary:
+    each minute, and each hour with the numbers of a week ago;
 inserts
     batches of 1,000 and 10,000 statements into the table that feeds the reports and into a bare table of the same
     columns, in turn; the best of the batches. Feeds run one after the other, as is ClickHouse's default;
@@ -37,6 +38,8 @@ from benchmarks.report import Table, as_rst, as_text, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_MS, MOST_MB, MOST_GROWTH, LEAST_MS = 300, 1_000, 2.0, 50
+#: A page does not wait as long as a board.
+MOST_MS_OF_PAGE = {"page, each minute": 100}
 LEAST_RATE, LEAST_SHARE = {"10000": 30_000}, 0.25
 BATCHES = {"1000": 20, "10000": 10}
 VIEWS = ("view", "rows", "ms, fewer", "ms", "processor ms", "growth", "peak MB")
@@ -94,8 +97,9 @@ def view_rows(fewer: Mapping[str, Any], all_of: Mapping[str, Any]) -> Iterator[t
 def view_misses(fewer: Mapping[str, Any], all_of: Mapping[str, Any]) -> Iterator[str]:
     """The missed targets of the views, a sentence each."""
     for name, found in all_of.items():
-        if found["best_ms"] > MOST_MS:
-            yield f"{name}: {found['best_ms']:.0f} ms, more than {MOST_MS}"
+        most = MOST_MS_OF_PAGE.get(name, MOST_MS)
+        if found["best_ms"] > most:
+            yield f"{name}: {found['best_ms']:.0f} ms, more than {most}"
         if found["peak_mb"] > MOST_MB:
             yield f"{name}: {found['peak_mb']:.0f} MB, more than {MOST_MB}"
         growth = found["best_ms"] / fewer[name]["best_ms"]

@@ -52,17 +52,26 @@ def fill(statements: int, of_course: int) -> dict[str, Any]:
 
 
 def views(statements: int, of_course: int, rounds: int) -> dict[str, Any]:
-    """The rows of each view, for the large course, its best milliseconds of wall and of processor time, and peak MB."""
+    """The rows of each view, for the large course, its best milliseconds of wall and of processor time, and peak MB.
+
+    Also those of the two queries of the numbers on a page: once a minute, and once an hour with those of a week ago.
+    """
     from benchmarks.reporting_site import course_key
+    from platform_plugin_aspects.dashboards.pages.summary_reading import BEFORE, NOW, query
 
     site = _site(statements, of_course)
     reports = _reports(site)
+    here = f"org = 'Org0' AND course_key = '{course_key(0)}'"
+    queries = {
+        relation.name: f"SELECT * FROM {reports.layout.qualified(relation.name)} WHERE {here}"
+        for relation in reports.relations
+        if relation.is_for_boards
+    }
+    for name, some in (("page, each minute", (NOW,)), ("page, each hour", (NOW, BEFORE))):
+        sql = query(reports.layout.database, *some)
+        queries[name] = sql.replace("{org:String}", "'Org0'").replace("{course_key:String}", f"'{course_key(0)}'")
     found = {}
-    for relation in reports.relations:
-        if not relation.is_for_boards:
-            continue
-        view = reports.layout.qualified(relation.name)
-        sql = f"SELECT * FROM {view} WHERE org = 'Org0' AND course_key = '{course_key(0)}'"
+    for name, sql in queries.items():
         site.client.command("SYSTEM JEMALLOC PURGE")
         reset_peak()
         walls, processors = [], []
@@ -72,13 +81,13 @@ def views(statements: int, of_course: int, rounds: int) -> dict[str, Any]:
             walls.append(time.perf_counter() - wall)
             processors.append(time.process_time() - processor)
         peak = peak_mb()
-        found[relation.name] = {
+        found[name] = {
             "rows": site.client.select(f"SELECT count() FROM ({sql})")[0][0],
             "best_ms": 1e3 * min(walls[1:]),
             "processor_ms": 1e3 * min(processors[1:]),
             "peak_mb": peak,
         }
-        print(relation.name, found[relation.name], file=sys.stderr, flush=True)
+        print(name, found[name], file=sys.stderr, flush=True)
     return found
 
 

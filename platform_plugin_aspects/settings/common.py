@@ -135,8 +135,9 @@ def plugin_settings(settings: Any) -> None:
     # .. setting_name: ASPECTS_REPORTING_ENABLED
     # .. setting_default: False
     # .. setting_description: Whether this site has reports. If True, ``aspects_check``, ``aspects_status`` and the
-    #   metrics ask ClickHouse for the state of the relations, and Superset's user may read the views of boards. If
-    #   False, none of them asks. ``aspects_reports`` works in both cases.
+    #   metrics ask ClickHouse for the state of the relations, Superset's user may read the views of boards, and pages
+    #   show numbers of a course, also without Superset. If False, none of them asks. ``aspects_reports`` works in both
+    #   cases.
     settings.ASPECTS_REPORTING_ENABLED = False
 
     # .. setting_name: ASPECTS_REPORTING_DATABASE

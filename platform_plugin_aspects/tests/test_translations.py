@@ -29,11 +29,18 @@ def placeholders(text: str) -> list[str]:
     return sorted(re.findall(r"%\(\w+\)\w|%\w|\{\w*\}", text))
 
 
+def forms(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The singular and the plural of a text, or the text alone."""
+    return text if isinstance(text, tuple) else (text,)
+
+
 @each_catalog
 def test_translations_have_the_placeholders_of_the_original(language: str, path: Path) -> None:
     for message in updated(language, path)[0]:
         if message.id:  # not the header
-            assert placeholders(message.string) == placeholders(message.id), message.id
+            *_, original = forms(message.id)
+            for form in forms(message.string):
+                assert placeholders(form) == placeholders(original), message.id
 
 
 @each_catalog

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 from test_utils.demo.day import Day
 from test_utils.demo.paper import Paper
 from test_utils.demo.site import ROOT, DemoFailed, environment
@@ -28,7 +30,9 @@ def serve(folder: Path, day: Day, paper: Paper) -> None:
     log = folder / "lms.log"
     command = (sys.executable, "manage.py", "lms", "runserver", "--noreload", url.removeprefix("http://"))
     env = {**os.environ, **environment(folder), "EDX_PLATFORM_SETTINGS": "standin"}
-    with terminal_of_our_own(), log.open("wb") as out:
+    # One process holds the engine: this one, and the LMS asks it by HTTP.
+    with terminal_of_our_own(), ClickHouseEndpoint(folder / "clickhouse") as clickhouse, log.open("wb") as out:
+        _use(folder, clickhouse.url)
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             until(lambda: answers(f"{url}/heartbeat") or server.poll() is not None, 60, "the LMS is ready")
@@ -44,6 +48,15 @@ def serve(folder: Path, day: Day, paper: Paper) -> None:
             server.wait()
 
 
+def _use(folder: Path, url: str) -> None:
+    """Let processes that start from now on use ClickHouse at this address."""
+    path = folder / "env.json"
+    tokens = json.loads(path.read_text())
+    server = {"url": url, "username": "ch_admin", "password": "admin-password"}
+    tokens["EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"] = {**tokens["EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG"], **server}
+    path.write_text(json.dumps(tokens, indent=2) + "\n")
+
+
 def _say(paper: Paper, url: str, day: Day) -> None:
     paper.heading("In a browser")
     for path, about in (
@@ -53,5 +66,5 @@ def _say(paper: Paper, url: str, day: Day) -> None:
         paper.line(f"  {about}:")
         paper.command(f"{url}{path}")
     paper.line(f"  user {USERNAME}, password {PASSWORD}")
-    paper.say("The demo has no Superset: the tab Reports says that its dashboards cannot be shown.")
+    paper.say("The demo has no Superset: the tab Reports shows the numbers of the course alone.")
     paper.headline("Press Ctrl-C to stop.")

@@ -216,9 +216,11 @@ def _values(connection: Connection, database: str, course_key: CourseKey) -> dic
     return None if found is None else {**found, **(before or {})}
 
 
-def _row(connection: Connection, database: str, course_key: CourseKey, *views: str) -> dict[str, float] | None:
-    """The row of a course in these views, without values that are null; None without a row. Raises Failure."""
-    columns = [name for view in views for name in COLUMNS[view]]
+def query(database: str, *views: str) -> str:
+    """The query for the row of a course, with the values of these views in the order of COLUMNS.
+
+    Its parameters are ``org`` and ``course_key``.
+    """
     where = "WHERE org = {org:String} AND course_key = {course_key:String}"
     rows_of = [
         # Names of their own: ClickHouse would take the view's for these.
@@ -226,13 +228,17 @@ def _row(connection: Connection, database: str, course_key: CourseKey, *views: s
         f"FROM {quote(database)}.{quote(view)} {where}) AS {quote(view)}"
         for view in views
     ]
-    sql = (
-        f"SELECT {', '.join(f'of_{name}' for name in columns)} FROM {' CROSS JOIN '.join(rows_of)} "
-        # The server stops, too, when nobody waits any more.
-        f"SETTINGS max_execution_time = {math.ceil(connection.timeout_secs)}"
-    )
+    names = [f"of_{name}" for view in views for name in COLUMNS[view]]
+    return f"SELECT {', '.join(names)} FROM {' CROSS JOIN '.join(rows_of)}"
+
+
+def _row(connection: Connection, database: str, course_key: CourseKey, *views: str) -> dict[str, float] | None:
+    """The row of a course in these views, without values that are null; None without a row. Raises Failure."""
+    # The server stops, too, when nobody waits any more.
+    sql = f"{query(database, *views)} SETTINGS max_execution_time = {math.ceil(connection.timeout_secs)}"
     rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
-    return {name: value for name, value in zip(columns, rows[0], strict=True) if value is not None} if rows else None
+    names = [name for view in views for name in COLUMNS[view]]
+    return {name: value for name, value in zip(names, rows[0], strict=True) if value is not None} if rows else None
 
 
 def _kind_of(failure: Failure, secs: float) -> type[CannotRead]:
