@@ -66,6 +66,7 @@ def heat(
 ) -> Chart:
     """Coloured cells: ``by`` from left to right, ``split`` from top to bottom."""
     measures = (Measure(measure),)
+    more = {"height": 64, **more}
     return Chart(name, Kind.HEAT, question, view, about, empty, measures=measures, by=by, split=split, **more)
 
 

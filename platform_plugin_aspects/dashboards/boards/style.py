@@ -20,6 +20,7 @@ _ROW_OF_NUMBERS = f".grid-row:not(:has([data-test-viz-type]:not({_NUMBER})))"
 _RULES = {
     ".dashboard-grid, .dashboard-content": "overflow-x: auto",
     # The definition adds to the height of a chart, and the charts of a row are as high as the highest.
+    ".grid-row": "align-items: stretch !important",
     ".grid-row > .dragdroppable-column": "display: flex",
     ".resizable-container:has(> .dashboard-component-chart-holder)": "display: flex; height: auto !important",
     ".dashboard-component-chart-holder": "flex: 1; height: auto",
@@ -53,7 +54,7 @@ def style(board: Board) -> str:
     rules[".grid-container"] = f"min-width: {NARROWEST_IN_STUDIO if board.block_type else NARROWEST}px"
     if board.block_type:
         # The page chooses the block, and a block has few rows.
-        rules["[data-test=filter-bar], .dt-controls"] = "display: none"
+        rules["[data-test=filter-bar], .filter-counts, .dt-controls"] = "display: none"
     elif all(isinstance(found, TimeRange) for found in board.filters):
         # No chart of the tab has days.
         rules["[data-test=filter-bar]:not(:has(.filter-item-wrapper))"] = "display: none"

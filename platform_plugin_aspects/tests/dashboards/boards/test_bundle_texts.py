@@ -61,4 +61,6 @@ def test_any_text_arrives_as_it_is(title: str, question: str, about: str, empty:
     css = read["dashboards"]["css"]
     assert "<" not in css
     [sentence] = re.findall(r'content: "(.*)" }', css)
+    # Nothing in it ends the text, the rule or the style sheet.
+    assert re.fullmatch(r'(?:[^"\\<>{}\n]|\\[0-9a-f]+ )+', sentence)
     assert re.sub(r"\\([0-9a-f]+) ", lambda found: chr(int(found[1], 16)), sentence) == empty
