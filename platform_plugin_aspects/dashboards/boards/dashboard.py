@@ -84,7 +84,8 @@ def dashboard_content(board: Board, language: str) -> JSON:
             "label_colors": _colours(board),
             "shared_label_colors": [],
             "color_scheme_domain": [],
-            "cross_filters_enabled": False,
+            # A click on a name chooses the learner.
+            "cross_filters_enabled": not board.block_type and any(isinstance(some, Choice) for some in board.filters),
             "filter_bar_orientation": "HORIZONTAL",
             "native_filter_configuration": [_filter(board, found) for found in board.filters],
             "refresh_frequency": 0,

@@ -21,13 +21,10 @@ JSON = dict[str, Any]
 DATE_FORMAT = "%Y-%m-%d"
 #: Pixels of the columns of a table that would be too narrow otherwise.
 WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 150}
-#: Pixels of a row of a table, of one with many columns, of what stands above and below the rows, and of a unit of a
-#: chart's height.
-ROW, ROW_OF_MANY, AROUND_ROWS, UNIT = 30, 48, 195, 8
+#: Pixels of a row of a table, of what stands above and below the rows, and of a unit of a chart's height.
+ROW, AROUND_ROWS, UNIT = 30, 215, 8
 #: Lines of more points have no dots.
 FEW = 1_000
-#: With so many columns, texts of a table have two lines.
-MANY = 9
 
 
 @dataclass(frozen=True)
@@ -236,7 +233,7 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
 
 def _page(chart: Chart) -> int:
     """The rows for which there is room."""
-    return max(3, (chart.height * UNIT - AROUND_ROWS) // (ROW_OF_MANY if len(chart.columns) > MANY else ROW))
+    return max(3, (chart.height * UNIT - AROUND_ROWS) // ROW)
 
 
 def _column_config(chart: Chart, column: str) -> JSON:

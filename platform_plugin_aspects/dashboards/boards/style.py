@@ -14,6 +14,9 @@ from platform_plugin_aspects.dashboards.boards.parts import Board, Kind, TimeRan
 #: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less. Studio's
 #: boards have them one below the other.
 NARROWEST, NARROWEST_IN_STUDIO = 680, 360
+#: With so many columns, the texts of a table are cut off after a line; a tooltip shows them whole.
+MANY = 9
+_ONE_LINE = "max-width: 180px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap"
 _NUMBER = "[data-test-viz-type=big_number_total]"
 _ROW_OF_NUMBERS = f".grid-row:not(:has([data-test-viz-type]:not({_NUMBER})))"
 #: {selector: declarations} of all boards.
@@ -60,6 +63,8 @@ def style(board: Board) -> str:
         rules["[data-test=filter-bar]:not(:has(.filter-item-wrapper))"] = "display: none"
     for chart in board.charts:
         slice_ = f"#CHART-{chart.name} + .chart-slice"
+        if len(chart.columns) >= MANY:
+            rules[f"{slice_} td"] = _ONE_LINE
         if chart.kind is Kind.NUMBER:
             empty = f"{slice_} .text-container:has(> .subheader-line) > .header-line::before"
             rules[empty] = f"content: {quoted(str(chart.empty))}; font-size: 14px; opacity: 0.65"
