@@ -173,7 +173,8 @@ class SupersetApi:
         file = ("aspects.zip", bundle, "application/zip")
         sparse = "true" if is_part else "false"
         body, kind = encode_multipart_formdata({"bundle": file, "passwords": json.dumps(passwords), "sparse": sparse})
-        options = {"data": HiddenBytes(body), "headers": {"Content-Type": kind}}
+        body = HiddenBytes(body)
+        options = {"data": body, "headers": {"Content-Type": kind}}
         return self._send("POST", "assets/import/", Deadline(max(IMPORT_SECS, self._timeout_secs)), **options)
 
     # One request
