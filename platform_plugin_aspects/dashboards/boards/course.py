@@ -30,7 +30,7 @@ NUMBERS = (
     ),
     number(
         "course-progress",
-        _("How far are they?"),
+        _("What is the median progress?"),
         "course_summary",
         "median_progress",
         _("The share of the course that the learner in the middle has completed. Those who left do not count."),
@@ -38,7 +38,7 @@ NUMBERS = (
     ),
     number(
         "course-grade",
-        _("How are their grades?"),
+        _("What is the median grade?"),
         "course_summary",
         "median_grade",
         _("The grade of the learner in the middle, of those who have one and have not left."),

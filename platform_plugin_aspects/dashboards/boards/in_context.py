@@ -53,8 +53,8 @@ SCORES = numbers(
     "in-context-sequential",
     "graded_subsections",
     {
-        "learners": (_("Who has a score?"), _("Learners with a score here, whether still enrolled or not.")),
-        "median_score": (_("How good is it?"), _("The newest score of the learner in the middle.")),
+        "learners": (_("How many have a score?"), _("Learners with a score here, whether still enrolled or not.")),
+        "median_score": (_("What is the median score?"), _("The newest score of the learner in the middle.")),
     },
     texts.NO_GRADE,
 )

@@ -14,8 +14,8 @@ RESULTS = numbers(
     "in-context-problem",
     "problem_performance",
     {
-        "learners": (_("Who answered?"), _("Learners who answered, whether still enrolled or not.")),
-        "first_try_share": (_("Who is right?"), _("Share of them whose first answer was right in all parts.")),
+        "learners": (_("How many answered?"), _("Learners who answered, whether still enrolled or not.")),
+        "first_try_share": (_("How many were right at first?"), _("Share of them whose first answer was right in all parts.")),
     },
     texts.NO_ANSWER,
     where=SEEN,
@@ -48,8 +48,8 @@ PLAYED = numbers(
     "in-context-video",
     "video_watch",
     {
-        "learners": (_("Who played it?"), _("Learners who played some of it, whether still enrolled or not.")),
-        "watched_share": (_("How much of it?"), _("Share of the video that they saw, on average.")),
+        "learners": (_("How many played it?"), _("Learners who played some of it, whether still enrolled or not.")),
+        "watched_share": (_("How much do they watch?"), _("Share of the video that they saw, on average.")),
     },
     texts.NO_PLAY,
     where=SEEN,
