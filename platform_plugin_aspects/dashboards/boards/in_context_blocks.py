@@ -15,7 +15,10 @@ RESULTS = numbers(
     "problem_performance",
     {
         "learners": (_("How many answered?"), _("Learners who answered, whether still enrolled or not.")),
-        "first_try_share": (_("How many were right at first?"), _("Share of them whose first answer was right in all parts.")),
+        "first_try_share": (
+            _("How many were right at first?"),
+            _("Share of them whose first answer was right in all parts."),
+        ),
     },
     texts.NO_ANSWER,
     where=SEEN,
