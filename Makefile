@@ -62,6 +62,10 @@ services: $(VENV)/.test $(BUNDLE) ## Run the suite with MariaDB, Redis and Celer
 e2e: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Run the suite with Superset and Chromium (installs from apt; ARGS=--wait only starts)
 	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Take the pictures of README and documentation anew
+	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh --pictures
+
 .PHONY: older-clickhouse
 older-clickhouse: $(VENV)/.test $(OLDER_ENGINE)/.ready ## Run tests of the reports on ClickHouse 24.8, the oldest release that they support
 	@PYTHONPATH=$(OLDER_ENGINE) $(RUN) -m pytest -p test_utils.older_clickhouse $(addprefix \
@@ -78,6 +82,10 @@ benchmark-events: $(VENV)/.test ## Measure learning events (ARGS=--peer: beside 
 .PHONY: benchmark-reporting
 benchmark-reporting: $(VENV)/.test ## Measure the reports at 10,000,000 statements (ARGS="--statements 2000000" for fewer)
 	@$(RUN) -m benchmarks.reporting $(ARGS)
+
+.PHONY: benchmark-boards
+benchmark-boards: $(VENV)/.e2e $(SUPERSET_VENV)/.ready $(BUNDLE) ## Measure the boards in Superset and Chromium at 1,000,000 statements
+	@PATH="$(abspath $(BIN)):$$PATH" SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" test_utils/e2e/run.sh --benchmark $(ARGS)
 
 .PHONY: benchmark-tokens
 benchmark-tokens: $(VENV)/.test ## Measure guest tokens of a running Superset (ARGS=--help)

@@ -1,7 +1,8 @@
 """Start the site and run the suite marked ``e2e`` on it, or wait.
 
 `python -m test_utils.e2e FOLDER [arguments of pytest]` is called by run.sh. With `--wait` in their place it says where
-everything is, for people and for benchmarks/guest_token.py, and waits for Ctrl-C.
+everything is, for people and for benchmarks/guest_token.py, and waits for Ctrl-C. With `--pictures` it takes the
+pictures of the documentation.
 """
 
 from __future__ import annotations
@@ -30,11 +31,16 @@ def main(folder: Path, arguments: list[str]) -> int:
     site.configure()
     django.setup()
     try:
-        site.start(lambda text: print(f"e2e: {text}", flush=True))
+        site.start(say)
         if arguments == ["--wait"]:
             print(json.dumps(addresses(site), indent=2), flush=True)
             with suppress(KeyboardInterrupt):
                 signal.pause()
+            return 0
+        if arguments == ["--pictures"]:
+            from .pictures import take_all
+
+            take_all(site.show, say)
             return 0
         options = [
             "-m",
@@ -51,6 +57,10 @@ def main(folder: Path, arguments: list[str]) -> int:
         return int(pytest.main(options, plugins=[site]))
     finally:
         site.kill()
+
+
+def say(text: str) -> None:
+    print(f"e2e: {text}", flush=True)
 
 
 def addresses(site: Site) -> dict[str, str]:

@@ -107,7 +107,7 @@ class Browser:
             return shown[-1] == shown[-2]
 
         self.until(stands_still, f"{name} stands still")
-        self.screenshots.mkdir(exist_ok=True)
+        self.screenshots.mkdir(parents=True, exist_ok=True)
         (self.screenshots / f"{name}.png").write_bytes(shown[-1])
 
     def html(self) -> str:

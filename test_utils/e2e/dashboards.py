@@ -78,6 +78,10 @@ class Dashboards:
     def _shown(self) -> WebElement:
         return self.browser.until(lambda: self._find_all("iframe"), "a board is shown")[0]
 
+    def shown_frame(self) -> WebElement:
+        """Wait for the frame of the board that is shown."""
+        return self._shown()
+
     def message(self) -> str:
         """Wait for the message in place of a board, and return it."""
         return self.browser.until(lambda: self.texts("[role=alert] p"), "there is a message")[0]

@@ -40,8 +40,8 @@ def main() -> int:
         if not options.wait:
             paper.line(f"{time.monotonic() - started:4.0f} s  {text}")
 
-    # As an interrupt, so that the processes are ended.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # As an interrupt, so that the processes are ended; in the background, a shell ignores interrupts.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         take(FOLDER)

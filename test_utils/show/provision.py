@@ -1,53 +1,47 @@
-"""From a bare Superset and an empty ClickHouse to boards."""
+"""From a bare Superset and an empty ClickHouse to boards, as an operator does it: by ``aspects_provision``."""
 
 from __future__ import annotations
 
-from io import StringIO
-from typing import TYPE_CHECKING, Any
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
 
-from django.core.management import call_command
+from test_utils.processes import ADMIN, REPOSITORY
 
-from test_utils.processes import ADMIN
+from .superset import ADMIN_USERNAME
 
 if TYPE_CHECKING:
     from .site import Site
 
-ADMINISTRATOR = {"username": ADMIN[0], "password": ADMIN[1]}
-CONFIG = """
-from superset.config import TALISMAN_CONFIG
-
-FEATURE_FLAGS = {{"EMBEDDED_SUPERSET": True}}
-GUEST_ROLE_NAME = "Gamma"
-TALISMAN_CONFIG = {{
-    **TALISMAN_CONFIG,
-    "content_security_policy": {{
-        **TALISMAN_CONFIG["content_security_policy"],
-        "frame-ancestors": {origins!r},
-    }},
-}}
-"""
-
 
 def config_text(site: Site) -> str:
-    """The text that the operator pastes into superset_config.py."""
-    return CONFIG.format(origins=[site.lms.url, site.cms.url])
+    """The lines that the command prints for superset_config.py, as an operator pastes them."""
+    return aspects_provision(site, "--superset", "--print").partition("# LMS and CMS:")[0]
 
 
-def clickhouse(site: Site) -> None:
-    """Databases, tables, users and reports."""
-    call_command("aspects_create_tables", **ADMINISTRATOR, stdout=StringIO())
-    _grant(site, "aspects_create_tables", "--print-grants")
-    call_command("aspects_reports", "create", **ADMINISTRATOR, stdout=StringIO())
-    _grant(site, "aspects_reports", "--print-grants")
+def clickhouse(site: Site) -> str:
+    """Databases, tables, users and reports. Returns what the command says."""
+    return aspects_provision(site, "--clickhouse")
 
 
-def _grant(site: Site, *command: Any) -> None:
-    printed = StringIO()
-    call_command(*command, stdout=printed)
-    for statement in printed.getvalue().removesuffix(";\n").split(";\n"):
-        site.ask_clickhouse(statement)
+def superset(site: Site) -> str:
+    """The service account, the connection and the boards. Returns what the command says."""
+    return aspects_provision(site, "--superset")
 
 
-def superset(site: Site) -> None:
-    """The service account, the connection and the boards."""
-    site.superset.make_service_account("aspects", site.passwords["aspects"])
+def aspects_provision(site: Site, *options: str) -> str:
+    """Run the command as an operator, who has the passwords of the administrators. Returns its output."""
+    environment = {
+        **os.environ,
+        **site.environment,
+        "DJANGO_SETTINGS_MODULE": "lms.envs.standin",
+        "ASPECTS_CLICKHOUSE_ADMIN_USERNAME": ADMIN[0],
+        "ASPECTS_CLICKHOUSE_ADMIN_PASSWORD": ADMIN[1],
+        "ASPECTS_SUPERSET_ADMIN_USERNAME": ADMIN_USERNAME,
+        "ASPECTS_SUPERSET_ADMIN_PASSWORD": site.passwords[ADMIN_USERNAME],
+    }
+    command = [sys.executable, "manage.py", "lms", "aspects_provision", *options]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}"
+    return done.stdout

@@ -29,8 +29,8 @@ from .people import COURSE, FORMER, LEARNER, OTHER, OTHER_TEAM, STAFF, TEAM, nam
 LEARNERS, BEFORE, ELSEWHERE = 100, 30, 15
 #: The days of a run until now, and the days since the end of the former one.
 DAYS, AGO = 35, 364
-#: The share of learners who stop on their way, and that of those who come today.
-STOP, TODAY = 0.45, 0.12
+#: The share of learners who stop on their way, that of those who come today, and of those who come this week at all.
+STOP, TODAY, THIS_WEEK = 0.3, 0.12, 0.6
 BATCH = 2000
 
 
@@ -55,7 +55,7 @@ def make_school(passwords: Mapping[str, str], now: datetime) -> School:
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     users = _learners(LEARNERS + BEFORE + ELSEWHERE)
     learners, before, elsewhere = users[:LEARNERS], users[LEARNERS:-ELSEWHERE], users[-ELSEWHERE:]
-    former = _run(FORMER, "Looking up at night", ASTRONOMY, before, tomorrow - timedelta(days=AGO), now)
+    former = _run(FORMER, "Looking up at night", ASTRONOMY, before, tomorrow - timedelta(days=AGO), None)
     current = _run(COURSE, "Looking up at night", ASTRONOMY, learners, tomorrow, now)
     other = _run(OTHER, "Bread from the beginning", BREAD, elsewhere, tomorrow, now)
     _log_ins(passwords)
@@ -74,7 +74,7 @@ def _learners(number: int) -> list[User]:
     ]
 
 
-def _run(course: str, name: str, outline: Outline, users: Sequence[User], end: datetime, now: datetime) -> Class:
+def _run(course: str, name: str, outline: Outline, users: Sequence[User], end: datetime, now: datetime | None) -> Class:
     key = CourseKey.from_string(course)
     start = start_of(end, DAYS)
     made = tree(name, outline, start=start, end=start + timedelta(weeks=10))
@@ -84,9 +84,12 @@ def _run(course: str, name: str, outline: Outline, users: Sequence[User], end: d
 
 
 class _Shape:
-    """Makes learners' ways more like life: some stop anywhere, some come today."""
+    """Makes learners' ways more like life: some stop anywhere, some come late or today, and people leave on any day.
 
-    def __init__(self, course: str, now: datetime):
+    ``now``: of a course that goes on.
+    """
+
+    def __init__(self, course: str, now: datetime | None):
         self.course = course
         self.now = now
 
@@ -95,17 +98,26 @@ class _Shape:
         visits = list(script.visits)
         if chance.random() < STOP:
             visits = _stopped(visits, chance)
-        if visits and script.left_at is None and chance.random() < TODAY:
-            visits[-1] = self._today(visits[-1], chance)
-        # Nobody leaves in the time to come.
-        left_at = script.left_at and script.left_at - timedelta(days=1)
-        return replace(script, visits=visits, left_at=left_at)
+        if script.left_at is not None:
+            # On the day of the last visit, after it.
+            return replace(script, visits=visits, left_at=_on(script.left_at, visits[-1].start))
+        if visits and self.now is not None:
+            visits[-1] = self._later(visits[-1], self.now, chance)
+        return replace(script, visits=visits)
 
-    def _today(self, visit: Visit, chance: random.Random) -> Visit:
-        """The visit ends a few minutes ago, if that is a visit of this day."""
-        seconds = sum(study.seconds for study in visit.studies) + chance.randrange(60, 5400)
-        start = self.now - timedelta(seconds=seconds)
-        return replace(visit, start=start) if visit.start.date() < start.date() == self.now.date() else visit
+    def _later(self, visit: Visit, now: datetime, chance: random.Random) -> Visit:
+        """The visit, or the same one this week, or one that ends some minutes ago, if that is on this day."""
+        when, days, minutes = chance.random(), chance.randrange(1, 6), chance.randrange(1, 90)
+        if when < TODAY:
+            start = now - timedelta(minutes=minutes, seconds=sum(study.seconds for study in visit.studies))
+            return replace(visit, start=start) if start.date() == now.date() else visit
+        start = _on(visit.start, now - timedelta(days=days))
+        return replace(visit, start=start) if when < THIS_WEEK and start > visit.start else visit
+
+
+def _on(moment: datetime, day: datetime) -> datetime:
+    """The same time on another day."""
+    return datetime.combine(day.date(), moment.timetz())
 
 
 def _stopped(visits: Sequence[Visit], chance: random.Random) -> list[Visit]:

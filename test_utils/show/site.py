@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 PLATFORM = REPOSITORY / "test_utils" / "edx_platform"
 LOG_INS = (STAFF, *TEAM, *OTHER_TEAM, LEARNER)
-#: Answers of fewer are hidden in former runs.
-SMALLEST_GROUP = 5
 SINKS = (
     *("course_overviews", "user_profile", "external_id", "course_enrollment", "auth_user"),
     *("tag", "taxonomy", "object_tag", "xapi"),
@@ -149,19 +148,19 @@ class Site:
 
         say("ClickHouse (the embedded engine behind HTTP)")
         self.clickhouse.start()
-        say("Superset's database, in the background")
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        say("Superset's configuration, and its database in the background")
         self.superset.config_text.write_text(provision.config_text(self))
         with ThreadPoolExecutor(1) as pool:
             prepared = pool.submit(self.superset.prepare)
             say("The platform: courses, people, and what learners did")
-            call_command("migrate", run_syncdb=True, verbosity=0)
             self.school = make_school(self.passwords, utc_now())
             if more:
                 more()
             say("ClickHouse's databases, tables, users and reports")
             provision.clickhouse(self)
             say(f"{self.school.statements:,} statements of what learners did, and the platform's objects")
-            call_command("dump_data_to_clickhouse", object=["all"], verbosity=0)
+            call_command("dump_data_to_clickhouse", object=["all"], stdout=StringIO())
             write_statements(self.school)
             say("LMS, Studio and a worker")
             for process in (self.lms, self.cms, self.worker):

@@ -41,7 +41,13 @@ class Superset(Process):
         self.metadata = folder / "superset" / "metadata.sqlite"
         self.config_text = folder / "superset_config_text.py"
         self.config_text.write_text("")
-        self.changes: dict[str, Any] = {"GUEST_TOKEN_JWT_SECRET": self.guest_token_secret}
+        # An operator's own: a secret, and a cache, here of one process.
+        cache = {"CACHE_TYPE": "SimpleCache"}
+        self.changes: dict[str, Any] = {
+            "GUEST_TOKEN_JWT_SECRET": self.guest_token_secret,
+            "CACHE_CONFIG": cache,
+            "DATA_CACHE_CONFIG": cache,
+        }
         command = [VENV / "bin" / "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"]
         command += ["--timeout", "120", "--bind", f"127.0.0.1:{self.port}", "superset.app:create_app()"]
         environment = {
@@ -84,24 +90,6 @@ class Superset(Process):
     def api(self) -> SupersetApi:
         """Superset's API as its administrator."""
         return SupersetApi(self.url, ADMIN_USERNAME, self.admin_password)
-
-    def make_service_account(self, username: str, password: str) -> None:
-        """Make the plugin's account, which may grant guest tokens and nothing else."""
-        api = self.api()
-        resource = api.find("security/resources/", "name", "eq", "SecurityRestApi")[0]
-        permissions = api.find("security/permissions-resources/", "view_menu", "rel_o_m", resource)
-        role = api.post("security/roles/", name="Guest tokens")["id"]
-        api.post(f"security/roles/{role}/permissions", permission_view_menu_ids=permissions)
-        api.post(
-            "security/users/",
-            username=username,
-            password=password,
-            first_name="Open",
-            last_name="edX",
-            email=f"{username}@example.invalid",
-            active=True,
-            roles=[role],
-        )
 
 
 class SupersetApi:

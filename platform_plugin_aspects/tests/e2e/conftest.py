@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import requests
 from selenium.webdriver import ActionChains
 from selenium.webdriver.remote.webelement import WebElement
 
+from test_utils.e2e.answers import Answers
 from test_utils.e2e.browser import Browser
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import COURSE, SITE, Site
@@ -38,10 +40,19 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     assert {name: leaks(text, site) for name, text in site.logs().items() if leaks(text, site)} == {}
 
 
-def log_in(site: Site, username: str) -> requests.Session:
-    """A session with the LMS of somebody who has logged in."""
+@pytest.fixture(params=["current", "other"])
+def answers(request: pytest.FixtureRequest, site: Site, django_db_blocker: Any) -> Iterator[Answers]:
+    """The known answers of the course, which has a former run, and those of another team's course."""
+    school = site.show.school
+    # Not in a transaction, which would lock the site's database.
+    with django_db_blocker.unblock():
+        yield Answers(school.current, school.former) if request.param == "current" else Answers(school.other)
+
+
+def log_in(site: Site, username: str, lms_url: str = "") -> requests.Session:
+    """A session with the LMS, or the one at this address, of somebody who has logged in."""
     session = requests.Session()
-    url = f"{site.lms.url}/login"
+    url = f"{lms_url or site.lms.url}/login"
     session.get(url, timeout=TIMEOUT_SECS)
     form = {"username": username, "password": site.passwords[username]}
     form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
