@@ -130,7 +130,7 @@ class Command(AspectsCommand):
             self._paste(SUPERSET_S_FILE, *superset_config.lines(guest_role, parts))
         return problems
 
-    # What is printed.
+    # Printing.
 
     def _print(self, parts: dict[str, bool], cluster: str, options: dict[str, Any]) -> None:
         findings: list[Finding] = []

@@ -103,7 +103,7 @@ def _chart(part: SupersetPart) -> Iterator[Finding]:
     response = service.try_post(
         "chart/data", guest_chart.request_of(charts["result"], dashboard["result"]["id"], force=True)
     )
-    # Where it may not read the chart at all, there is nothing to keep from it. The sum of no rows is 0.
+    # An account that may not read the chart sees no rows either. The sum of no rows is 0.
     if response.status_code == HTTPStatus.OK and guest_chart.answer_of(response).number:
         yield Mark.PROBLEM(
             "People who log in to Superset see the rows of all courses: the row rule of the boards does not hold",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ import pytest
 
 from test_utils.how_tos import Operator, read_page
 from test_utils.processes import REPOSITORY, Endpoint
-from test_utils.show.site import Worker
+from test_utils.show.site import PLATFORM, Worker
 from test_utils.show.superset import Superset
 
 pytestmark = pytest.mark.e2e
@@ -43,6 +44,7 @@ class Host:
             "https://superset.example.com/": self.superset.url,
         }
         environment = {
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(PLATFORM)]),
             "STANDIN_DATA_DIR": str(folder / "standin"),
             "STANDIN_COURSES_DIR": str(folder / "courses"),
             "STANDIN_BROKER_URL": "filesystem://localhost//",

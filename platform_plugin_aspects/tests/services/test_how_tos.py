@@ -36,7 +36,7 @@ PREPARE = ("Install", "Settings", "Superset's configuration", "Provision")
 START = ("Start", "Check")
 MORE = ("Sinks and flags", "Personal data and retirement")
 LATER = ("Without administrators' passwords", "A read replica", "A cluster", "Backup")
-#: What provisioning Superset prints.
+#: The output of provisioning Superset.
 OF_SUPERSET = """
   create the role 'Aspects Service' with 13 rights
   ...

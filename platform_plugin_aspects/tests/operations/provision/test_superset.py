@@ -1,4 +1,4 @@
-"""aspects_provision in Superset: why it is left out, and the texts to paste. What it does there is tested in e2e."""
+"""aspects_provision in Superset: why it is left out, and the texts to paste. The e2e suite tests the rest."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_nothing_is_kept_where_nothing_is_to_be_changed(option: str, export: Pat
 
 
 def pasted(text: str) -> dict[str, Any]:
-    """What Superset's configuration is after the text, which is Python, without imports of Superset."""
+    """Superset's configuration after the text, which is Python, without imports of Superset."""
     talisman: dict[str, Any] = {"content_security_policy": {"default-src": ["'self'"]}}
     found = {"TALISMAN_CONFIG": talisman}
     exec("\n".join(line for line in text.splitlines() if not line.startswith("from superset")), found)
