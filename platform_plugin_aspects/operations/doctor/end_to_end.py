@@ -29,8 +29,9 @@ from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, re
 from platform_plugin_aspects.sinks import StatementSink
 
 TITLE = "End to end"
-#: How long a delivery, and then a view, is waited for; how often they are looked at.
+#: How long a delivery is waited for, and then a view, which reads another replica maybe; how often they are looked at.
 PATIENCE_SECS = 60.0
+VIEW_SECS = 10.0
 LOOK_SECS = 0.5
 
 
@@ -49,6 +50,7 @@ class EndToEnd:
     course_id: str
     username: str = ""
     patience_secs: float = PATIENCE_SECS
+    view_secs: float = VIEW_SECS
 
     def examine(self, examination: Examination) -> Iterator[Finding]:
         """A finding for each stage, until one fails."""
@@ -68,7 +70,7 @@ class EndToEnd:
         began = time.monotonic()
         probe = emit(user, course_key)
         yield Mark.OK(f"An event of {user.username} in {course_key} is stored: the statement {probe.statement}")
-        self._wait(lambda: self._is_delivered(probe), self._undelivered)
+        _wait(self.patience_secs, lambda: self._is_delivered(probe), self._undelivered)
         yield Mark.OK(f"It was delivered after {time.monotonic() - began:.1f} s")
         self._written(examination, probe)
         yield Mark.OK(f"Its statement is in {_table(examination)}")
@@ -109,14 +111,6 @@ class EndToEnd:
         if found is None:
             raise _Stop("The platform has no active superuser", "Name a user by --as_user")
         return found
-
-    def _wait(self, is_there: Callable[[], bool], otherwise: Callable[[], _Stop]) -> None:
-        """Look until it is there. Raises what ``otherwise`` gives, when patience is over."""
-        end = time.monotonic() + self.patience_secs
-        while not is_there():
-            if time.monotonic() > end:
-                raise otherwise()
-            time.sleep(LOOK_SECS)
 
     def _is_delivered(self, probe: Probe) -> bool:
         row = TrackingEvent.objects.filter(pk=probe.row).first()
@@ -177,7 +171,8 @@ class EndToEnd:
                 last = client.select(sql, {"course": str(course_key)})[0][0]
                 return last is not None and last.replace(tzinfo=UTC) >= probe.moment
 
-            self._wait(
+            _wait(
+                self.view_secs,
                 is_there,
                 lambda: _Stop(
                     f"The statement is in the xAPI table, and {view} does not show it",
@@ -188,6 +183,15 @@ class EndToEnd:
             if examination.connection.embedded_path is None:
                 client.close()
         yield Mark.OK(f"{view} shows it, as {reader.username} reads it")
+
+
+def _wait(seconds: float, is_there: Callable[[], bool], otherwise: Callable[[], _Stop]) -> None:
+    """Look until it is there. Raises what ``otherwise`` gives, when the seconds are over."""
+    end = time.monotonic() + seconds
+    while not is_there():
+        if time.monotonic() > end:
+            raise otherwise()
+        time.sleep(LOOK_SECS)
 
 
 def _table(examination: Examination) -> str:

@@ -19,7 +19,7 @@ NOTHING = "ClickHouse: nothing to do\n"
 
 
 def provision(*args: str) -> Ended:
-    return ended("aspects_provision", *args)
+    return ended("aspects_provision", "--clickhouse", *args)
 
 
 def written(endpoint: ClickHouseEndpoint) -> list[str]:
