@@ -17,6 +17,7 @@ STUDIO = {"in-context-course": "course", "in-context-sequential": "sequential"}
 STUDIO |= {"in-context-problem": "problem", "in-context-video": "video"}
 #: Views for boards that no board shows, and why.
 UNSHOWN = {
+    "course_summary_before": "the strip of numbers above the boards reads it",
     "course_structure": "it names blocks, for boards of a site's own",
     "enrollment_by_track": "enrollment_by_track_and_day ends with the same numbers",
     "learner_status": "without names, its learners are ids that tell nobody anything",
