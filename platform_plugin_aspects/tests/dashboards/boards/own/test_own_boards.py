@@ -80,11 +80,11 @@ def test_a_board_that_is_added_again_keeps_its_uuids_and_its_name(folder: Path) 
     add(archive(exported()))
     (before,) = own_bundles(CLICKHOUSE)
     files = exported()
-    files[DASHBOARD] |= {"dashboard_title": "Labs", "slug": None}
+    files[DASHBOARD] |= {"dashboard_title": "Experiments", "slug": None}
     assert add(archive(files)).slug == "own-labs"
     (after,) = own_bundles(CLICKHOUSE)
     assert (after.dashboards, after.charts) == (before.dashboards, before.charts)
-    assert after.rows[0].title == "Labs"
+    assert after.rows[0].title == "Experiments"
     assert after.hash != before.hash
     assert [path.name for path in folder.iterdir()] == ["labs.zip"]
 
