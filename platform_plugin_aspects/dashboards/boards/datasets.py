@@ -44,7 +44,16 @@ TYPES = {
     ),
     **dict.fromkeys(
         (
-            *("active_share", "attempts_mean", "discrimination", "first_try_share", "grade", "length", "mean_score"),
+            *(
+                "active_share",
+                "attempts_mean",
+                "completed_share",
+                "discrimination",
+                "first_try_share",
+                "grade",
+                "length",
+                "mean_score",
+            ),
             *("median_grade", "median_progress", "median_score", "progress", "rewatched_share", "right_first_share"),
             *("share", "to_end_share", "watched_share"),
         ),
@@ -52,7 +61,10 @@ TYPES = {
     ),
     **dict.fromkeys(("completable", "graded", "has_completed", "is_course", "is_over"), TRUTH),
     **dict.fromkeys((DAY, "starts_on"), DATE),
-    **dict.fromkeys(("ends_at", "enrolled_at", "first_visit", "last_act", "last_visit", "starts_at"), MOMENT),
+    **dict.fromkeys(
+        ("as_of", "ends_at", "enrolled_at", "first_visit", "last_act", "last_visit", "published_at", "starts_at"),
+        MOMENT,
+    ),
 }
 #: Numbers of a course, but whether they hold of a learner.
 _OF_LEARNERS = {"at_risk": TRUTH, "passed": TRUTH}

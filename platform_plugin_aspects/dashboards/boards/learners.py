@@ -35,7 +35,7 @@ PATH = table(
         *("problems", "right_first", "videos"),
     ),
     _(
-        "Units that the learner reached, in the order of the course. Choose a learner by username in the filter."
+        "Units that the learner reached, in the order of the course. Choose a learner by a click on the username."
         " Problems and videos are those that the learner answered and played."
     ),
     NO_VISIT,

@@ -83,4 +83,4 @@ def test_types_of_datasets_are_those_of_clickhouse(reports: Reports) -> None:
                 bare = _AROUND.sub(r"\1", _AROUND.sub(r"\1", full))
                 if not re.fullmatch(STANDS_FOR[type_of(relation, name)], bare):
                     faults.append(f"{relation.name}.{name} is {full}")
-    assert faults == []
+    assert not faults, ", ".join(faults)
