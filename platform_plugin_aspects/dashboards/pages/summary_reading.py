@@ -47,6 +47,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 MISSING, DENIED = frozenset({47, 60, 81}), 497
 #: ClickHouse's code for a query that takes too long.
 TOO_LONG = 159
+#: Settings of ClickHouse for a query that is short and seldom.
+NOT_COMPILED = "compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
 #: ClickHouse has so long to answer.
 PATIENCE_SECS = 2
 #: A reading serves so long; then it serves while it is read anew, up to the end of KEPT_SECS.
@@ -234,8 +236,10 @@ def query(database: str, *views: str) -> str:
 
 def _row(connection: Connection, database: str, course_key: CourseKey, *views: str) -> dict[str, float] | None:
     """The row of a course in these views, without values that are null; None without a row. Raises Failure."""
-    # The server stops, too, when nobody waits any more.
-    sql = f"{query(database, *views)} SETTINGS max_execution_time = {math.ceil(connection.timeout_secs)}"
+    # The server stops, too, when nobody waits any more. It would compile the query when it is asked for the third time,
+    # which takes longer than the query.
+    limits = f"max_execution_time = {math.ceil(connection.timeout_secs)}, {NOT_COMPILED}"
+    sql = f"{query(database, *views)} SETTINGS {limits}"
     rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
     names = [name for view in views for name in COLUMNS[view]]
     return {name: value for name, value in zip(names, rows[0], strict=True) if value is not None} if rows else None

@@ -157,3 +157,19 @@ def test_the_end_of_a_course_is_shown(reports: Reports) -> None:
     write(CourseOverviewSink())
     [course] = rows(reports, "course_names")
     assert (course["course_name"], course["ends_at"]) == ("Course 2026", end)
+
+
+def test_where_events_end_the_past_is_unknown(reports: Reports) -> None:
+    factories.make_course(COURSE)
+    factories.make_enrollment(course_key=COURSE, created=datetime(2026, 3, 24, tzinfo=UTC))
+    write(CourseOverviewSink(), CourseEnrollmentSink())
+    StatementSink().insert([done("viewed", "ada", f"{LMS}/thread/1", DISCUSSION)])
+    known = ("left_7_days", "median_progress", "median_grade", "at_risk")
+    for days, values in ((0, (0, 0.0, None, 1)), (400, (None, None, None, None))):
+        limited = Reports(reports.client, replace(with_clock(), event_days=days))
+        limited.create(go_on)
+        [course] = rows(limited, "course_summary_before")
+        assert course["as_of"] == datetime(2026, 3, 25, tzinfo=UTC)
+        assert course["new_7_days"] == 1
+        assert tuple(course[name] for name in known) == values
+    Reports(reports.client, with_clock()).create(go_on)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from platform_plugin_aspects.dashboards.pages.summary_reading import (
@@ -190,6 +191,27 @@ def test_faults_have_a_status_and_a_code(
     assert (found, set(answer), answer["code"]) == (status, {"detail", "code"}, code)
     assert "127.0.0.1" not in answer["detail"]
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_without_the_right_to_read_the_grants_are_the_remedy(
+    by_http: ClickHouseEndpoint, team: User, ask: Ask, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    database = settings.ASPECTS_REPORTING_DATABASE
+    rights = {f"{database}.course_summary": ("SELECT",)}
+    User.objects.filter(pk=team.pk).update(is_staff=True)
+    write(CourseOverviewSink())
+    for allowed, number in (({}, 0), (rights, 5)):
+        monkeypatch.setattr(by_http, "users", {**by_http.users, "ch_cms": ("password", allowed)})
+        status, answer = ask()
+        assert (status, len(answer["numbers"])) == (200, number)
+        if not allowed:
+            assert answer["reasons"] == [
+                {
+                    "text": "The reports may not be read yet. Please tell the site's administrators.",
+                    "command": "python manage.py lms aspects_reports --print-grants",
+                }
+            ]
+        cache.clear()
 
 
 def test_a_server_that_is_down(by_http: ClickHouseEndpoint, ask: Ask) -> None:
