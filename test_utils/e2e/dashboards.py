@@ -7,6 +7,9 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from .browser import Browser
 
+#: Seconds: two failures of the numbers, and the minutes after these.
+NUMBERS_SECS = 150
+
 
 class Tile:
     """One of the numbers above the dashboards."""
@@ -63,8 +66,11 @@ class Dashboards:
 
     def tiles(self) -> list[Tile]:
         """Wait for the numbers above the dashboards, and return them."""
-        # While they load, their places are there.
-        found = self.browser.until(lambda: self._find_all(".tile:not([aria-hidden])"), "there are numbers")
+        # While they load, their places are there. If ClickHouse is busy, the first answer may take too long: the page
+        # asks again after a minute.
+        found = self.browser.until(
+            lambda: self._find_all(".tile:not([aria-hidden])"), "there are numbers", seconds=NUMBERS_SECS
+        )
         return [Tile(element) for element in found]
 
     def texts(self, selector: str) -> list[str]:
