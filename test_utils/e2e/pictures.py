@@ -25,9 +25,9 @@ def take_all(site: Site, say: Callable[[str], None]) -> None:
     """Write the pictures into docs/_static."""
     boards = [board for board in all_boards() if not board.block_type]
     for name, username, slug, height in (
-        ("reports.png", BY_LANGUAGE["en"], "course", 1000),
-        ("reports-at-risk.png", BY_LANGUAGE["en"], "at-risk", 1000),
-        ("reports-arabic.png", BY_LANGUAGE["ar"], "course", 560),
+        ("reports.png", BY_LANGUAGE["en"], "course", 1500),
+        ("reports-at-risk.png", BY_LANGUAGE["en"], "at-risk", 1500),
+        ("reports-arabic.png", BY_LANGUAGE["ar"], "course", 700),
     ):
         with Browser(site.lms.url, site.folder / "screenshots") as browser:
             picture = _take(browser, site, username, boards, slug, height)
