@@ -1,7 +1,7 @@
 """Each kind of chart as Superset draws it: its type, its form, and the query that its form asks.
 
-Superset answers a guest only if what the browser asks is what the chart was saved with: the names of columns, measures
-and the order must be, letter by letter, those that Superset's JavaScript makes of the form.
+A guest whose role may read the dataset is answered only if the browser asks what the chart was saved with (ADR 17). So
+columns, measures and the order are, letter by letter, those that Superset's JavaScript makes of the form.
 """
 
 from __future__ import annotations
