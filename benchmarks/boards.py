@@ -78,8 +78,10 @@ def fill(site: Site, options: argparse.Namespace) -> str:
     from benchmarks.reporting_statements import Shapes
     from platform_plugin_aspects.clickhouse.client import get_client
     from platform_plugin_aspects.clickhouse.connection import Connection
-    from test_utils.factories import make_course
+    from test_utils.factories import make_course, make_overview
 
+    # The course of the statements that are multiplied.
+    make_overview("course-v1:Org+Course+Run", display_name="Course Run")
     pupil = site.school.current.pupils[0]
     username = User.objects.get(pk=pupil.user_id).username
     account = {"username": ADMIN[0], "password": ADMIN[1], "timeout_secs": FILL_SECS}
