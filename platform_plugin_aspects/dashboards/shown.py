@@ -18,7 +18,6 @@ from functools import cached_property
 from typing import Any
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.dashboard_settings import (
     FALLBACK_LANGUAGE,
     IN_CONTEXT,
@@ -35,6 +34,7 @@ from platform_plugin_aspects.dashboards.dashboard_settings import (
     normalized,
     versions,
 )
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
 
 log = logging.getLogger(__name__)

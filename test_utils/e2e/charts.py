@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from platform_plugin_aspects.dashboards.boards.catalog import boards
-from platform_plugin_aspects.dashboards.boards.identity import slug_of, uuid_of
 from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Kind
+from platform_plugin_aspects.dashboards.bundle.identity import slug_of, uuid_of
 from test_utils.show.superset import Superset, SupersetApi, ask_as_guest, rows_of
 
 from .answers import Answer, in_json

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from platform_plugin_aspects.dashboards.boards.own_boards import MAX_BYTES, UnusableBoard, add
+from platform_plugin_aspects.dashboards.own_boards.own_boards import MAX_BYTES, UnusableBoard, add
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured

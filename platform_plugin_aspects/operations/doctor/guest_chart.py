@@ -14,8 +14,8 @@ from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for
 from platform_plugin_aspects.dashboards.boards.course import COURSE
-from platform_plugin_aspects.dashboards.boards.dashboard import chart_content
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, provisioned
+from platform_plugin_aspects.dashboards.bundle.dashboard import chart_content
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetRefused
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token

@@ -1,4 +1,4 @@
-"""The boards in Superset: what the settings say, for ``dashboards.boards.provision``."""
+"""The boards in Superset: what the settings say, for ``dashboards.provision.provision``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
-from platform_plugin_aspects.dashboards.boards.bundle import Bundle, bundle, languages
 from platform_plugin_aspects.dashboards.boards.catalog import boards
-from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
-from platform_plugin_aspects.dashboards.boards.own_boards import UnusableBoard, own_bundles
-from platform_plugin_aspects.dashboards.boards.provision import Provision
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle, bundle, languages
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
+from platform_plugin_aspects.dashboards.own_boards.own_boards import UnusableBoard, own_bundles
+from platform_plugin_aspects.dashboards.provision.provision import Provision
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured

@@ -39,7 +39,7 @@ from openedx.core.djangoapps.user_api.models import UserPreference
 from platform_plugin_aspects import urls
 from platform_plugin_aspects.dashboards import dashboard_settings as dashboards
 from platform_plugin_aspects.dashboards import shown
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from platform_plugin_aspects.settings import common
 from test_utils.factories import make_ccx, make_course, make_overview, make_user

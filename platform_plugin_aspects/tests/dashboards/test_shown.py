@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from openedx.core.djangoapps.user_api.models import UserPreference
 
 from platform_plugin_aspects.dashboards import shown
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.dashboard_settings import Dashboard
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.operations.checks.superset import check_dashboards
 from platform_plugin_aspects.settings.common import defaults
 from test_utils.factories import make_user

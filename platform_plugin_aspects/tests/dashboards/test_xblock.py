@@ -28,7 +28,7 @@ from xblock.test.tools import TestRuntime
 
 from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
 from platform_plugin_aspects.dashboards.access.clauses import clauses_for
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.xblock import EXAMPLES, SupersetXBlock
 from test_utils.factories import make_course_key, make_enrollment, make_user
 from test_utils.superset_endpoint import SupersetEndpoint

@@ -26,8 +26,8 @@ from openedx_filters.learning.filters import InstructorDashboardRenderStarted, I
 import platform_plugin_aspects
 from platform_plugin_aspects.clickhouse.client import ClickHouse
 from platform_plugin_aspects.dashboards.access.author_filters import parse_filter
-from platform_plugin_aspects.dashboards.boards.bundle import bundle
-from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
+from platform_plugin_aspects.dashboards.bundle.bundle import bundle
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.operations.checks.sinks import check_extra_sinks

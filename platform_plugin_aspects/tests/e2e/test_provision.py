@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.dashboards.boards.bundle import Bundle, bundle, languages
 from platform_plugin_aspects.dashboards.boards.catalog import boards
-from platform_plugin_aspects.dashboards.boards.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.boards.parts import Board
-from platform_plugin_aspects.dashboards.boards.provision import Change, Provision
-from platform_plugin_aspects.dashboards.boards.provisioned import provisioned, record
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle, bundle, languages
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
+from platform_plugin_aspects.dashboards.provision.provision import Change, Provision
+from platform_plugin_aspects.dashboards.provision.provisioned import provisioned, record
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.guest_tokens import sign

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, forget, record
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, forget, record
 from platform_plugin_aspects.operations.doctor import boards
 from platform_plugin_aspects.operations.doctor.findings import Examination, Mark
 from platform_plugin_aspects.operations.provision.superset import SupersetPart

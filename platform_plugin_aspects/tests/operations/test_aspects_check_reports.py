@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.pages.embedding import SCRIPT
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.shown import token_uuids_for
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
 from platform_plugin_aspects.extensions.filters import LEGACY, NEW

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opaque_keys.edx.keys import CourseKey
 
-from platform_plugin_aspects.dashboards.boards.provisioned import Provisioned, forget, provisioned, record
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, forget, provisioned, record
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetRefused
 from platform_plugin_aspects.delivery import tracking
 from platform_plugin_aspects.models import TrackingEvent

@@ -123,7 +123,10 @@ def test_numbers_have_the_user_s_format(published: Reports, ask: Ask) -> None:
 
 
 def test_shares_are_rounded_to_whole_per_cent() -> None:
-    assert [percent(share) for share in (0, 0.454, 0.456, 1)] == ["0%", "45%", "46%", "100%"]
+    with translation.override("en"):
+        assert [percent(share) for share in (0, 0.454, 0.456, 1)] == ["0%", "45%", "46%", "100%"]
+    with translation.override("fr"):
+        assert percent(0.454) == "45\xa0%"
 
 
 PUBLISH = "This course has not been published since the reports were set up. Please publish it in Studio."

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from platform_plugin_aspects.dashboards.boards.provisioned import provisioned
-from platform_plugin_aspects.dashboards.boards.rights import GUEST_ROLE
+from platform_plugin_aspects.dashboards.provision.provisioned import provisioned
+from platform_plugin_aspects.dashboards.provision.rights import GUEST_ROLE
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured

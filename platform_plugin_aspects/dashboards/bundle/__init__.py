@@ -1,0 +1,1 @@
+"""The boards as files that Superset imports: one bundle per language."""

@@ -1,0 +1,1 @@
+"""Boards into Superset: what is there is compared with the bundles, and only differences are written."""

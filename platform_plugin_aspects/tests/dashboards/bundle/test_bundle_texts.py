@@ -1,0 +1,66 @@
+"""Texts of boards in Superset's files: in the language of the bundle, and as they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import yaml
+from django.utils.translation import override
+from hypothesis import example, given, settings
+from hypothesis.strategies import characters, text
+
+from platform_plugin_aspects.dashboards.boards.catalog import ALL
+from platform_plugin_aspects.dashboards.boards.labels import LABELS
+from platform_plugin_aspects.dashboards.boards.parts import Board, Tab
+from platform_plugin_aspects.dashboards.bundle.bundle import bundle
+from platform_plugin_aspects.tests.dashboards.bundle.small_board import DATABASE, LANGUAGES, TRACKS, TRANSLATED
+from test_utils.properties import examples
+
+
+def test_texts_are_in_the_language_of_the_bundle() -> None:
+    titles = {language: bundle([TRANSLATED], language, DATABASE).rows[0].title for language in LANGUAGES}
+    assert titles == {
+        "en": "Course Dashboard",
+        "ar": "لوحة معلومات المساق",
+        "es-419": "Panel del curso",
+        "fr": "Tableau de bord du cours",
+    }
+    styles = {
+        language: bundle([TRANSLATED], language, DATABASE).contents[f"dashboards/translated.{language}.yaml"]["css"]
+        for language in LANGUAGES
+    }
+    assert {language for language in LANGUAGES if "direction: rtl" in styles[language]} == {"ar"}
+
+
+def test_no_label_is_a_column_of_its_view() -> None:
+    """ClickHouse would take the label of a measure for the column in a row-level clause."""
+    for language in LANGUAGES:
+        with override(language):
+            for board in ALL:
+                for chart in board.charts:
+                    columns = {column.name for column in chart.relation.columns}
+                    assert not columns & {str(LABELS[measure.column].text) for measure in chart.measures}
+
+
+#: Texts as Superset's files can hold them: YAML has no place for the other control characters.
+TEXTS = text(characters(exclude_categories=("Cs", "Cc")), min_size=1)
+
+
+@given(title=TEXTS, question=TEXTS, about=TEXTS, empty=TEXTS)
+@example(title="'\"<b>: {}", question="- a: b # c", about="</style><script>", empty='\\"; } 😀 مرحبا')
+@settings(max_examples=examples(30))
+def test_any_text_arrives_as_it_is(title: str, question: str, about: str, empty: str) -> None:
+    chart = replace(TRACKS, question=question, about=about, empty=empty)
+    board = Board("any", title, about, (Tab("any", title, ((chart,),)),))
+    found = bundle([board], "en", DATABASE)
+    read = {path.partition("/")[0]: yaml.safe_load(content) for path, content in found.files.items()}
+    assert read["dashboards"]["dashboard_title"] == title
+    assert read["charts"]["slice_name"] == question
+    assert read["charts"]["description"] == f"{about} Changes of enrollments count within seconds."
+    css = read["dashboards"]["css"]
+    assert "<" not in css
+    [sentence] = re.findall(r'content: "(.*)" }', css)
+    # Nothing in it ends the text, the rule or the style sheet.
+    assert re.fullmatch(r'(?:[^"\\<>{}\n]|\\[0-9a-f]+ )+', sentence)
+    assert re.sub(r"\\([0-9a-f]+) ", lambda found: chr(int(found[1], 16)), sentence) == empty

@@ -1,0 +1,71 @@
+"""The table of the boards that are in Superset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, forget, provisioned, record
+from platform_plugin_aspects.models import ProvisionedDashboard
+
+pytestmark = pytest.mark.django_db
+
+COURSE = Provisioned(
+    slug="course",
+    language="en",
+    title="Course",
+    dashboard_uuid="11111111-1111-5111-8111-111111111111",
+    embedded_uuid="22222222-2222-4222-8222-222222222222",
+    hash="a" * 64,
+    position=1,
+    datasets=("33333333-3333-5333-8333-333333333333",),
+    charts=("44444444-4444-5444-8444-444444444444", "55555555-5555-5555-8555-555555555555"),
+)
+KURS = replace(COURSE, language="fr", title="Cours · مساق", dashboard_uuid="66666666-6666-5666-8666-666666666666")
+PROBLEM = Provisioned(
+    slug="in-context-problem",
+    language="en",
+    title="Problem",
+    dashboard_uuid="77777777-7777-5777-8777-777777777777",
+    embedded_uuid="",
+    hash="b" * 64,
+    block_type="problem",
+)
+
+
+def test_boards_are_read_as_they_were_recorded_in_order_by_one_query(django_assert_num_queries: Any) -> None:
+    record([KURS, COURSE, PROBLEM])
+    with django_assert_num_queries(1):
+        assert provisioned() == (PROBLEM, COURSE, KURS)
+    assert str(ProvisionedDashboard.objects.get(slug="course", language="fr")) == "course (fr)"
+
+
+def test_a_board_that_is_recorded_again_replaces_its_row() -> None:
+    record([COURSE])
+    before = ProvisionedDashboard.objects.get()
+    changed = replace(COURSE, title="The course", hash="c" * 64, datasets=(), position=3)
+    record([changed])
+    after = ProvisionedDashboard.objects.get()
+    assert (provisioned(), after.pk) == ((changed,), before.pk)
+    assert after.updated_at > before.updated_at
+
+
+def test_boards_are_recorded_all_or_none() -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        record([COURSE, replace(PROBLEM, title=None)])  # type: ignore[arg-type]
+    assert provisioned() == ()
+
+
+def test_forgetting_removes_exactly_the_boards_that_are_named() -> None:
+    record([COURSE, KURS, PROBLEM])
+    forget([KURS, replace(PROBLEM, language="ar")])
+    assert provisioned() == (PROBLEM, COURSE)
+
+
+def test_a_board_has_one_row_in_a_language() -> None:
+    record([COURSE])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ProvisionedDashboard.objects.create(slug="course", language="en", dashboard_uuid="x", hash="x")
