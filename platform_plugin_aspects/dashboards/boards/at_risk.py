@@ -38,7 +38,7 @@ LIST = table(
     "at-risk-learners",
     _("Who needs a word?"),
     "learner_status_with_names",
-    ("username", "name", "email", "reasons", "last_visit", "progress", "grade", "days_active", "mode"),
+    ("username", "name", "email", "reasons", "last_visit", "progress", "grade", "days_active"),
     RULES,
     NO_RISK,
     shaded=("progress", "grade"),

@@ -20,7 +20,7 @@ JSON = dict[str, Any]
 #: A day, in the language of d3-time-format: without a name of a month, which would be English.
 DATE_FORMAT = "%Y-%m-%d"
 #: Pixels of the columns of a table that would be too narrow otherwise.
-WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 150}
+WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 250}
 #: Pixels of a row of a table, of what stands above and below the rows, and of a unit of a chart's height.
 ROW, AROUND_ROWS, UNIT = 30, 215, 8
 #: Lines of more points have no dots.
