@@ -109,9 +109,12 @@ def tell(site: Site, paper: Paper) -> None:
     paper.command(reports_url(site, OTHER))
     paper.line(f"  Superset, user {ADMIN_USERNAME}, password {site.passwords[ADMIN_USERNAME]}:")
     paper.command(site.superset.url)
+    paper.line("  Studio, and ClickHouse:")
+    paper.command(site.cms.url)
+    paper.command(site.clickhouse.url)
     paper.line()
     paper.headline("Press Ctrl-C to stop.")
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)
 
 
