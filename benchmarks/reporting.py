@@ -11,7 +11,7 @@ views
     the best of the rounds after a first, because all else that the machine does can only add to it. Memory is the peak
     of the whole process, with Python and the engine. *Growth* is the time by that on the site with fewer statements; it
     counts from 50 ms on, because below that it is mostly planning. *page* is the query of the endpoint course_summary:
-    each minute, and each hour with the numbers of a week ago;
+    each minute, and each hour those of a week ago;
 inserts
     batches of 1,000 and 10,000 statements into the table that feeds the reports and into a bare table of the same
     columns, in turn; the best of the batches. Feeds run one after the other, as is ClickHouse's default;

@@ -54,7 +54,7 @@ def fill(statements: int, of_course: int) -> dict[str, Any]:
 def views(statements: int, of_course: int, rounds: int) -> dict[str, Any]:
     """The rows of each view, for the large course, its best milliseconds of wall and of processor time, and peak MB.
 
-    Also those of the two queries of the numbers on a page: once a minute, and once an hour with those of a week ago.
+    Also those of the two queries of the numbers on a page: once a minute, and once an hour those of a week ago.
     """
     from benchmarks.reporting_site import course_key
     from platform_plugin_aspects.dashboards.pages.summary_reading import BEFORE, NOW, query
@@ -67,8 +67,8 @@ def views(statements: int, of_course: int, rounds: int) -> dict[str, Any]:
         for relation in reports.relations
         if relation.is_for_boards
     }
-    for name, some in (("page, each minute", (NOW,)), ("page, each hour", (NOW, BEFORE))):
-        sql = query(reports.layout.database, *some)
+    for name, view in (("page, each minute", NOW), ("page, each hour", BEFORE)):
+        sql = query(reports.layout.database, view)
         queries[name] = sql.replace("{org:String}", "'Org0'").replace("{course_key:String}", f"'{course_key(0)}'")
     found = {}
     for name, sql in queries.items():

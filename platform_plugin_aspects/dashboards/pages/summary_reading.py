@@ -51,6 +51,9 @@ TOO_LONG = 159
 NOT_COMPILED = "compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
 #: ClickHouse has so long to answer.
 PATIENCE_SECS = 2
+#: The values of a week ago have the rest of that time, and at least so long. A request that waits for another's reading
+#: waits so much longer.
+GRACE_SECS = 1
 #: A reading serves so long; then it serves while it is read anew, up to the end of KEPT_SECS.
 FRESH_SECS = 60
 KEPT_SECS = 3600
@@ -146,7 +149,7 @@ def reading_of(course_key: CourseKey) -> Reading:
             return _renew(key, quick, database, course_key, kept)
         if kept is not None:
             return kept
-        if time.monotonic() - begun > PATIENCE_SECS:
+        if time.monotonic() - begun > PATIENCE_SECS + GRACE_SECS:
             raise ReportsTimeout
         time.sleep(LOOK_SECS)
 
@@ -196,53 +199,55 @@ def _read(connection: Connection, database: str, course_key: CourseKey) -> Readi
 
 
 def _values(connection: Connection, database: str, course_key: CourseKey) -> dict[str, float] | None:
-    """The values of a course; None without a row. Raises Failure.
+    """The values of a course; None without a row. Raises Failure if those of now cannot be read."""
+    begun = time.monotonic()
+    found = _row(connection, database, course_key, NOW)
+    if found is None:
+        return None
+    # Whole seconds: each timeout is a connection of its own.
+    left = max(math.ceil(connection.timeout_secs - (time.monotonic() - begun)), GRACE_SECS)
+    return {**found, **_values_before(replace(connection, timeout_secs=left), database, course_key)}
 
-    Those of a week ago change once a day. They are remembered for an hour, because events may come late.
+
+def _values_before(connection: Connection, database: str, course_key: CourseKey) -> dict[str, float]:
+    """The values of a week ago; none if they cannot be read, so that the next reading, a minute later, tries again.
+
+    They change once a day. They are remembered for an hour, because events may come late.
     """
     today = datetime.now(UTC).date().isoformat()
     key = _key(connection.place, database, str(course_key), today)
     before: dict[str, float] | None = optional_cache.get(key)
     if before is None:
         try:
-            both = _row(connection, database, course_key, NOW, BEFORE)
+            before = _row(connection, database, course_key, BEFORE) or {}
         except Failure as failure:
-            if failure.code not in {*MISSING, DENIED}:
-                raise
-            log.warning("The numbers of courses a week ago are missing: %s", failure)
-        else:
-            before = {name: value for name, value in (both or {}).items() if name in COLUMNS[BEFORE]}
-            optional_cache.set_many({key: before}, KEPT_SECS)
-            return both
-    found = _row(connection, database, course_key, NOW)
-    return None if found is None else {**found, **(before or {})}
+            log.warning("The numbers of %s a week ago cannot be read: %s", course_key, failure)
+            return {}
+        optional_cache.set_many({key: before}, KEPT_SECS)
+    return before
 
 
-def query(database: str, *views: str) -> str:
-    """The query for the row of a course, with the values of these views in the order of COLUMNS.
+def query(database: str, view: str) -> str:
+    """The query for the row of a course, with the values of a view in the order of COLUMNS.
 
     Its parameters are ``org`` and ``course_key``.
     """
-    where = "WHERE org = {org:String} AND course_key = {course_key:String}"
-    rows_of = [
-        # Names of their own: ClickHouse would take the view's for these.
-        f"(SELECT {', '.join(f'{column} AS of_{name}' for name, column in COLUMNS[view].items())} "
-        f"FROM {quote(database)}.{quote(view)} {where}) AS {quote(view)}"
-        for view in views
-    ]
-    names = [f"of_{name}" for view in views for name in COLUMNS[view]]
-    return f"SELECT {', '.join(names)} FROM {' CROSS JOIN '.join(rows_of)}"
+    return (
+        f"SELECT {', '.join(COLUMNS[view].values())} FROM {quote(database)}.{quote(view)} "
+        "WHERE org = {org:String} AND course_key = {course_key:String}"
+    )
 
 
-def _row(connection: Connection, database: str, course_key: CourseKey, *views: str) -> dict[str, float] | None:
-    """The row of a course in these views, without values that are null; None without a row. Raises Failure."""
+def _row(connection: Connection, database: str, course_key: CourseKey, view: str) -> dict[str, float] | None:
+    """The row of a course in a view, without values that are null; None without a row. Raises Failure."""
     # The server stops, too, when nobody waits any more. It would compile the query when it is asked for the third time,
     # which takes longer than the query.
     limits = f"max_execution_time = {math.ceil(connection.timeout_secs)}, {NOT_COMPILED}"
-    sql = f"{query(database, *views)} SETTINGS {limits}"
+    sql = f"{query(database, view)} SETTINGS {limits}"
     rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
-    names = [name for view in views for name in COLUMNS[view]]
-    return {name: value for name, value in zip(names, rows[0], strict=True) if value is not None} if rows else None
+    if not rows:
+        return None
+    return {name: value for name, value in zip(COLUMNS[view], rows[0], strict=True) if value is not None}
 
 
 def _kind_of(failure: Failure, secs: float) -> type[CannotRead]:

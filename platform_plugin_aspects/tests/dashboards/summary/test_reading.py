@@ -78,12 +78,41 @@ def test_the_week_before_is_read_once_an_hour(course: ClickHouseEndpoint) -> Non
     assert (reads(course), reads(course, "course_summary_before")) == (3, 1)
 
 
-def test_without_the_week_before_there_are_the_other_numbers(course: ClickHouseEndpoint) -> None:
-    course.fail("exception", times=1, match="course_summary_before", code=60)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "exception", "code": 60},
+        {"kind": "exception", "code": 497},
+        {"kind": "exception", "code": 159},
+        {"kind": "exception", "code": 241},
+        {"kind": "503"},
+        {"kind": "reset"},
+        {"kind": "slow", "seconds": 30},
+    ],
+    ids=["missing", "denied", "ended by the server", "memory", "503", "reset", "slow"],
+)
+def test_without_the_week_before_there_are_the_other_numbers(
+    fault: dict[str, Any], course: ClickHouseEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    course.fail(times=None, match="course_summary_before", **fault)
     first = reading_of(COURSE)
     assert (first.state, "at_risk" in first.values, "at_risk_before" in first.values) == (State.READY, True, False)
-    grow_old(61)
+    assert f"The numbers of {COURSE} a week ago cannot be read: " in caplog.text
+    # Not tried again within a minute.
+    grow_old(40)
+    tried = reads(course, "course_summary_before")
+    course.heal()
+    assert "at_risk_before" not in reading_of(COURSE).values
+    assert reads(course, "course_summary_before") == tried
+    grow_old(21)
     assert "at_risk_before" in reading_of(COURSE).values
+
+
+def test_without_numbers_those_of_the_week_before_are_not_read(course: ClickHouseEndpoint) -> None:
+    course.fail("exception", match=QUERY, code=159)
+    with pytest.raises(ReportsTimeout):
+        reading_of(COURSE)
+    assert reads(course, "course_summary_before") == 0
 
 
 def test_a_reading_is_kept_for_an_hour(course: ClickHouseEndpoint) -> None:
