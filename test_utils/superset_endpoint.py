@@ -367,7 +367,7 @@ class SupersetEndpoint(HttpEndpoint[Request]):
         self._writes_left: int | None = None
         self.change_secret_key()
         self._ahead = 0.0
-        self._planned: list[tuple[str, Reply]] = []
+        self._planned: list[tuple[str, Reply | None]] = []
         self._lock = threading.Lock()
         self._held = ""
         self._released = threading.Event()
@@ -463,8 +463,8 @@ class SupersetEndpoint(HttpEndpoint[Request]):
 
     # What goes wrong
 
-    def plan(self, path: str, *replies: Reply) -> None:
-        """Answer the next requests whose path contains `path` so; a status of 0 resets the connection."""
+    def plan(self, path: str, *replies: Reply | None) -> None:
+        """Answer the next requests whose path contains `path` so. Status 0 resets the connection; None: as ever."""
         with self._lock:
             self._planned += [(path, reply) for reply in replies]
 

@@ -34,7 +34,10 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class BoardRow:
-    """A board in a bundle. ``slug`` is the board's own, such as "course"; ``superset_slug`` is "aspects-course-en"."""
+    """A board in a bundle. ``slug`` is the board's own, such as "course"; ``superset_slug`` is "aspects-course-en".
+
+    ``datasets``: those that stay in Superset as long as the board does. All boards of the plugin have the same.
+    """
 
     slug: str
     superset_slug: str
@@ -51,7 +54,8 @@ class Bundle:
     """The files of an import into Superset.
 
     ``contents``: {path without the root folder: the content of the file}. ``dashboards``: {Superset's slug: UUID}.
-    ``charts``: {name: UUID}. ``datasets``: {view: UUID}.
+    ``charts``: {name: UUID}. ``datasets``: {view: UUID}, one for each view
+    for boards; those with names of learners only where a board uses them.
     """
 
     language: str
@@ -90,13 +94,19 @@ def languages() -> tuple[str, ...]:
 
 def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection) -> Bundle:
     """The bundle of the boards in a language. ``language``: one of ``languages``."""
-    views = {relation.name: relation for relation in relations() if relation.is_for_boards}
-    used = sorted({view for board in boards for view in board.views})
+    used = {view for board in boards for view in board.views}
+    # Also those that no board uses: Superset closes the rows of a view only if it has a dataset under the row rule.
+    views = {
+        relation.name: relation
+        for relation in relations()
+        if relation.is_for_boards and (relation.name in used or not relation.is_personal)
+    }
+    datasets = {view: uuid_of("dataset", view) for view in sorted(views)}
     contents: dict[str, JSON] = {
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
         "databases/aspects_reports.yaml": database.content(),
     }
-    for view in used:
+    for view in datasets:
         contents[f"datasets/aspects_reports/{view}.yaml"] = dataset(views[view], database.uuid, database.database)
     rows = []
     charts = {}
@@ -117,7 +127,7 @@ def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection)
                     block_type=board.block_type,
                     position=place,
                     charts=tuple(charts[chart.name] for chart in board.charts),
-                    datasets=tuple(uuid_of("dataset", view) for view in board.views),
+                    datasets=tuple(datasets.values()),
                 )
             )
     return Bundle(
@@ -125,7 +135,7 @@ def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection)
         contents,
         {row.superset_slug: row.dashboard_uuid for row in rows},
         charts,
-        {view: uuid_of("dataset", view) for view in used},
+        datasets,
         tuple(rows),
     )
 

@@ -28,7 +28,7 @@ from platform_plugin_aspects.redaction import Hidden
 MASK = "XXXXXXXXXX"
 #: Nobody writes SQL of their own over this connection, nor uploads files.
 CLOSED = ("expose_in_sqllab", "allow_run_async", "allow_ctas", "allow_cvas", "allow_dml", "allow_file_upload")
-FOLDER = "databases/"
+FOLDER, DATASETS = "databases/", "datasets/"
 METADATA = "metadata.yaml"
 #: ClickHouse's codes in what Superset says -> what to do.
 REMEDIES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from platform_plugin_aspects.dashboards.provision.change import (
     listed,
 )
 from platform_plugin_aspects.dashboards.provision.change import objects as objects_of
-from platform_plugin_aspects.dashboards.provision.connection import FOLDER, packed, passwords
+from platform_plugin_aspects.dashboards.provision.connection import DATASETS, FOLDER, METADATA, packed, passwords
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.provision.target import BoardRow, Bundle
 from platform_plugin_aspects.dashboards.superset.api import asked, chunks
@@ -32,6 +32,11 @@ from platform_plugin_aspects.dashboards.superset.errors import (
 BEGUN = "begun"
 #: The same, for a board with datasets that the row rule may not cover yet.
 NOT_CLOSED = "begun, not closed"
+#: The remedy for an import that Superset refuses.
+LOOK = (
+    "look for the last 'Import failed' in Superset's log, which alone says why. If a dataset of another connection has "
+    "the name of one of ours and Superset keeps its own data in SQLite, rename it"
+)
 
 
 def owners(run: Run) -> Iterator[Change]:
@@ -50,6 +55,19 @@ def owners(run: Run) -> Iterator[Change]:
         yield Change(
             f"make {run.config.username!r} an owner of {len(foreign)} {kind}{'s'[: len(foreign) - 1]}: {names}",
             partial(_own, run, kind, foreign),
+        )
+
+
+def datasets(run: Run) -> Iterator[Change]:
+    """The datasets that Superset lacks, without their charts, so that the row rule closes them before all else."""
+    if run.admin is None:
+        return  # `content` refuses new ones
+    bundles = [bundle for bundle in run.bundles if _missing(run, bundle, DATASET)]
+    missing = {name for bundle in bundles for name in _missing(run, bundle, DATASET)}
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        yield Change(
+            f"create {len(missing)} dataset{plural}: {listed(list(missing))}", partial(_import_datasets, run, bundles)
         )
 
 
@@ -96,14 +114,9 @@ def _difference(run: Run, bundle: Bundle) -> str:
         known = rows.get((board.slug, bundle.language))
         if board.dashboard_uuid not in run.present[DASHBOARD]:
             new.append(board.superset_slug)
-        elif known is None or known.hash != bundle.hash:
+        elif known is None or known.hash != bundle.hash or _missing(run, bundle, DATASET):
             changed.append(board.superset_slug)
-    missing = [
-        name
-        for kind in (DATASET, CHART)
-        for name, uuid in objects_of(bundle, kind).items()
-        if uuid not in run.present[kind]
-    ]
+    missing = _missing(run, bundle, CHART)
     if not new and not changed and not missing:
         return ""
     if run.admin is None:
@@ -115,13 +128,19 @@ def _difference(run: Run, bundle: Bundle) -> str:
     return f"{' and '.join(parts)} ({len(bundle.dashboards)} dashboards, {len(bundle.charts)} charts)"
 
 
+def _missing(run: Run, bundle: Bundle, kind: str) -> list[str]:
+    """The names of the objects of the bundle that Superset lacks."""
+    return [name for name, uuid in objects_of(bundle, kind).items() if uuid not in run.present[kind]]
+
+
 def _need_administrator(run: Run, bundle: Bundle, new: list[str]) -> None:
     """Raise SupersetForbidden if an import of the bundle takes more than the service account's rights."""
     closed = closed_datasets(run)
-    datasets = [name for name, uuid in bundle.datasets.items() if uuid not in closed]
+    # One that was deleted comes back under another number, which the row rule does not have.
+    opened = [name for name, uuid in bundle.datasets.items() if uuid not in closed or uuid not in run.present[DATASET]]
     # An import takes over a dashboard with the same slug. The service account does not see other people's drafts.
     found = [f"the dashboards {listed(new, 9)}"] if new else []
-    found += [f"the datasets {listed(datasets)}"] if datasets else []
+    found += [f"the datasets {listed(opened)}"] if opened else []
     if found:
         raise SupersetForbidden(
             f"New in Superset: {' and '.join(found)}",
@@ -161,33 +180,48 @@ def _own(run: Run, kind: str, rows: Iterable[dict[str, Any]]) -> None:
     run.forget("present")
 
 
+def _import_datasets(run: Run, bundles: Iterable[Bundle]) -> None:
+    """Most of the time goes into datasets: Superset looks for each of them in ClickHouse."""
+    files: dict[str, str] = {}
+    wished: dict[str, str] = {}
+    for bundle in bundles:
+        _begin(run, bundle)
+        files |= {path: text for path, text in bundle.files.items() if path.startswith((METADATA, FOLDER, DATASETS))}
+        wished |= bundle.datasets
+    which = "the datasets of the boards"
+    response = run.service.import_assets(packed(files), passwords(run, files))
+    if not response.ok:
+        raise SupersetRefused(f"Superset did not take {which}, nor any part of them: {asked(response)}", LOOK)
+    run.imported |= {path: text for path, text in files.items() if path.startswith(DATASETS)}
+    _read(run, DATASET, wished, which)
+
+
 def _import(run: Run, bundle: Bundle) -> None:
     _begin(run, bundle)
-    # Most of the time goes into datasets, which the bundles share: Superset looks for each of them in ClickHouse.
+    # The bundles share datasets.
     files = {path: text for path, text in bundle.files.items() if run.imported.get(path) != text}
     response = run.service.import_assets(packed(files), passwords(run, files), is_part=files != bundle.files)
     which = f"the boards in {bundle.language!r}" if bundle.language else "the site's own boards"
     if not response.ok:
-        raise SupersetRefused(
-            f"Superset did not take {which}, nor any part of them: {asked(response)}",
-            "look for the last 'Import failed' in Superset's log, which alone says why. If a dataset of another "
-            "connection has the name of one of ours and Superset keeps its own data in SQLite, rename it",
-        )
-    shared = (FOLDER, "datasets/")
-    run.imported |= {path: text for path, text in files.items() if path.startswith(shared)}
+        raise SupersetRefused(f"Superset did not take {which}, nor any part of them: {asked(response)}", LOOK)
+    run.imported |= {path: text for path, text in files.items() if path.startswith((FOLDER, DATASETS))}
     for kind in KINDS:
-        wished = objects_of(bundle, kind)
-        found = run.read(kind, wished.values())
-        if kind == DASHBOARD:
-            # New ones are not embedded yet, and are not asked.
-            run.embeddings |= {row["id"]: None for uuid, row in found.items() if uuid not in run.present[kind]}
-        run.present[kind] |= found
-        lost = [name for name, uuid in wished.items() if uuid not in run.present[kind]]
-        if lost:
-            raise SupersetRefused(
-                f"Superset took {which}, but has no {kind} {listed(lost)}",
-                "run the command again; if that does not help, look into Superset's log",
-            )
+        _read(run, kind, objects_of(bundle, kind), which)
+
+
+def _read(run: Run, kind: str, wished: Mapping[str, str], which: str) -> None:
+    """Read what an import has put there. ``wished``: name -> UUID. Raises SupersetRefused for what is lost."""
+    found = run.read(kind, wished.values())
+    if kind == DASHBOARD:
+        # New ones are not embedded yet, and are not asked.
+        run.embeddings |= {row["id"]: None for uuid, row in found.items() if uuid not in run.present[kind]}
+    run.present[kind] |= found
+    lost = [name for name, uuid in wished.items() if uuid not in found]
+    if lost:
+        raise SupersetRefused(
+            f"Superset took {which}, but has no {kind} {listed(lost)}",
+            "run the command again; if that does not help, look into Superset's log",
+        )
 
 
 def _begin(run: Run, bundle: Bundle) -> None:

@@ -1,8 +1,8 @@
 """From a bare Superset to boards in it: what is there is read and compared, and only differences are written.
 
-A run may end at any point, and the next one completes it. The order of the steps sees to it: nobody who logs in sees a
-row before the row rule, no page shows a board before it is complete, and the plugin's table knows of an object before
-Superset has it.
+A run may end at any point, and the next one completes it. The order of the steps sees to it: the row rule closes new
+datasets right after Superset has them, whatever becomes of the rest. No page shows a board before it is complete. The
+plugin's table knows of an object before Superset has it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ STEPS: tuple[Step, ...] = (
     connection.connection,
     accounts.access_to_connection,
     content.owners,
-    content.content,
+    content.datasets,
     row_rule.row_rule,
+    content.content,
     embedding.embedding,
     removal.removal,
     embedding.table,

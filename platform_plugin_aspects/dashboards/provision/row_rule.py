@@ -21,9 +21,9 @@ ABOUT = (
 
 
 def row_rule(run: Run) -> Iterator[Change]:
-    """The rule, on every dataset of the boards; roles that an operator has excluded from it stay excluded.
+    """The rule, on every dataset of the boards. It keeps the datasets and the excluded roles that it has already.
 
-    Without an administrator it cannot be read, and no dataset is new, for then there would be an error before.
+    Without an administrator it cannot be read. No dataset is new then, because new ones are refused without one.
     """
     if run.admin is None:
         return
@@ -74,13 +74,14 @@ def _write(run: Run) -> None:
         "filter_type": "Base",
         "clause": CLAUSE,
         "group_key": "",
-        "tables": sorted(_tables(run)),
     }
     number = _number(run)
     if number is None:
-        run.admin.post("rowlevelsecurity/", {**body, "roles": roles})
+        run.admin.post("rowlevelsecurity/", {**body, "tables": sorted(_tables(run)), "roles": roles})
         return
     rule = (run.admin.get(f"rowlevelsecurity/{number}") or {}).get("result", {})
     roles += [int(role["id"]) for role in rule.get("roles", ())]
+    # Datasets of former versions, which charts of others use, and those that an operator has added.
+    tables = _tables(run) | {int(table["id"]) for table in rule.get("tables", ())}
     # All of it: Superset empties the roles and tables that a change does not name.
-    run.admin.put(f"rowlevelsecurity/{number}", {**body, "roles": sorted(set(roles))})
+    run.admin.put(f"rowlevelsecurity/{number}", {**body, "tables": sorted(tables), "roles": sorted(set(roles))})

@@ -85,9 +85,10 @@ def test_a_bare_superset_gets_everything(superset: SupersetEndpoint) -> None:
         "create the role 'Aspects Guest' with 13 rights",
         "create the connection 'Small reports' to clickhouse.invalid:8123/aspects_reports as 'reader'",
         "let the role 'Aspects Service' use the connection 'Small reports'",
+        "create 2 datasets: activity, enrollment",
+        "close 2 datasets for people who log in to Superset (row rule 'Aspects boards: closed')",
         "create aspects-course-en, aspects-forum-en (2 dashboards, 3 charts)",
         "create aspects-course-fr, aspects-forum-fr (2 dashboards, 3 charts)",
-        "close 2 datasets for people who log in to Superset (row rule 'Aspects boards: closed')",
         "embed aspects-course-en",
         "embed aspects-forum-en",
         "embed aspects-course-fr",
@@ -130,6 +131,19 @@ def test_the_row_rule_is_closed_for_all_but_administrators_and_guests(superset: 
     assert {superset.objects.roles[role]["name"] for role in rule["roles"]} == {"Admin", "Aspects Guest"}
 
 
+@pytest.mark.parametrize("imports", [2, 3, 4])
+def test_datasets_are_closed_before_anything_shows_them(imports: int, superset: SupersetEndpoint) -> None:
+    """Imports: the connection, datasets, and the boards of each language. Whichever fails, no dataset is open."""
+    superset.plan("assets/import", *[None] * (imports - 1), Reply(500, "<!doctype html><title>500</title>"))
+    with pytest.raises(SupersetRefused, match=r"^Superset did not take the (datasets|boards) "):
+        provision(superset).apply()
+    there = set(superset.objects.dataset)
+    assert there == (set() if imports == 2 else {1, 2})
+    assert {table for rule in superset.objects.rules.values() for table in rule["tables"]} == there
+    provision(superset).apply()
+    assert provision(superset).plan() == []
+
+
 def test_the_password_is_in_no_plan_and_no_error(superset: SupersetEndpoint) -> None:
     it = provision(superset, database_password="another-secret")
     with pytest.raises(SupersetRefused) as error:
@@ -142,8 +156,14 @@ def test_the_password_is_in_no_plan_and_no_error(superset: SupersetEndpoint) -> 
 def test_datasets_are_sent_once(superset: SupersetEndpoint) -> None:
     """They take most of Superset's time, and the languages share them."""
     provision(superset).apply()
-    (connection, english, french) = superset.objects.imports
+    (connection, datasets, english, french) = superset.objects.imports
     assert connection == ["databases/reports.yaml", "metadata.yaml"]
+    assert datasets == [
+        "databases/reports.yaml",
+        "datasets/reports/activity.yaml",
+        "datasets/reports/enrollment.yaml",
+        "metadata.yaml",
+    ]
     assert english == [
         "charts/active.yaml",
         "charts/enrolled.yaml",
@@ -151,8 +171,6 @@ def test_datasets_are_sent_once(superset: SupersetEndpoint) -> None:
         "dashboards/course.yaml",
         "dashboards/forum.yaml",
         "databases/reports.yaml",
-        "datasets/reports/activity.yaml",
-        "datasets/reports/enrollment.yaml",
         "metadata.yaml",
     ]
     assert french == [name for name in english if not name.startswith("data")]
@@ -175,7 +193,7 @@ def test_no_frame_of_an_error_shows_a_password(path: str, superset: SupersetEndp
 
 def test_a_plan_writes_nothing(superset: SupersetEndpoint) -> None:
     before = contents(superset)
-    assert len(provision(superset).plan()) == 13
+    assert len(provision(superset).plan()) == 14
     assert superset.writes() == []
     assert contents(superset) == before
     assert table() == []
@@ -256,6 +274,31 @@ def test_a_dataset_that_a_chart_of_somebody_uses_stays(superset: SupersetEndpoin
         "note 2 boards in the plugin's table",
     ]
     assert names(superset, "dataset") == ["activity", "enrollment"]
+    # It stays closed, also when the rule is written anew.
+    threads = SmallBundle({"forum": {"posts": "activity", "threads": "threads"}})
+    assert "correct the row rule 'Aspects boards: closed': add 1 dataset" in texts(
+        provision(superset, [threads]).apply()
+    )
+    assert superset.objects.rules[1]["tables"] == {1, 2, 3}
+    assert names(superset, "dataset") == ["activity", "enrollment", "threads"]
+
+
+def test_a_dataset_that_was_deleted_by_hand_comes_back_closed(superset: SupersetEndpoint) -> None:
+    """It gets another number, which the row rule does not have; so it takes an administrator."""
+    provision(superset, [ENGLISH]).apply()
+    superset.objects.delete("dataset", 1)
+    superset.objects.rules[1]["tables"] = {2}
+    with pytest.raises(SupersetForbidden, match="New in Superset: the datasets activity: run the command once"):
+        provision(superset, [ENGLISH], admin=None).apply()
+    changes = [
+        "create 1 dataset: activity",
+        "correct the row rule 'Aspects boards: closed': add 1 dataset",
+        "update aspects-course-en, aspects-forum-en (2 dashboards, 3 charts)",
+        "note 2 boards in the plugin's table",
+    ]
+    assert texts(provision(superset, [ENGLISH]).apply()) == changes
+    assert superset.objects.rules[1]["tables"] == set(superset.objects.dataset)
+    assert provision(superset, [ENGLISH]).plan() == []
 
 
 def test_other_allowed_domains_are_sent(superset: SupersetEndpoint) -> None:
@@ -283,8 +326,8 @@ def test_changes_of_hand_are_corrected(superset: SupersetEndpoint) -> None:
     assert texts(provision(superset, [ENGLISH]).apply()) == [
         "give the role 'Aspects Service' can_write on Chart",
         "update the connection 'Small reports': switch off allow_dml",
-        "create aspects-course-en (2 dashboards, 3 charts)",
         "correct the row rule 'Aspects boards: closed': exclude the roles 'Admin' and 'Aspects Guest'",
+        "create aspects-course-en (2 dashboards, 3 charts)",
         "embed aspects-course-en",
         "note 2 boards in the plugin's table",
     ]
@@ -312,8 +355,8 @@ def test_an_operators_additions_stay(superset: SupersetEndpoint) -> None:
 # Interrupted
 
 
-#: Role, its rights, account, role, its rights, connection, the right to it, import, row rule, and two embedded boards.
-WRITES = 11
+#: Role, its rights, account, role, its rights, connection, the right to it, datasets, row rule, boards, two embedded.
+WRITES = 12
 
 
 @pytest.mark.parametrize("writes", range(1, WRITES + 1))
@@ -357,8 +400,8 @@ def test_a_run_that_ended_before_the_row_rule_needs_an_administrator_again(super
         provision(superset, [ENGLISH]).apply()
     superset.revive()
     assert superset.objects.rules == {}
-    assert names(superset, "dashboard") == ["aspects-course-en", "aspects-forum-en"]
-    with pytest.raises(SupersetForbidden, match="New in Superset: the datasets activity, enrollment"):
+    assert names(superset, "dataset") == ["activity", "enrollment"]
+    with pytest.raises(SupersetForbidden, match="and the datasets activity, enrollment: run"):
         provision(superset, [ENGLISH], admin=None).apply()
     assert [row.embedded_uuid for row in provisioned()] == ["", ""]
 
@@ -547,7 +590,7 @@ def test_an_access_token_that_ends_during_the_run(superset: SupersetEndpoint) ->
     def later(change: Change) -> None:
         superset.advance(1000)
 
-    assert len(provision(superset, [ENGLISH]).apply(later)) == 10
+    assert len(provision(superset, [ENGLISH]).apply(later)) == 11
     assert provision(superset, [ENGLISH]).plan() == []
 
 
