@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
 from platform_plugin_aspects.clickhouse.errors import Failure
+from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.errors import PLATFORM_FAULTS
 from platform_plugin_aspects.operations.text import Verbatim, fit
 
@@ -22,13 +23,13 @@ DRIVERS = ("urllib3", "clickhouse_connect", "kombu", "celery.backends")
 #: The --verbosity at which the drivers' log lines are shown.
 TALKATIVE = 2
 #: Errors that end a command with their message.
-FAILURES: tuple[type[Exception], ...] = (CommandError, Failure, *PLATFORM_FAULTS)
+FAILURES: tuple[type[Exception], ...] = (CommandError, Failure, SupersetError, *PLATFORM_FAULTS)
 
 
 class AspectsCommand(BaseCommand):
     """Breaks long lines on a terminal; keeps the drivers' own log lines off stdout and stderr.
 
-    A failure of ClickHouse or of the platform's database ends the command with its message, and without a traceback.
+    A failure of ClickHouse, Superset or the platform's database ends the command with its message, without a traceback.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -13,7 +13,6 @@ from django.core.management.base import CommandError, CommandParser
 from platform_plugin_aspects.dashboards.own_boards.own_boards import MAX_BYTES, UnusableBoard, add
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
-from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.management.command import AspectsCommand
 from platform_plugin_aspects.management.credentials import add_administrator_arguments, administrator
 from platform_plugin_aspects.management.grants import print_statements
@@ -71,11 +70,16 @@ class Command(AspectsCommand):
         if options["print"]:
             self._print(parts, cluster, options)
             return
+        # Both are read before the first change: an invalid setting of either ends the command here.
+        in_clickhouse = ClickHousePart.from_settings(cluster) if parts["clickhouse"] else None
+        in_superset = self._superset_part(is_alone=not both) if parts["superset"] else None
         problems = False
-        if parts["clickhouse"]:
-            problems |= self._clickhouse(ClickHousePart.from_settings(cluster), options)
-        if parts["superset"]:
-            problems |= self._superset(options, is_alone=not both)
+        if in_clickhouse is not None:
+            problems |= self._clickhouse(in_clickhouse, options)
+        if isinstance(in_superset, SupersetPart):
+            problems |= self._superset(in_superset, options)
+        elif in_superset is not None:
+            problems |= self._tell_findings([in_superset])
         if problems:
             raise CommandError("Something is left to do: see the problems above")
 
@@ -90,6 +94,15 @@ class Command(AspectsCommand):
             raise CommandError(f"{path} is not kept:\n{listed}") from None
         self.stdout.write(f"Kept {board.title} as {board.path}. aspects_provision puts it into Superset.")
 
+    def _superset_part(self, *, is_alone: bool) -> SupersetPart | Finding:
+        """The part as configured, or the note that it is left out. Raises CommandError if it ``is_alone`` left out."""
+        problem, remedy = why_without()
+        if not problem:
+            return SupersetPart.from_settings()
+        if is_alone:
+            raise CommandError(f"{problem}: {remedy[:1].lower()}{remedy[1:]}")
+        return Mark.NOTE(f"Superset is left out: {problem}", remedy)
+
     # The two parts. Each returns whether there are problems.
 
     def _clickhouse(self, part: ClickHousePart, options: dict[str, Any]) -> bool:
@@ -99,25 +112,16 @@ class Command(AspectsCommand):
         self._summary("ClickHouse", outcome.changes, time.monotonic() - began, dry_run=options["dry_run"])
         return self._tell_findings(outcome.findings)
 
-    def _superset(self, options: dict[str, Any], *, is_alone: bool) -> bool:
-        problem, remedy = why_without()
-        if problem:
-            if is_alone:
-                raise CommandError(f"{problem}: {remedy[:1].lower()}{remedy[1:]}")
-            return self._tell_findings([Mark.NOTE(f"Superset is left out: {problem}", remedy)])
-        part = SupersetPart.from_settings()
+    def _superset(self, part: SupersetPart, options: dict[str, Any]) -> bool:
         given = administrator("Superset", options, "admin")
         began = time.monotonic()
-        try:
-            provision = part.provision(Account(*given), options["guest_role"] or "")
-            if options["dry_run"]:
-                changes = provision.plan()
-                for change in changes:
-                    self._tell(change.text)
-            else:
-                changes = provision.apply(lambda change: self._tell(change.text))
-        except SupersetError as error:
-            raise CommandError(str(error)) from None
+        provision = part.provision(Account(*given), options["guest_role"] or "")
+        if options["dry_run"]:
+            changes = provision.plan()
+            for change in changes:
+                self._tell(change.text)
+        else:
+            changes = provision.apply(lambda change: self._tell(change.text))
         self._summary("Superset", len(changes), time.monotonic() - began, dry_run=options["dry_run"])
         return not options["dry_run"] and self._look(options["guest_role"] or part.config.guest_role)
 

@@ -73,6 +73,40 @@ def test_without_a_setting_superset_is_left_out(name: str, value: Any, said: str
     assert provision("--superset") == (1, "", said)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"SUPERSET_CONFIG": {"service_url": "superset.invalid"}},
+            "SUPERSET_CONFIG",
+        ),
+        ({"ASPECTS_BOARDS_DIR": "/nowhere/boards"}, "ASPECTS_BOARDS_DIR is '/nowhere/boards'"),
+        (
+            {"ASPECTS_SUPERSET_READER": {"username": "b", "password": "boards-secret", "url": "http://ch.invalid/a"}},
+            "http://ch.invalid/a",
+        ),
+    ],
+)
+def test_wrong_settings_of_superset_are_said_before_the_first_change(
+    change: dict[str, Any], said: str, bare: ClickHouseEndpoint, configured: Any, settings: Any
+) -> None:
+    connection = {"url": bare.url, "username": "plugin", "password": "plugin-secret", "database": "not_made"}
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = connection
+    for name, value in change.items():
+        setattr(settings, name, value)
+    for args in ((), ("--dry-run",), ("--superset",)):
+        done = provision(*args)
+        assert (done.code, done.out) == (1, "")
+        assert said in done.err
+    assert bare.engine.query("SELECT count() FROM system.databases WHERE name = 'not_made'") == [(0,)]
+    assert list(bare.users) == ["root"]
+
+
+def test_a_wrong_setting_of_superset_is_said_in_place_of_its_texts(configured: Any) -> None:
+    configured.SUPERSET_CONFIG = {"service_url": "superset.invalid"}
+    assert "SUPERSET_CONFIG" in provision("--print").err
+
+
 def test_both_parts_do_without_superset(bare: ClickHouseEndpoint, settings: Any) -> None:
     done = provision("--dry-run")
     assert done.code == 0
