@@ -21,8 +21,8 @@ def add_administrator_arguments(parser: CommandParser, system: str) -> None:
         f"Without these options: {variable}_USERNAME and {variable}_PASSWORD in the environment, which other users of "
         "the machine cannot see. Without those, a terminal is asked. They are not stored.",
     )
-    group.add_argument(f"--{option}_username", help=f"user who may create users in {system}")
-    group.add_argument(f"--{option}_password", help="password of that user")
+    group.add_argument(f"--{option}_username", metavar="NAME", help=f"user who may create users in {system}")
+    group.add_argument(f"--{option}_password", metavar="PASSWORD", help="password of that user")
 
 
 def administrator(system: str, options: Mapping[str, Any], default: str) -> tuple[str, str]:

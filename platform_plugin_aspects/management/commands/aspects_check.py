@@ -55,8 +55,8 @@ class Command(AspectsCommand):
         parser.add_argument(
             "--end_to_end",
             metavar="COURSE_ID",
-            help="also emit one event, a click on a link in this course, and find it in the outbox, in ClickHouse, in "
-            "the reports and in a board; it counts as activity of the user",
+            help="also emit one event, a click on a link in this course, find it in the outbox, in ClickHouse and in "
+            "the reports, and ask for a number of the board as a guest; it counts as activity of the user",
         )
         parser.add_argument(
             "--as_user", metavar="USERNAME", help="with --end_to_end: who clicks (default: the oldest active superuser)"

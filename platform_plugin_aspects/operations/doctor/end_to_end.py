@@ -1,4 +1,6 @@
-"""From the platform to a board: an event is emitted, and looked for at each stage of its way.
+"""From the platform to a board: an event is emitted, and looked for at each stage of its way to the board's view.
+
+No chart tells one event from others. So a guest of Superset is asked only whether the board has active learners.
 
 Only on request, because everything else that the doctor does writes nothing.
 """
@@ -87,7 +89,9 @@ class EndToEnd:
                 f"The Course board shows {number} active learners, and not the event",
                 "See in Superset that the dataset course_summary reads the ClickHouse of the plugin",
             )
-        yield Mark.OK(f"A guest of Superset sees it: the Course board shows {number} active learners")
+        yield Mark.OK(
+            f"A guest of Superset sees {number} active learners in the Course board, which does not tell events apart"
+        )
 
     def _course(self) -> CourseKey:
         try:

@@ -31,7 +31,8 @@ def named_in(texts: Sequence[str]) -> list[str]:
 def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
     """Lines of Python for superset_config.py. They hold a new secret, but none of the settings'."""
     found = {
-        EMBEDDING: ['FEATURE_FLAGS = {"EMBEDDED_SUPERSET": True}  # add it to the flags that are there'],
+        # Other flags of the site stay, wherever in the file this is pasted.
+        EMBEDDING: ['FEATURE_FLAGS = {**globals().get("FEATURE_FLAGS", {}), "EMBEDDED_SUPERSET": True}'],
         ROLE: [f"GUEST_ROLE_NAME = {guest_role!r}"],
         SECRET: [_secret()],
         FRAMING: [

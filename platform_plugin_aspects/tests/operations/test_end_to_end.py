@@ -40,6 +40,8 @@ def ready(bare: ClickHouseEndpoint, empty_store: None, settings: Any, broker: An
     tracking.switch.forget()
     assert ended("aspects_provision").code == 0
     factories.make_user("root", is_superuser=True)
+    # Of the platform's migrations; an earlier test with transactions has emptied all tables.
+    factories.make_external_id_type("xapi")
     yield bare
     TrackingEvent.objects.all().delete()
 
@@ -135,6 +137,29 @@ def test_it_is_said_where_the_event_is_lost(ready: ClickHouseEndpoint, settings:
         )
     settings.EVENT_SINK_CLICKHOUSE_XAPI_ENABLED = False
     assert found()[0][1] == "Learning events are off"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_a_guest_sees_is_not_called_the_event(
+    ready: ClickHouseEndpoint, request: pytest.FixtureRequest
+) -> None:
+    factories.make_course(COURSE)
+    deliver_course()
+    superset = request.getfixturevalue("course_board")
+    with worker():
+        # Three learners were active at another time.
+        plan(superset, {"Active learners": 3})
+        assert found()[-1] == (
+            Mark.OK,
+            "A guest of Superset sees 3 active learners in the Course board, which does not tell events apart",
+            "",
+        )
+        plan(superset)
+        assert found()[-1] == (
+            Mark.PROBLEM,
+            "The Course board shows 0 active learners, and not the event",
+            "See in Superset that the dataset course_summary reads the ClickHouse of the plugin",
+        )
 
 
 @pytest.mark.django_db

@@ -244,10 +244,10 @@ def test_nothing_is_kept_where_nothing_is_to_be_changed(option: str, export: Pat
 # Texts to paste
 
 
-def pasted(text: str) -> dict[str, Any]:
+def pasted(text: str, **before: Any) -> dict[str, Any]:
     """Superset's configuration after the text, which is Python, without imports of Superset."""
     talisman: dict[str, Any] = {"content_security_policy": {"default-src": ["'self'"]}}
-    found = {"TALISMAN_CONFIG": talisman}
+    found = {"TALISMAN_CONFIG": talisman, **before}
     exec("\n".join(line for line in text.splitlines() if not line.startswith("from superset")), found)
     return found
 
@@ -275,6 +275,23 @@ def test_superset_s_configuration_is_printed(configured: Any) -> None:
         "EVENT_SINK_CLICKHOUSE_XAPI_ENABLED",
         "OPEN_EDX_FILTERS_CONFIG",
     }
+
+
+def test_flags_that_superset_s_configuration_has_stay() -> None:
+    text = "\n".join(superset_config.lines("Guests", ["EMBEDDED_SUPERSET"]))
+    before = {"ALERT_REPORTS": True, "EMBEDDED_SUPERSET": False}
+    assert pasted(text, FEATURE_FLAGS=before)["FEATURE_FLAGS"] == {"ALERT_REPORTS": True, "EMBEDDED_SUPERSET": True}
+    assert pasted(text)["FEATURE_FLAGS"] == {"EMBEDDED_SUPERSET": True}
+
+
+def test_the_how_tos_keep_flags_too() -> None:
+    how_tos = Path(__file__).parents[4] / "docs" / "how-tos"
+    for page in ("without_tutor.rst", "dashboards.rst"):
+        (line,) = [line for line in (how_tos / page).read_text().splitlines() if "FEATURE_FLAGS = " in line]
+        assert pasted(line.strip(), FEATURE_FLAGS={"ALERT_REPORTS": True})["FEATURE_FLAGS"] == {
+            "ALERT_REPORTS": True,
+            "EMBEDDED_SUPERSET": True,
+        }
 
 
 def test_a_shared_secret_is_not_printed(configured: Any) -> None:
