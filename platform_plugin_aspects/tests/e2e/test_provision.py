@@ -26,7 +26,7 @@ from test_utils.show.people import COURSE, OTHER
 from test_utils.show.superset import ADMIN_USERNAME, TIMEOUT_SECS, Superset, ask_as_guest, rows_of
 from test_utils.show.superset import SupersetApi as AdminApi
 
-pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.e2e
 
 ADMIN_PASSWORD, SERVICE_PASSWORD, PASSWORD = "an-admin's-secret", "the-service's-secret", "somebody's-secret"
 CONFIG = 'FEATURE_FLAGS = {"EMBEDDED_SUPERSET": True}\nGUEST_ROLE_NAME = "Aspects Guest"\n'
@@ -90,15 +90,19 @@ def bare(site: Site) -> Iterator[Bare]:
 
 
 @pytest.fixture(autouse=True)
-def others_rows(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The table of the site's boards, which the tests of other modules need, is put back after each test."""
-    kept = provisioned()
-    ProvisionedDashboard.objects.all().delete()
-    record(OURS)
-    yield
-    OURS[:] = provisioned()
-    ProvisionedDashboard.objects.all().delete()
-    record(kept)
+def others_rows(django_db_blocker: Any) -> Iterator[None]:
+    """The table of the site's boards, which the tests of other modules need, is put back after each test.
+
+    The mark django_db would empty the site's database.
+    """
+    with django_db_blocker.unblock():
+        kept = provisioned()
+        ProvisionedDashboard.objects.all().delete()
+        record(OURS)
+        yield
+        OURS[:] = provisioned()
+        ProvisionedDashboard.objects.all().delete()
+        record(kept)
 
 
 #: The table as these tests have it.
