@@ -89,7 +89,12 @@ def _look(config: SupersetConfig, listed: Mapping[str, Sequence[Dashboard]]) -> 
 
 
 def one(config: SupersetConfig, dashboard: Dashboard) -> Iterator[Finding]:
-    """Whether guests open one dashboard, and pages may frame it. Raises SupersetError."""
+    """Whether guests open one dashboard, and pages may frame it. Raises SupersetError.
+
+    Nothing is found while Superset embeds no dashboards: it then refuses every guest, whatever else is right.
+    """
+    if not _embeds(config, dashboard):
+        return
     token = guest_tokens.made_here(config) if config.guest_token_secret else ""
     token = token or guest_tokens.granted(config, [dashboard])[0]
     yield from guest_tokens.guests(config, token, dashboard)

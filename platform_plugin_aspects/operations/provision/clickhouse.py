@@ -13,7 +13,7 @@ from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import (
     SETTING,
     Reader,
-    grant_statements,
+    create_user_statement,
     onlooker_grants,
     plugin_grants,
 )
@@ -210,7 +210,7 @@ def statements(part: ClickHousePart) -> Iterator[str]:
         return
     name, password = part.connection.credentials
     if password:
-        yield from grant_statements(part.connection, part.cluster, deletes_statements=has_addresses())
-        yield from (grant.statement(name, part.cluster) for grant in part.plugin_grants[2:])
+        yield create_user_statement(name, password, part.cluster)
+        yield from (grant.statement(name, part.cluster) for grant in part.plugin_grants)
     if part.has_reader:
         yield from part.reader.statements(part.cluster)

@@ -24,8 +24,12 @@ ADMINISTRATOR = (
 
 
 def named_in(texts: Sequence[str]) -> list[str]:
-    """The parts that texts of findings name."""
-    return [part for part in PARTS if any(part in text for text in texts)]
+    """The parts that texts of findings name.
+
+    All parts while Superset embeds nothing, because no guest sees then which of the others are there.
+    """
+    named = [part for part in PARTS if any(part in text for text in texts)]
+    return list(PARTS) if EMBEDDING in named else named
 
 
 def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:

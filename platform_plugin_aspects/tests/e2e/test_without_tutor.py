@@ -120,11 +120,13 @@ def test_a_bare_clickhouse_and_a_bare_superset_show_boards_with_numbers(host: Ho
     assert not any(password in said for password in changed.values())
     operator.run("python manage.py lms aspects_check --only ClickHouse Boards")
 
-    # A Superset whose operator pasted nothing: what is missing is printed, and only that.
+    # A Superset whose operator pasted nothing: all lines are printed at once, and nothing that is wrong only then.
     host.superset.stop()
     host.superset.config_text.write_text("")
     host.superset.start()
     bare = operator.run(f"{again} --superset 2>&1 || true")
     assert "EMBEDDED_SUPERSET" in bare
     assert "FEATURE_FLAGS = " in bare
-    assert "DATA_CACHE_CONFIG = " not in bare
+    assert "GUEST_ROLE_NAME = " in bare
+    assert "DATA_CACHE_CONFIG = " in bare
+    assert "Browsers do not find Superset" not in bare

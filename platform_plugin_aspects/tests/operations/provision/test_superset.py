@@ -319,12 +319,43 @@ def test_settings_that_are_missing_are_printed(settings: Any) -> None:
     ] == ["platform_plugin_aspects.extensions.filters.AddSupersetTab"]
 
 
-def test_only_the_parts_that_findings_name_are_printed() -> None:
-    texts = ['Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS', "Set CACHE_CONFIG and DATA_CACHE_CONFIG"]
-    parts = superset_config.named_in(texts)
-    assert parts == ["EMBEDDED_SUPERSET", "DATA_CACHE_CONFIG"]
-    assert [line.split(" ")[0] for line in superset_config.lines("Guests", parts)] == [
+@pytest.mark.parametrize("shares_secret", [False, True])
+def test_what_a_bare_superset_lacks_is_printed_at_once(
+    shares_secret: bool, configured: Any, superset_endpoint: SupersetEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superset_endpoint.accounts.clear()
+    superset_endpoint.objects.clickhouse = ClickHouse("ch.invalid:8443", {"boards": "boards-secret"})
+    superset_endpoint.embeds = False
+    superset = {"service_url": f"{superset_endpoint.url}/", "username": "aspects", "password": "service-secret"}
+    if shares_secret:
+        superset["guest_token_secret"] = superset_endpoint.guest_token_secret
+    configured.SUPERSET_CONFIG = superset
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_USERNAME", "admin")
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_PASSWORD", "admin-secret")
+    done = provision("--superset")
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        "problem  Superset embeds no dashboards",
+        '  -> Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS in Superset\'s configuration, and restart Superset',
+        "Something is left to do: see the problems above",
+    ]
+    lines = done.out.partition("# Superset: add these lines to superset_config.py, and restart it.\n")[2].splitlines()
+    assert [line.partition(" = ")[0] for line in lines if " = " in line] == [
         "FEATURE_FLAGS",
+        "GUEST_ROLE_NAME",
+        "GUEST_TOKEN_JWT_SECRET",
+        'TALISMAN_CONFIG["content_security_policy"]["frame-ancestors"]',
+        "CACHE_CONFIG",
+        "DATA_CACHE_CONFIG",
+    ]
+
+
+def test_only_the_parts_that_findings_name_are_printed() -> None:
+    texts = ["Set GUEST_ROLE_NAME = 'Guests'", "Set CACHE_CONFIG and DATA_CACHE_CONFIG"]
+    parts = superset_config.named_in(texts)
+    assert parts == ["GUEST_ROLE_NAME", "DATA_CACHE_CONFIG"]
+    assert [line.split(" ")[0] for line in superset_config.lines("Guests", parts)] == [
+        "GUEST_ROLE_NAME",
         "#",
         "CACHE_CONFIG",
         "DATA_CACHE_CONFIG",
