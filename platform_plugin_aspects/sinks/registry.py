@@ -184,6 +184,20 @@ def relations_of_boards(connection: Connection = DEFAULTS) -> list[tuple[str, st
     return [(connection.database, name) for name in names if name not in personal]
 
 
+def relations_of_own_boards(connection: Connection = DEFAULTS) -> list[tuple[str, str]]:
+    """(database, table) of those tables that boards of a site's own may read.
+
+    Their rows are limited by ``org`` and ``course_key``, and no column of theirs is personal. Raises Misconfigured.
+    """
+    usable = {table.name for table in tables() if _is_of_courses(table)}
+    return [(database, name) for database, name in relations_of_boards(connection) if name in usable]
+
+
+def _is_of_courses(table: Table) -> bool:
+    is_personal = any(getattr(column, "personal", False) for column in table.columns)
+    return not is_personal and {"org", "course_key"} <= {column.name for column in table.columns}
+
+
 def learner_tables() -> list[str]:
     """The names of the tables whose rows are about one learner each, in order."""
     models = (sink for sink in sinks().values() if issubclass(sink, ModelBaseSink) and sink.learner)

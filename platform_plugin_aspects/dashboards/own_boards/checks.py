@@ -35,6 +35,16 @@ def problems(export: Export, schema: str, readable: Collection[Relation]) -> Ite
     yield from _of_dashboard(export)
 
 
+def reads(export: Export, schema: str, relations: Collection[Relation]) -> bool:
+    """Whether a dataset of the export reads one of these relations. A name of one anywhere in SQL counts as well."""
+    return any(
+        name in (dataset.get("sql") or "")
+        or (database, name) == (dataset.get("schema") or schema, dataset["table_name"])
+        for dataset in export.datasets.values()
+        for database, name in relations
+    )
+
+
 def _of_dataset(dataset: JSON, export: Export, schema: str, readable: Collection[Relation]) -> Iterator[str]:
     name = f"Dataset {dataset['table_name']!r}"
     if dataset["database_uuid"] != export.database["uuid"]:

@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -21,7 +21,7 @@ from platform_plugin_aspects.dashboards.bundle.bundle import ROOT, Bundle, langu
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.bundle.identity import uuid_of
 from platform_plugin_aspects.dashboards.own_boards.archive import MAX_BYTES
-from platform_plugin_aspects.dashboards.own_boards.checks import problems
+from platform_plugin_aspects.dashboards.own_boards.checks import problems, reads
 from platform_plugin_aspects.dashboards.own_boards.export import Export, read_export
 from platform_plugin_aspects.dashboards.own_boards.problems import UnusableBoard
 from platform_plugin_aspects.dashboards.own_boards.rewriting import bundle_of
@@ -29,7 +29,7 @@ from platform_plugin_aspects.dashboards.own_boards.sql import Relation
 from platform_plugin_aspects.reporting.layout import database_of
 from platform_plugin_aspects.reporting.relation import relations
 from platform_plugin_aspects.settings.common import defaults
-from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_boards
+from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_own_boards
 
 SETTING = "ASPECTS_BOARDS_DIR"
 #: The place of the first of them: behind the plugin's boards.
@@ -38,21 +38,38 @@ FIRST_POSITION = 1_000
 SLUG_LENGTH = 80
 _MODE = 0o644
 
-__all__ = ["MAX_BYTES", "OwnBoard", "UnusableBoard", "add", "own_boards", "own_bundles"]
+__all__ = ["MAX_BYTES", "KeptBoards", "OwnBoard", "UnusableBoard", "add", "own_boards", "own_bundles"]
 
 
 @dataclass(frozen=True)
 class OwnBoard:
-    """A board of the site's own. ``slug``: "own-" and the name of its file. ``path``: where it is kept."""
+    """A board of the site's own. ``path``: where it is kept."""
 
-    slug: str
     path: Path
     export: Export
+
+    @property
+    def slug(self) -> str:
+        """ "own-" and the name of its file."""
+        return _slug(self.path)
 
     @property
     def title(self) -> str:
         """The dashboard's title."""
         return self.export.title
+
+
+@dataclass
+class KeptBoards:
+    """The boards in ASPECTS_BOARDS_DIR.
+
+    ``usable``: by position. ``problems``: texts, which begin with the path of a faulty one. ``standing``: slugs of
+    faulty ones that stay in Superset as they are; others would show names that the site has turned off.
+    """
+
+    usable: dict[int, OwnBoard] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    standing: set[str] = field(default_factory=set)
 
 
 def add(data: bytes) -> OwnBoard:
@@ -63,7 +80,7 @@ def add(data: bytes) -> OwnBoard:
     folder = _folder()
     export = read_export(data)
     refused = list(_Site().problems(export))
-    kept = {board.export.dashboard["uuid"]: board for board in _kept(folder)}
+    kept = {board.export.dashboard["uuid"]: board for board in map(_read, _paths(folder))}
     former = kept.pop(export.dashboard["uuid"], None)
     name = former.path.stem if former else _name(export)
     path = folder / f"{name}.zip"
@@ -79,36 +96,43 @@ def add(data: bytes) -> OwnBoard:
         raise UnusableBoard(
             [f"{path} cannot be written ({error.strerror}). Correct {SETTING}, or its rights."]
         ) from None
-    return OwnBoard(f"own-{name}", path, export)
+    return OwnBoard(path, export)
 
 
-def own_boards() -> list[OwnBoard]:
+def own_boards() -> KeptBoards:
     """The boards that are kept, in the order of their files; none while ASPECTS_BOARDS_DIR is empty.
 
-    Each is checked again, because files and what the reader may read can have changed. Raises UnusableBoard.
+    Each is checked again, because files and what the reader may read can have changed. Raises UnusableBoard if the
+    setting is not a folder.
     """
+    kept = KeptBoards()
     if not settings.ASPECTS_BOARDS_DIR:
-        return []
+        return kept
     site = _Site()
-    found: list[OwnBoard] = []
     seen: dict[str, Path] = {}
-    for board in _kept(_folder()):
+    for position, path in enumerate(_paths(_folder()), FIRST_POSITION):
+        try:
+            board = _read(path)
+        except UnusableBoard as unusable:
+            kept.problems += unusable.problems
+            kept.standing.add(_slug(path))
+            continue
         refused = list(site.problems(board.export))
         if other := seen.get(board.export.dashboard["uuid"]):
             refused.append(f"It is the same dashboard as {other}.")
-        if refused:
-            raise UnusableBoard(f"{board.path}: {text} (Add it anew, or remove the file.)" for text in refused)
-        seen[board.export.dashboard["uuid"]] = board.path
-        found.append(board)
-    return found
+        if not refused:
+            seen[board.export.dashboard["uuid"]] = path
+            kept.usable[position] = board
+            continue
+        kept.problems += [f"{path}: {text} (Add it anew, or remove the file.)" for text in refused]
+        if not site.shows_names(board.export):
+            kept.standing.add(board.slug)
+    return kept
 
 
-def own_bundles(database: DatabaseConnection) -> list[Bundle]:
-    """A bundle for each board that is kept. Raises UnusableBoard."""
-    return [
-        bundle_of(board.export, board.slug, FIRST_POSITION + place, database)
-        for place, board in enumerate(own_boards())
-    ]
+def own_bundles(kept: KeptBoards, database: DatabaseConnection) -> list[Bundle]:
+    """A bundle for each board that is usable."""
+    return [bundle_of(board.export, board.slug, position, database) for position, board in kept.usable.items()]
 
 
 def _folder() -> Path:
@@ -124,16 +148,24 @@ def _folder() -> Path:
     return Path(folder)
 
 
-def _kept(folder: Path) -> Iterator[OwnBoard]:
-    for path in sorted(folder.glob("*.zip")):
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-            yield OwnBoard(f"own-{path.stem}", path, read_export(data))
-        except OSError as error:
-            raise UnusableBoard([f"{path} cannot be read ({error.strerror}). Correct its rights."]) from None
-        except UnusableBoard as unusable:
-            raise UnusableBoard(f"{path}: {text} (Remove the file.)" for text in unusable.problems) from None
+def _paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.zip"))
+
+
+def _slug(path: Path) -> str:
+    return f"own-{path.stem}"
+
+
+def _read(path: Path) -> OwnBoard:
+    """A board that is kept. Raises UnusableBoard with texts that begin with its path."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        return OwnBoard(path, read_export(data))
+    except OSError as error:
+        raise UnusableBoard([f"{path} cannot be read ({error.strerror}). Correct its rights."]) from None
+    except UnusableBoard as unusable:
+        raise UnusableBoard(f"{path}: {text} (Remove the file.)" for text in unusable.problems) from None
 
 
 class _Site:
@@ -143,9 +175,10 @@ class _Site:
         connection = Connection.from_settings()
         self.database = database_of(connection)
         personal = names_are_on()
-        views = [view for view in relations() if view.is_for_boards and (personal or not view.is_personal)]
-        listed = Reader.from_settings(relations_of_boards(connection)).relations
-        self.readable: set[Relation] = {*listed, *((self.database, view.name) for view in views)}
+        views = [view for view in relations() if view.is_for_boards]
+        listed = Reader.from_settings(relations_of_own_boards(connection)).relations
+        self.closed = {(self.database, view.name) for view in views if view.is_personal and not personal}
+        self.readable: set[Relation] = {*listed, *({(self.database, view.name) for view in views} - self.closed)}
         spoken = languages()
         theirs = {UUID(entry["uuid"]) for entry in _dashboards_of_aspects()}
         theirs |= {uuid5(uuid5(uuid, "superset"), language.replace("-", "_")) for uuid in theirs for language in spoken}
@@ -157,6 +190,10 @@ class _Site:
         if owner := self.taken.get(export.dashboard["uuid"]):
             yield f"The dashboard is {owner} own. In Superset, save it as a dashboard of your own, and export that."
         yield from problems(export, self.database, self.readable)
+
+    def shows_names(self, export: Export) -> bool:
+        """Whether an export reads views with names, which the site has turned off."""
+        return reads(export, self.database, self.closed)
 
 
 def _dashboards_of_aspects() -> Sequence[dict[str, str]]:

@@ -98,7 +98,7 @@ class Command(AspectsCommand):
         """The part as configured, or the note that it is left out. Raises CommandError if it ``is_alone`` left out."""
         problem, remedy = why_without()
         if not problem:
-            return SupersetPart.from_settings()
+            return SupersetPart.from_settings(tolerant=True)
         if is_alone:
             raise CommandError(f"{problem}: {remedy[:1].lower()}{remedy[1:]}")
         return Mark.NOTE(f"Superset is left out: {problem}", remedy)
@@ -123,7 +123,11 @@ class Command(AspectsCommand):
         else:
             changes = provision.apply(lambda change: self._tell(change.text))
         self._summary("Superset", len(changes), time.monotonic() - began, dry_run=options["dry_run"])
-        return not options["dry_run"] and self._look(options["guest_role"] or part.config.guest_role)
+        problems = self._tell_findings([Mark.PROBLEM(text) for text in part.faults])
+        # With a faulty board, the look would end at the same fault.
+        if options["dry_run"] or problems:
+            return problems
+        return self._look(options["guest_role"] or part.config.guest_role)
 
     def _look(self, guest_role: str) -> bool:
         """Look at the boards as aspects_check does; print findings, and the missing lines of Superset's file."""

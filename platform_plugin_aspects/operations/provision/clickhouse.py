@@ -30,7 +30,7 @@ from platform_plugin_aspects.operations.provision.users import CONFIG, Account, 
 from platform_plugin_aspects.operations.reports import views_of_boards
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, VIEWS_OF_PAGES, Layout, reports_are_on
 from platform_plugin_aspects.reporting.statements import creation
-from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_boards
+from platform_plugin_aspects.sinks.registry import names_are_on, relations_of_own_boards
 from platform_plugin_aspects.xapi.addresses import has_addresses
 
 
@@ -54,8 +54,7 @@ class ClickHousePart:
         if reports_are_on():
             layout = Layout.from_settings(connection, cluster, personal=names_are_on())
         views = views_of_boards(connection)
-        # Boards of the site's own may read the tables without personal data.
-        reader = Reader.from_settings(relations_of_boards(connection) if settings.ASPECTS_BOARDS_DIR else ())
+        reader = Reader.from_settings(relations_of_own_boards(connection) if settings.ASPECTS_BOARDS_DIR else ())
         return cls(
             connection,
             cluster,
@@ -192,7 +191,7 @@ def _users(part: ClickHousePart, administrator: Connection) -> tuple[list[Findin
     elif password:
         steps.append(UserStep(administrator, Account(plugin, password, part.plugin_grants), part.cluster))
     if part.has_reader:
-        steps.append(ReaderStep(administrator, reader, relations_of_boards(part.connection), part.cluster))
+        steps.append(ReaderStep(administrator, reader, relations_of_own_boards(part.connection), part.cluster))
     return findings, steps
 
 

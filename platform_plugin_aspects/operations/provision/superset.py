@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from platform_plugin_aspects.clickhouse.connection import Connection
@@ -11,12 +11,13 @@ from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.boards.catalog import boards
 from platform_plugin_aspects.dashboards.bundle.bundle import Bundle, bundle, languages
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
-from platform_plugin_aspects.dashboards.own_boards.own_boards import UnusableBoard, own_bundles
+from platform_plugin_aspects.dashboards.own_boards.own_boards import UnusableBoard, own_boards, own_bundles
 from platform_plugin_aspects.dashboards.provision.provision import Provision
-from platform_plugin_aspects.dashboards.superset.api import Account
+from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
 from platform_plugin_aspects.operations.pages import origins
+from platform_plugin_aspects.operations.provision.standing import standing
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
 from platform_plugin_aspects.sinks.registry import names_are_on
 
@@ -40,16 +41,22 @@ def why_without() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SupersetPart:
-    """Superset according to the settings: the plugin's boards in each language, the site's own, and their reader."""
+    """Superset according to the settings: the plugin's boards in each language, the site's own, and their reader.
+
+    ``faults``: texts on boards of the site's own that are left out. ``standing``: slugs of those of them that Superset
+    keeps.
+    """
 
     config: SupersetConfig
     database: DatabaseConnection
     password: str = field(repr=False)
     bundles: Sequence[Bundle]
+    faults: Sequence[str] = ()
+    standing: Collection[str] = ()
 
     @classmethod
-    def from_settings(cls) -> SupersetPart:
-        """The part as configured. Raises SupersetMisconfigured."""
+    def from_settings(cls, *, tolerant: bool = False) -> SupersetPart:
+        """The part as configured. Raises SupersetMisconfigured, also for ``faults`` unless it is ``tolerant``."""
         problem, remedy = why_without()
         if problem:
             raise SupersetMisconfigured(problem, remedy)
@@ -60,20 +67,30 @@ class SupersetPart:
             raise SupersetMisconfigured(str(failure)) from None
         chosen = boards(personal=names_are_on())
         try:
-            own = own_bundles(database)
+            kept = own_boards()
+            if kept.problems and not tolerant:
+                raise UnusableBoard(kept.problems)
         except UnusableBoard as error:
             raise SupersetMisconfigured(" ".join(error.problems)) from None
         return cls(
             SupersetConfig.from_settings(),
             database,
             reader.password,
-            [*(bundle(chosen, language, database) for language in languages()), *own],
+            [*(bundle(chosen, language, database) for language in languages()), *own_bundles(kept, database)],
+            kept.problems,
+            kept.standing,
         )
 
     def provision(self, administrator: Account | None = None, guest_role: str = "") -> Provision:
-        """The comparison with Superset. Without an ``administrator``, only what was there before can be updated."""
+        """The comparison with Superset. Without an ``administrator``, only what was there before can be updated.
+
+        Raises SupersetError.
+        """
+        config = self.config
+        account = administrator or Account(config.username, config.password, "SUPERSET_CONFIG")
+        superset = SupersetApi(config.internal_service_url, account, config.timeout_secs)
         return Provision(
-            self.bundles,
+            [*self.bundles, *(standing(self.standing, superset) if self.standing else ())],
             config=self.config,
             database=self.database,
             database_password=self.password,

@@ -16,7 +16,7 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import Reader
-from platform_plugin_aspects.sinks.registry import relations_of_boards
+from platform_plugin_aspects.sinks.registry import relations_of_boards, relations_of_own_boards
 from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.operations.test_aspects_check import Site, check, marked, site  # noqa: F401
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -68,6 +68,13 @@ def test_the_reader_gets_the_tables_of_the_boards_one_by_one_and_nothing_else(
         "GRANT SELECT ON `event_sink`.`taxonomy` TO `reports`",
     ]
     assert besides == ""
+
+
+def test_own_boards_read_the_tables_of_courses_without_usernames() -> None:
+    assert relations_of_own_boards(Connection()) == [
+        ("event_sink", "course_overviews"),
+        ("event_sink", "course_blocks"),
+    ]
 
 
 def test_tables_with_personal_data_are_left_out_and_others_are_named_by_the_setting(settings: Any) -> None:

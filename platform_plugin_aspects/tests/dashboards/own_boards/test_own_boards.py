@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from platform_plugin_aspects.dashboards.boards.catalog import boards
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.bundle.identity import uuid_of
 from platform_plugin_aspects.dashboards.own_boards import own_boards
@@ -40,6 +41,10 @@ def refused(change: Callable[[Files], Any]) -> list[str]:
     return list(found.value.problems)
 
 
+def bundles() -> list[Bundle]:
+    return own_bundles(own_boards.own_boards(), CLICKHOUSE)
+
+
 # Keeping
 
 
@@ -47,7 +52,7 @@ def test_an_export_is_kept_and_bundled_with_new_uuids_on_the_connection_of_the_r
     board = add(archive(exported()))
     assert (board.slug, board.title, board.path) == ("own-labs", "Labs of Physics", folder / "labs.zip")
     assert [path.name for path in folder.iterdir()] == ["labs.zip"]
-    (bundle,) = own_bundles(CLICKHOUSE)
+    (bundle,) = bundles()
     (row,) = bundle.rows
     assert (row.slug, row.superset_slug, row.title, row.block_type, row.position) == (
         *("own-labs", "aspects-own-labs", "Labs of Physics", "", 1000),
@@ -67,7 +72,7 @@ def test_an_export_is_kept_and_bundled_with_new_uuids_on_the_connection_of_the_r
 
 def test_datasets_read_their_relation_by_sql_so_that_a_table_may_have_two() -> None:
     add(archive(exported()))
-    (bundle,) = own_bundles(CLICKHOUSE)
+    (bundle,) = bundles()
     sql = {content["table_name"]: content["sql"] for content in bundle.contents.values() if "table_name" in content}
     assert sql == {
         "own-labs 46926354: busy_days": "SELECT org, course_key, day, learners\n"
@@ -78,11 +83,11 @@ def test_datasets_read_their_relation_by_sql_so_that_a_table_may_have_two() -> N
 
 def test_a_board_that_is_added_again_keeps_its_uuids_and_its_name(folder: Path) -> None:
     add(archive(exported()))
-    (before,) = own_bundles(CLICKHOUSE)
+    (before,) = bundles()
     files = exported()
     files[DASHBOARD] |= {"dashboard_title": "Experiments", "slug": None}
     assert add(archive(files)).slug == "own-labs"
-    (after,) = own_bundles(CLICKHOUSE)
+    (after,) = bundles()
     assert (after.dashboards, after.charts) == (before.dashboards, before.charts)
     assert after.rows[0].title == "Experiments"
     assert after.hash != before.hash
@@ -95,7 +100,7 @@ def test_only_known_keys_are_kept(folder: Path) -> None:
     files[DASHBOARD] |= {"theme_uuid": "11111111-1111-4111-8111-111111111111", "tags": ["x"], "owners": [1]}
     files["themes/x.yaml"] = {"theme_name": "x"}
     add(archive(files))
-    (bundle,) = own_bundles(CLICKHOUSE)
+    (bundle,) = bundles()
     text = "".join(bundle.files.values())
     assert not [word for word in ("169.254", "template_params", "theme", "tags", "owners") if word in text]
     assert "clickhouse.example.com" not in text
@@ -134,7 +139,7 @@ def test_boards_stand_in_the_order_of_their_names() -> None:
         files = exported()
         files[DASHBOARD] |= {"slug": slug, "uuid": f"{number}1111111-1111-4111-8111-111111111111"}
         add(archive(files))
-    rows = [row for bundle in own_bundles(CLICKHOUSE) for row in bundle.rows]
+    rows = [row for bundle in bundles() for row in bundle.rows]
     assert [(row.slug, row.position) for row in rows] == [("own-art", 1000), ("own-zoo", 1001)]
     # The charts of both have the same UUIDs in the export, and not here.
     assert not set(rows[0].charts) & set(rows[1].charts)
@@ -146,7 +151,7 @@ def test_boards_stand_in_the_order_of_their_names() -> None:
 
 def test_without_a_folder_there_are_no_boards_and_none_can_be_added(settings: Any) -> None:
     settings.ASPECTS_BOARDS_DIR = ""
-    assert own_bundles(CLICKHOUSE) == []
+    assert bundles() == []
     assert refused(lambda files: None) == [
         "ASPECTS_BOARDS_DIR is ''. Set it to a folder that stays, such as '/openedx/data/boards', and create it."
     ]
@@ -157,35 +162,66 @@ def test_a_folder_that_is_not_there_is_named(settings: Any, folder: Path) -> Non
     expected = f"ASPECTS_BOARDS_DIR is '{folder}/lost', which is not a folder. Create it, or correct the setting."
     assert refused(lambda files: None) == [expected]
     with pytest.raises(UnusableBoard, match="is not a folder"):
-        own_bundles(CLICKHOUSE)
+        bundles()
 
 
 def test_a_kept_board_is_checked_again(folder: Path, settings: Any) -> None:
     add(archive(exported()))
     settings.ASPECTS_REPORTING_DATABASE = "elsewhere"
-    with pytest.raises(UnusableBoard) as found:
-        own_bundles(DatabaseConnection("clickhouse", 8123, "ch_report", "elsewhere"))
-    assert [text.partition(", which")[0] for text in found.value.problems] == [
+    kept = own_boards.own_boards()
+    assert (kept.usable, kept.standing) == ({}, {"own-labs"})
+    assert [text.partition(", which")[0] for text in kept.problems] == [
         f"{folder}/labs.zip: Dataset 'busy_days' reads aspects_reports.engagement_by_day",
         f"{folder}/labs.zip: Dataset 'course_outline' reads aspects_reports.course_outline",
     ]
-    assert found.value.problems[0].endswith("(Add it anew, or remove the file.)")
+    assert kept.problems[0].endswith("(Add it anew, or remove the file.)")
 
 
 def test_files_that_somebody_else_put_there_are_named(folder: Path) -> None:
     (folder / "odd.zip").write_bytes(b"odd")
-    for act in (lambda: own_bundles(CLICKHOUSE), lambda: add(archive(exported()))):
-        with pytest.raises(UnusableBoard) as found:
-            act()
-        (text,) = found.value.problems
+    with pytest.raises(UnusableBoard) as found:
+        add(archive(exported()))
+    kept = own_boards.own_boards()
+    assert kept.standing == {"own-odd"}
+    for (text,) in (found.value.problems, kept.problems):
         assert text.startswith(f"{folder}/odd.zip: The file is not a zip that can be read")
 
 
 def test_the_same_dashboard_under_two_names_is_named(folder: Path) -> None:
     board = add(archive(exported()))
     (folder / "more.zip").write_bytes(board.path.read_bytes())
-    with pytest.raises(UnusableBoard, match=re.escape(f"It is the same dashboard as {folder}/labs.zip")):
-        own_bundles(CLICKHOUSE)
+    assert own_boards.own_boards().problems == [
+        f"{folder}/more.zip: It is the same dashboard as {folder}/labs.zip. (Add it anew, or remove the file.)"
+    ]
+
+
+def test_a_faulty_board_leaves_the_others_where_they_are(folder: Path) -> None:
+    add(archive(exported()))
+    (folder / "art.zip").write_bytes(b"broken")
+    (row,) = [row for bundle in bundles() for row in bundle.rows]
+    # "art" has the place before it.
+    assert (row.slug, row.position) == ("own-labs", 1001)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"table_name": "learner_status_with_names"},
+        {"sql": "SELECT org, course_key, username FROM aspects_reports.learner_status_with_names"},
+    ],
+)
+def test_a_board_with_names_does_not_stay_in_superset_without_the_sinks_of_names(
+    changed: dict[str, str], settings: Any
+) -> None:
+    files = exported()
+    files[OUTLINE] |= changed
+    settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = True
+    settings.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
+    add(archive(files))
+    assert [board.slug for board in own_boards.own_boards().usable.values()] == ["own-labs"]
+    settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = False
+    kept = own_boards.own_boards()
+    assert (kept.usable, len(kept.problems), kept.standing) == ({}, 1, set())
 
 
 def test_a_file_that_cannot_be_written_leaves_no_trace(folder: Path) -> None:
@@ -282,6 +318,10 @@ FAULTS: dict[str, tuple[Callable[[Files], Any], str]] = {
     "a table that the reader may not read": (
         lambda files: files[OUTLINE].update(schema="event_sink", table_name="user_profile"),
         "Dataset 'user_profile' reads event_sink.user_profile, which Superset's reader may not. It may read: ",
+    ),
+    "a table with usernames": (
+        lambda files: files[OUTLINE].update(schema="event_sink", table_name="course_enrollment"),
+        "Dataset 'course_enrollment' reads event_sink.course_enrollment, which Superset's reader may not.",
     ),
     "a view of names": (
         lambda files: files[OUTLINE].update(table_name="learner_status_with_names"),
@@ -417,13 +457,13 @@ def test_a_board_may_read_what_the_setting_of_the_reader_lists(settings: Any) ->
     files[OUTLINE] |= {"schema": "site", "table_name": "labs"}
     settings.ASPECTS_SUPERSET_READER = {"relations": ["site.labs"]}
     add(archive(files))
-    (bundle,) = own_bundles(CLICKHOUSE)
+    (bundle,) = bundles()
     assert "SELECT * FROM `site`.`labs`" in "".join(bundle.files.values())
 
 
 def test_every_new_uuid_is_a_uuid_of_version_five() -> None:
     add(archive(exported()))
-    (bundle,) = own_bundles(CLICKHOUSE)
+    (bundle,) = bundles()
     (row,) = bundle.rows
     assert {UUID(uuid).version for uuid in (row.dashboard_uuid, *row.charts, *row.datasets)} == {5}
-    assert own_boards.own_boards()[0].title == "Labs of Physics"
+    assert own_boards.own_boards().usable[1000].title == "Labs of Physics"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,11 @@ def test_an_export_is_kept_and_is_a_board_from_then_on(configured: Any, tmp_path
     *_ours, own = SupersetPart.from_settings().bundles
     assert own.dashboards.keys() == {"aspects-own-labs"}
     # It may read what the checks allow.
-    assert "GRANT SELECT ON `event_sink`.`course_overviews` TO `boards`;" in provision("--print", "--clickhouse").out
+    printed = provision("--print", "--clickhouse").out
+    assert sorted(re.findall(r"GRANT SELECT ON `event_sink`\.`(.*)` TO `boards`;", printed)) == [
+        "course_blocks",
+        "course_overviews",
+    ]
 
     (tmp_path / "boards" / "labs.zip").write_bytes(b"broken")
     with pytest.raises(SupersetMisconfigured) as caught:
@@ -213,6 +218,45 @@ def test_a_board_that_is_added_is_kept_and_put_into_superset_with_the_rest(
     kept.unlink()
     assert "delete 1 dashboard that no board has any more: aspects-own-labs" in put_into_superset()
     assert not [board for board in provisioned() if board.slug == "own-labs"]
+
+
+@pytest.mark.parametrize("fault", ["broken", "names"])
+def test_a_faulty_board_does_not_stop_the_others(
+    fault: str, export: Path, configured: Any, superset_endpoint: SupersetEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superset_endpoint.accounts.clear()
+    superset_endpoint.objects.clickhouse = ClickHouse("ch.invalid:8443", {"boards": "boards-secret"})
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_USERNAME", "admin")
+    monkeypatch.setenv("ASPECTS_SUPERSET_ADMIN_PASSWORD", "admin-secret")
+    configured.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = configured.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
+    if fault == "names":
+        files = exported()
+        files[OUTLINE]["table_name"] = "learner_status_with_names"
+        export.write_bytes(archive(files))
+    provision("--add", str(export))
+    put_into_superset()
+    (own,) = [board for board in provisioned() if board.slug == "own-labs"]
+    assert {board.slug for board in provisioned()} >= {"course", "at-risk", "learners"}
+
+    # The operator turns names off, and the board that is kept has a fault.
+    configured.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = False
+    kept = export.parent / "boards" / "labs.zip"
+    if fault == "broken":
+        kept.write_bytes(b"broken")
+    done = provision("--superset")
+    assert done.code == 1
+    assert [line.partition(": ")[0] for line in done.err.splitlines()[:1]] == [f"problem  {kept}"]
+    there = {board.slug: board for board in provisioned()}
+    assert "course" in there
+    assert not there.keys() & {"at-risk", "learners"}
+    slugs = [row["slug"] for row in superset_endpoint.objects.dashboard.values()]
+    assert "aspects-learners-en" not in slugs
+    # A board with names leaves, too; another one is as it was.
+    assert ("own-labs" in there, "aspects-own-labs" in slugs) == (fault == "broken",) * 2
+    assert there.get("own-labs", own) == own
+    # A second run has nothing to do, and says the same.
+    again = provision("--superset")
+    assert (again.code, again.out) == (1, "Superset: nothing to do\n")
 
 
 def test_an_export_that_is_not_usable_is_refused_before_anything_else(
