@@ -23,7 +23,7 @@ from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_
 from platform_plugin_aspects.redaction import Hidden
 
 #: No course's rows, but in the columns that the pages' clauses name.
-CLAUSES = ("COLUMNS('^org$') = ''", "COLUMNS('^course_key$') = ''")
+NO_ROWS = ("COLUMNS('^org$') = ''", "COLUMNS('^course_key$') = ''")
 GUEST = "aspects_provision"
 CHART_SECS = 60.0
 
@@ -47,9 +47,9 @@ def verify(run: Run) -> list[Problem]:
 
 def _token(config: SupersetConfig, uuids: list[str]) -> GuestToken:
     if config.guest_token_secret:
-        return sign(config, GUEST, uuids, CLAUSES)
+        return sign(config, GUEST, uuids, NO_ROWS)
     service = ServiceSession(config)
-    return request_token(service, GUEST, uuids, CLAUSES, service.deadline())
+    return request_token(service, GUEST, uuids, NO_ROWS, service.deadline())
 
 
 class Guest:
