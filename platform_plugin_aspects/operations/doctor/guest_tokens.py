@@ -109,8 +109,10 @@ def guests(config: SupersetConfig, token: str, dashboard: Dashboard) -> Iterator
     if response.status_code == HTTPStatus.FORBIDDEN:
         yield Mark.PROBLEM(
             "Guests may not read embedded dashboards in Superset",
-            'Give the role that is GUEST_ROLE_NAME in Superset\'s configuration "can read on EmbeddedDashboard", '
-            "and no access to datasets, or name another role there",
+            # A role that may not read datasets lets guests ask for any column (ADR 17).
+            f"Set GUEST_ROLE_NAME in Superset's configuration to {config.guest_role!r}, the role that "
+            'aspects_provision makes, or to a role with "can read" on EmbeddedDashboard, Dataset, Chart and Dashboard, '
+            "and without datasource access",
         )
     elif response.status_code != HTTPStatus.OK:
         yield Mark.PROBLEM(

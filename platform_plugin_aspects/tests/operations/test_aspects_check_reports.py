@@ -260,13 +260,15 @@ BROKEN_REPORTS: dict[str, tuple[Callable[[Reports], Any], str, str, str]] = {
         lambda reports: setattr(reports.superset, "guests_may_read", False),
         "Superset",
         "Guests may not read embedded dashboards in Superset",
-        "GUEST_ROLE_NAME",
+        "Set GUEST_ROLE_NAME in Superset's configuration to 'Aspects Guest', the role that aspects_provision makes, or "
+        'to a role with "can read" on EmbeddedDashboard, Dataset, Chart and Dashboard, and without datasource access',
     ),
     "guests may do nothing, and the secret is shared": (
         lambda reports: (reports.share_secret(), setattr(reports.superset, "guests_may_read", False)),
         "Superset",
         "Guests may not read embedded dashboards in Superset",
-        "GUEST_ROLE_NAME",
+        "Set GUEST_ROLE_NAME in Superset's configuration to 'Aspects Guest', the role that aspects_provision makes, or "
+        'to a role with "can read" on EmbeddedDashboard, Dataset, Chart and Dashboard, and without datasource access',
     ),
     "other domains are allowed": (
         allow_other_domains,

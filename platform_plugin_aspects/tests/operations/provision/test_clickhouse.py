@@ -92,6 +92,41 @@ def test_the_printed_statements_make_the_same(bare: ClickHouseEndpoint, settings
     assert provision() == (0, NOTHING, "")
 
 
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        (
+            "external_user_id",
+            [
+                "GRANT SELECT, INSERT, ALTER DELETE ON `es`.* TO `plugin`",
+                "GRANT SELECT, INSERT ON `x`.`xapi_events_all` TO `plugin`",
+                "GRANT SHOW TABLES ON `r`.* TO `plugin`",
+                "GRANT SELECT ON `r`.`course_summary` TO `plugin`",
+                "GRANT SELECT ON `r`.`course_summary_before` TO `plugin`",
+            ],
+        ),
+        (
+            "mbox",
+            [
+                "GRANT SELECT, INSERT, ALTER DELETE ON `es`.* TO `plugin`",
+                "GRANT SELECT, INSERT, ALTER DELETE ON `x`.`xapi_events_all` TO `plugin`",
+                "GRANT SHOW TABLES, SELECT, ALTER DELETE ON `r`.* TO `plugin`",
+            ],
+        ),
+    ],
+)
+def test_each_right_of_the_plugin_is_printed_once(identifier: str, expected: list[str], settings: Any) -> None:
+    connection = {"url": "https://ch.invalid:8443", "username": "plugin", "password": "plugin-secret"}
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {**connection, "database": "es", "xapi_database": "x"}
+    settings.ASPECTS_REPORTING_DATABASE = "r"
+    settings.ASPECTS_REPORTING_ENABLED = True
+    settings.XAPI_AGENT_IFI_TYPE = identifier
+    statements = provision("--print").out.removesuffix(";\n").split(";\n")
+    users = [statement for statement in statements if statement.startswith("CREATE USER")]
+    assert [statement.partition(" IDENTIFIED")[0] for statement in users] == ["CREATE USER IF NOT EXISTS `plugin`"]
+    assert [statement for statement in statements if statement.endswith("TO `plugin`")] == expected
+
+
 def test_passwords_changed_in_the_settings_are_applied(bare: ClickHouseEndpoint, settings: Any) -> None:
     settings.ASPECTS_REPORTING_ENABLED = False
     bare.users |= {"plugin": ("old", {"event_sink*": ["SELECT"]}), "boards": ("old", {})}
