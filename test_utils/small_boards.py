@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-MASK = "XXXXXXXXXX"
+from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
+
 COUNT = {"expressionType": "SQL", "sqlExpression": "COUNT(*)", "label": "Learners"}
 
 
@@ -21,127 +18,50 @@ def uuid_of(kind: str, name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"https://small-boards.invalid/{kind}/{name}"))
 
 
-@dataclass(frozen=True)
-class SmallDatabase:
-    """Superset's connection to ClickHouse at ``place`` (host:port)."""
-
-    place: str = "clickhouse.invalid:8123"
-    username: str = "reader"
-    schema: str = "aspects_reports"
-    name: str = "Small reports"
-    uuid: str = uuid_of("database", "reports")
-
-    @property
-    def uri(self) -> str:
-        return f"clickhousedb://{self.username}:{MASK}@{self.place}/{self.schema}"
+def small_database(host: str = "clickhouse.invalid") -> DatabaseConnection:
+    """Superset's connection to ClickHouse at port 8123 of ``host``."""
+    return DatabaseConnection(host, 8123, "reader", "aspects_reports", name="Small reports")
 
 
-@dataclass(frozen=True)
-class SmallRow:
-    """A board of a bundle."""
+def small_bundle(boards: Mapping[str, Mapping[str, str]], language: str = "en", edition: str = "") -> Bundle:
+    """Boards in one language: slug -> {chart: dataset}. Every dataset has the columns org and course_key.
 
-    slug: str
-    language: str
-    title: str
-    chart_names: tuple[str, ...]
-    dataset_names: tuple[str, ...]
-    position: int = 0
-    block_type: str = ""
-
-    @property
-    def superset_slug(self) -> str:
-        return f"aspects-{self.slug}-{self.language}"
-
-    @property
-    def dashboard_uuid(self) -> str:
-        return uuid_of("dashboard", f"{self.slug}/{self.language}")
-
-    @property
-    def charts(self) -> tuple[str, ...]:
-        return tuple(uuid_of("chart", f"{name}/{self.language}") for name in self.chart_names)
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        return tuple(uuid_of("dataset", name) for name in self.dataset_names)
-
-
-@dataclass(frozen=True)
-class SmallBundle:
-    """Boards in one language: slug -> {chart: dataset}. Every dataset has the columns org and course_key."""
-
-    boards: Mapping[str, Mapping[str, str]]
-    database: SmallDatabase = field(default_factory=SmallDatabase)
-    language: str = "en"
-    #: Stands in the title of each chart.
-    edition: str = ""
-
-    @cached_property
-    def rows(self) -> tuple[SmallRow, ...]:
-        return tuple(
-            SmallRow(slug, self.language, slug.title(), tuple(charts), tuple(sorted(set(charts.values()))), place)
-            for place, (slug, charts) in enumerate(self.boards.items())
-        )
-
-    @property
-    def dashboards(self) -> dict[str, str]:
-        return {row.superset_slug: row.dashboard_uuid for row in self.rows}
-
-    @property
-    def charts(self) -> dict[str, str]:
-        return {name: uuid for row in self.rows for name, uuid in zip(row.chart_names, row.charts, strict=True)}
-
-    @property
-    def datasets(self) -> dict[str, str]:
-        return {name: uuid for row in self.rows for name, uuid in zip(row.dataset_names, row.datasets, strict=True)}
-
-    @cached_property
-    def files(self) -> dict[str, str]:
-        contents: dict[str, Any] = {
-            "metadata.yaml": {"version": "1.0.0", "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
-            "databases/reports.yaml": _database(self.database),
-        }
-        for name, uuid in self.datasets.items():
-            contents[f"datasets/reports/{name}.yaml"] = _dataset(name, uuid, self.database)
-        for charts in self.boards.values():
-            for name, dataset in charts.items():
-                title = f"{name} {self.edition}".strip()
-                contents[f"charts/{name}.yaml"] = _chart(title, self.charts[name], self.datasets[dataset])
-        for row in self.rows:
-            contents[f"dashboards/{row.slug}.yaml"] = _dashboard(row)
-        # JSON is YAML.
-        return {path: json.dumps(content) for path, content in contents.items()}
-
-    @cached_property
-    def zip(self) -> bytes:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for path, text in self.files.items():
-                archive.writestr(f"small/{path}", text)
-        return packed.getvalue()
-
-    @cached_property
-    def hash(self) -> str:
-        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
-
-
-def _database(database: SmallDatabase) -> dict[str, Any]:
-    closed = ("expose_in_sqllab", "allow_run_async", "allow_ctas", "allow_cvas", "allow_dml", "allow_csv_upload")
-    return {
-        "database_name": database.name,
-        "sqlalchemy_uri": database.uri,
-        "cache_timeout": None,
-        **dict.fromkeys(closed, False),
-        "extra": {"metadata_params": {}, "engine_params": {}, "schemas_allowed_for_csv_upload": []},
-        "uuid": database.uuid,
-        "version": "1.0.0",
+    ``edition`` stands in the title of each chart.
+    """
+    database = small_database()
+    datasets = {name: uuid_of("dataset", name) for charts in boards.values() for name in sorted(set(charts.values()))}
+    charts = {name: uuid_of("chart", f"{name}/{language}") for board in boards.values() for name in board}
+    contents: dict[str, Any] = {
+        "metadata.yaml": {"version": "1.0.0", "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
+        "databases/reports.yaml": database.content(),
     }
+    for name, uuid in datasets.items():
+        contents[f"datasets/reports/{name}.yaml"] = _dataset(name, uuid, database)
+    rows = []
+    for position, (slug, board) in enumerate(boards.items()):
+        for name, dataset in board.items():
+            contents[f"charts/{name}.yaml"] = _chart(f"{name} {edition}".strip(), charts[name], datasets[dataset])
+        row = BoardRow(
+            slug=slug,
+            superset_slug=f"aspects-{slug}-{language}",
+            title=slug.title(),
+            dashboard_uuid=uuid_of("dashboard", f"{slug}/{language}"),
+            block_type="",
+            position=position,
+            charts=tuple(charts[name] for name in board),
+            datasets=tuple(datasets[name] for name in sorted(set(board.values()))),
+        )
+        contents[f"dashboards/{slug}.yaml"] = _dashboard(row, list(board))
+        rows.append(row)
+    dashboards = {row.superset_slug: row.dashboard_uuid for row in rows}
+    return Bundle(language, contents, dashboards, charts, datasets, tuple(rows))
 
 
-def _dataset(name: str, uuid: str, database: SmallDatabase) -> dict[str, Any]:
+def _dataset(name: str, uuid: str, database: DatabaseConnection) -> dict[str, Any]:
     columns = [{"column_name": column, "type": "String"} for column in ("org", "course_key")]
     return {
         "table_name": name,
-        "schema": database.schema,
+        "schema": database.database,
         "sql": None,
         "main_dttm_col": None,
         "columns": columns,
@@ -167,8 +87,8 @@ def _chart(title: str, uuid: str, dataset: str) -> dict[str, Any]:
     }
 
 
-def _dashboard(row: SmallRow) -> dict[str, Any]:
-    places = [f"CHART-{name}" for name in row.chart_names]
+def _dashboard(row: BoardRow, charts: Sequence[str]) -> dict[str, Any]:
+    places = [f"CHART-{name}" for name in charts]
     position: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
@@ -176,7 +96,7 @@ def _dashboard(row: SmallRow) -> dict[str, Any]:
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": row.title}},
         "ROW-0": _part("ROW", "ROW-0", places, {"background": "BACKGROUND_TRANSPARENT"}),
     }
-    for place, name, uuid in zip(places, row.chart_names, row.charts, strict=True):
+    for place, name, uuid in zip(places, charts, row.charts, strict=True):
         meta = {"uuid": uuid, "chartId": 0, "sliceName": name, "width": 4, "height": 40}
         position[place] = _part("CHART", place, [], meta)
     return {

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.provision.rights import SERVICE_ROLE, role_id
-from platform_plugin_aspects.dashboards.provision.target import Bundle, Database
 from platform_plugin_aspects.dashboards.superset.api import SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.redaction import Hidden
@@ -38,7 +39,7 @@ class Run:
 
     bundles: Sequence[Bundle]
     config: SupersetConfig
-    database: Database
+    database: DatabaseConnection
     database_password: Hidden = field(repr=False)
     service: SupersetApi
     admin: SupersetApi | None

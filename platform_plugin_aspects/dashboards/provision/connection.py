@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import requests
 
+from platform_plugin_aspects.dashboards.bundle.database import MASK
 from platform_plugin_aspects.dashboards.provision.change import Change, Run
 from platform_plugin_aspects.dashboards.superset.api import asked
 from platform_plugin_aspects.dashboards.superset.errors import (
@@ -24,8 +25,6 @@ from platform_plugin_aspects.dashboards.superset.errors import (
 )
 from platform_plugin_aspects.redaction import Hidden
 
-#: The password's place in an address. Without it, Superset would forget the password.
-MASK = "XXXXXXXXXX"
 #: Nobody writes SQL of their own over this connection, nor uploads files.
 CLOSED = ("expose_in_sqllab", "allow_run_async", "allow_ctas", "allow_cvas", "allow_dml", "allow_file_upload")
 FOLDER, DATASETS = "databases/", "datasets/"

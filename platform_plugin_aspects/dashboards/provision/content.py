@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle
 from platform_plugin_aspects.dashboards.provision.change import (
     CHART,
     DASHBOARD,
@@ -20,7 +21,6 @@ from platform_plugin_aspects.dashboards.provision.change import (
 from platform_plugin_aspects.dashboards.provision.change import objects as objects_of
 from platform_plugin_aspects.dashboards.provision.connection import DATASETS, FOLDER, METADATA, packed, passwords
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
-from platform_plugin_aspects.dashboards.provision.target import BoardRow, Bundle
 from platform_plugin_aspects.dashboards.superset.api import asked, chunks
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetConflict,

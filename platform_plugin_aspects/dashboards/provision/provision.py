@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle
+from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.provision import accounts, connection, content, embedding, removal, row_rule
 from platform_plugin_aspects.dashboards.provision.change import Change, Run
 from platform_plugin_aspects.dashboards.provision.rights import GUEST_ROLE
-from platform_plugin_aspects.dashboards.provision.target import Bundle, Database
 from platform_plugin_aspects.dashboards.provision.verify import Problem, verify
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
@@ -48,7 +49,7 @@ class Provision:
         bundles: Sequence[Bundle],
         *,
         config: SupersetConfig,
-        database: Database,
+        database: DatabaseConnection,
         database_password: str,
         admin: Account | None = None,
         guest_role: str = GUEST_ROLE,

@@ -22,17 +22,17 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetRefused,
     SupersetUnavailable,
 )
-from test_utils.small_boards import SmallBundle, SmallDatabase, uuid_of
+from test_utils.small_boards import small_bundle, small_database, uuid_of
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
 
 pytestmark = pytest.mark.django_db
 
-DATABASE = SmallDatabase()
+DATABASE = small_database()
 BOARDS = {"course": {"enrolled": "enrollment", "active": "activity"}, "forum": {"posts": "activity"}}
 #: As BOARDS, but for a chart that is gone, and its dataset with it.
 LATER = {"course": {"active": "activity"}, "forum": {"posts": "activity"}}
-ENGLISH = SmallBundle(BOARDS)
-BUNDLES = (ENGLISH, SmallBundle(BOARDS, language="fr"))
+ENGLISH = small_bundle(BOARDS)
+BUNDLES = (ENGLISH, small_bundle(BOARDS, language="fr"))
 ADMIN = Account("admin", "admin-secret")
 LMS = "https://lms.example.com"
 
@@ -214,7 +214,7 @@ def test_a_changed_board_is_updated_in_place(admin: Account | None, superset: Su
     before = embedded(superset)
     numbers = {row["slug"]: number for number, row in superset.objects.dashboard.items()}
     superset.clear()
-    assert texts(provision(superset, [SmallBundle(LATER, edition="2")], admin=admin).apply()) == [
+    assert texts(provision(superset, [small_bundle(LATER, edition="2")], admin=admin).apply()) == [
         "update aspects-course-en, aspects-forum-en (2 dashboards, 2 charts)",
         "delete 1 chart that no board has any more: enrolled",
         "delete 1 dataset that no board has any more: enrollment",
@@ -230,7 +230,7 @@ def test_a_changed_board_is_updated_in_place(admin: Account | None, superset: Su
 
 def test_a_board_and_a_language_that_are_gone_are_deleted(superset: SupersetEndpoint) -> None:
     provision(superset).apply()
-    course = SmallBundle({"course": BOARDS["course"]})
+    course = small_bundle({"course": BOARDS["course"]})
     assert texts(provision(superset, [course], admin=None).apply()) == [
         "update aspects-course-en (1 dashboards, 2 charts)",
         "delete 3 dashboards that no board has any more: aspects-course-fr, aspects-forum-en, aspects-forum-fr",
@@ -249,7 +249,7 @@ def test_objects_of_others_stay(superset: SupersetEndpoint) -> None:
     someone = objects.add_user("grace", "secret", [3])
     enrolled = next(row for row in objects.chart.values() if row["slice_name"] == "enrolled")
     enrolled["owners"] = {someone}
-    later = SmallBundle(LATER, edition="2")
+    later = small_bundle(LATER, edition="2")
     assert texts(provision(superset, [later]).apply()) == [
         "update aspects-course-en, aspects-forum-en (2 dashboards, 2 charts)",
         "delete 1 dataset that no board has any more: enrollment",
@@ -269,13 +269,13 @@ def test_a_dataset_that_a_chart_of_somebody_uses_stays(superset: SupersetEndpoin
         "owners": {1},
         "dataset": dataset,
     }
-    assert texts(provision(superset, [SmallBundle(LATER)]).apply())[1:] == [
+    assert texts(provision(superset, [small_bundle(LATER)]).apply())[1:] == [
         "delete 1 chart that no board has any more: enrolled",
         "note 2 boards in the plugin's table",
     ]
     assert names(superset, "dataset") == ["activity", "enrollment"]
     # It stays closed, also when the rule is written anew.
-    threads = SmallBundle({"forum": {"posts": "activity", "threads": "threads"}})
+    threads = small_bundle({"forum": {"posts": "activity", "threads": "threads"}})
     assert "correct the row rule 'Aspects boards: closed': add 1 dataset" in texts(
         provision(superset, [threads]).apply()
     )
@@ -385,10 +385,10 @@ def test_an_interrupted_update_leaves_nothing_behind(writes: int, superset: Supe
     provision(superset, [ENGLISH]).apply()
     superset.die_after(writes)
     with pytest.raises(SupersetUnavailable):
-        provision(superset, [SmallBundle(LATER, edition="2")], admin=None).apply()
+        provision(superset, [small_bundle(LATER, edition="2")], admin=None).apply()
     superset.revive()
     # The next version, and not the one that was interrupted.
-    provision(superset, [SmallBundle({"forum": LATER["forum"]}, edition="3")], admin=None).apply()
+    provision(superset, [small_bundle({"forum": LATER["forum"]}, edition="3")], admin=None).apply()
     assert names(superset, "dashboard") == ["aspects-forum-en"]
     assert names(superset, "chart") == ["posts 3"]
     assert names(superset, "dataset") == ["activity"]
@@ -425,10 +425,10 @@ def test_new_dashboards_and_datasets_need_one(boards: Any, found: str, superset:
     provision(superset, [ENGLISH]).apply()
     superset.clear()
     with pytest.raises(SupersetForbidden, match=f"New in Superset: {found}: run the command once with the log-in"):
-        provision(superset, [SmallBundle(boards)], admin=None).apply()
+        provision(superset, [small_bundle(boards)], admin=None).apply()
     assert superset.writes() == []
-    provision(superset, [SmallBundle(boards)]).apply()
-    assert provision(superset, [SmallBundle(boards)], admin=None).plan() == []
+    provision(superset, [small_bundle(boards)]).apply()
+    assert provision(superset, [small_bundle(boards)], admin=None).plan() == []
 
 
 # Conflicts and faults
@@ -475,7 +475,7 @@ def test_a_changed_password_of_clickhouse_is_set(superset: SupersetEndpoint) -> 
     ("change", "remedy"),
     [
         ({"database_password": "wrong"}, "correct the reader's username and password"),
-        ({"database": SmallDatabase("elsewhere.invalid:8123")}, "name the host and port by which the machine of"),
+        ({"database": small_database("elsewhere.invalid")}, "name the host and port by which the machine of"),
     ],
 )
 def test_a_clickhouse_that_superset_cannot_use(change: Any, remedy: str, superset: SupersetEndpoint) -> None:
@@ -511,7 +511,7 @@ def test_a_dataset_of_somebody_with_the_name(superset: SupersetEndpoint) -> None
     provision(superset, [ENGLISH]).apply()
     row = {"id": 7, "uuid": uuid_of("dataset", "mine"), "table_name": "threads", "schema": "aspects_reports"}
     superset.objects.dataset[7] = {**row, "database": 1, "owners": {1}}
-    threads = SmallBundle({"forum": {"threads": "threads"}})
+    threads = small_bundle({"forum": {"threads": "threads"}})
     with pytest.raises(SupersetConflict, match=r"Somebody has made a dataset 'threads' .number 7. of the connection"):
         provision(superset, [threads]).apply()
 
@@ -574,7 +574,7 @@ def test_answers_that_are_not_expected(
 def test_an_import_that_fails_for_reasons_of_its_own(superset: SupersetEndpoint) -> None:
     provision(superset, [ENGLISH]).apply()
     superset.plan("assets/import", Reply(500, "<!doctype html><title>500</title>"))
-    later = SmallBundle(LATER, edition="2")
+    later = small_bundle(LATER, edition="2")
     with pytest.raises(
         SupersetRefused, match=r"did not take the boards in 'en', nor any part of them: .* HTTP 500: look"
     ):
@@ -626,4 +626,6 @@ def test_a_chart_without_data(superset: SupersetEndpoint) -> None:
     superset.plan("chart/data", Reply(500, {"message": "Fatal error"}))
     (problem,) = provision(superset).verify()
     assert problem.problem.startswith("Guests get no data of 'enrolled' in aspects-course-en: POST ")
-    assert provision(superset, [SmallBundle({"other": {}})]).verify()[0].problem == "Superset embeds none of the boards"
+    assert (
+        provision(superset, [small_bundle({"other": {}})]).verify()[0].problem == "Superset embeds none of the boards"
+    )
