@@ -19,7 +19,7 @@ class Standing(Bundle):
 
 
 def standing(slugs: Collection[str], superset: SupersetApi) -> list[Bundle]:
-    """What Superset has of these boards, so that provisioning finds no difference. Raises SupersetError.
+    """The bundles of these boards as Superset has them, so that provisioning finds no difference. Raises SupersetError.
 
     A board whose dashboard is gone is left out.
     """

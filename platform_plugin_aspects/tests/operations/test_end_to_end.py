@@ -40,7 +40,7 @@ def ready(bare: ClickHouseEndpoint, empty_store: None, settings: Any, broker: An
     tracking.switch.forget()
     assert ended("aspects_provision").code == 0
     factories.make_user("root", is_superuser=True)
-    # Of the platform's migrations; an earlier test with transactions has emptied all tables.
+    # The platform's migrations make it; an earlier test with transactions has emptied all tables.
     factories.make_external_id_type("xapi")
     yield bare
     TrackingEvent.objects.all().delete()
