@@ -81,7 +81,8 @@ class AddSupersetTab(PipelineStep):
         """Return both, the section appended to ``context["sections"]``; ``context["course"]`` is the course block."""
         with _shown_without_reports_on_error():
             user, course_key = get_current_user(), context["course"].id
-            if _has_reports() and user and may_see_reports(user, course_key):
+            # Without Superset, there are the numbers.
+            if (is_configured() or reports_are_on()) and user and may_see_reports(user, course_key):
                 context["sections"].append(_section(user, course_key))
         return {"context": context, "template_name": template_name}
 
@@ -89,8 +90,8 @@ class AddSupersetTab(PipelineStep):
 class AddSupersetTabToInstructorDashboard(PipelineStep):
     """Adds the tab "Reports" to the instructor dashboard's micro-frontend, for those who may see the course's reports.
 
-    The micro-frontend asks the endpoint superset_instructor_dashboard what to show there. A site that has neither
-    reports in ClickHouse nor Superset gets no tab.
+    The micro-frontend asks the endpoint superset_instructor_dashboard what to show there, and shows dashboards of
+    Superset only. A site without Superset gets no tab.
 
     Filter: org.openedx.learning.instructor.dashboard.tabs.requested.v1
     """
@@ -98,16 +99,11 @@ class AddSupersetTabToInstructorDashboard(PipelineStep):
     def run_filter(self, tabs: list[dict[str, Any]], user: Any, course_key: CourseKey) -> dict[str, Any]:
         """Return all three, the tab appended to ``tabs``."""
         with _shown_without_reports_on_error():
-            if _has_reports() and user and may_see_reports(user, course_key):
+            if is_configured() and user and may_see_reports(user, course_key):
                 # As the platform makes those of its own tabs: urls with a host lead out of the micro-frontend.
                 url = f"{micro_frontend_path()}/{course_key}/{KEY}"
                 tabs = [*tabs, {"tab_id": KEY, "title": _("Reports"), "url": url, "sort_order": SORT_ORDER}]
         return {"tabs": tabs, "user": user, "course_key": course_key}
-
-
-def _has_reports() -> bool:
-    """Whether there is something to show: dashboards of Superset, or the numbers of the reports."""
-    return is_configured() or reports_are_on()
 
 
 def micro_frontend_path() -> str:

@@ -160,12 +160,17 @@ def names_are_on() -> bool:
 
 def why_off(sink: type[BaseSink]) -> str:
     """Why ``sink.is_enabled()`` is false, and how to turn the sink on."""
+    switched_off = f"{sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
+    return f"{sink.name} is off: {why_it_stays_off(sink) or switched_off}"
+
+
+def why_it_stays_off(sink: type[BaseSink]) -> str:
+    """Why neither its setting nor its flag turns the sink on, and what to do; empty when they do."""
     if found := sink.why_unusable():
-        return f"{sink.name} is off: {found}"
+        return found
     if sink.needs_model and edx_platform.get_model(sink.model) is None:
-        wrong = f"EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
-        return f"{sink.name} is off: its model cannot be imported; correct {wrong}"
-    return f"{sink.name} is off: {sink.setting()} is not True, and the waffle flag {sink.flag()} is not on for everyone"
+        return f"its model cannot be imported; correct EVENT_SINK_CLICKHOUSE_MODEL_CONFIG[{sink.model!r}]"
+    return ""
 
 
 def tables() -> list[Table]:

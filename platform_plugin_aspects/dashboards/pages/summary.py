@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.dashboards.pages.summary_reading import Reading, State
+from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.models import Change, TrackingEvent
 from platform_plugin_aspects.reporting.rules import Rules
-from platform_plugin_aspects.sinks.registry import is_on, names_are_on, sinks
+from platform_plugin_aspects.sinks.registry import is_on, names_are_on, sinks, why_it_stays_off, why_off
 
 UNKNOWN = "–"
 #: The boards that numbers lead to, by slug.
@@ -29,13 +30,14 @@ MANAGE = "python manage.py"
 def summary(reading: Reading, course_key: CourseKey, rules: Rules, *, is_staff: bool) -> dict[str, Any]:
     """The body of the endpoint's answer, as CourseSummarySerializer describes it.
 
-    ``is_staff``: whether reasons come with commands, and waiting changes are told.
+    ``is_staff``: whether reasons come with commands, names that are off are a reason, and waiting changes are told.
     """
     return {
         "numbers": list(_numbers(reading.values, rules)) if reading.state is State.READY else [],
         "freshness": " ".join(_freshness(reading, is_staff=is_staff)),
         "reasons": [
-            {"text": text, "command": command if is_staff else ""} for text, command in _reasons(reading, course_key)
+            {"text": text, "command": command if is_staff else ""}
+            for text, command in _reasons(reading, course_key, is_staff=is_staff)
         ],
         "generated_at": datetime.fromtimestamp(reading.read_at, UTC),
     }
@@ -166,7 +168,7 @@ def since(moment: float) -> str:
     return timesince(datetime.fromtimestamp(moment, UTC), now, depth=1)
 
 
-def _reasons(reading: Reading, course_key: CourseKey) -> Iterator[tuple[str, str]]:
+def _reasons(reading: Reading, course_key: CourseKey, *, is_staff: bool) -> Iterator[tuple[str, str]]:
     """Why boards are empty or lack something, each with the command that an operator runs."""
     on = {name: is_on(sinks()[name]) for name in ("course_overviews", "course_enrollment", "xapi")}
     match reading.state:
@@ -188,20 +190,26 @@ def _reasons(reading: Reading, course_key: CourseKey) -> Iterator[tuple[str, str
                 f"{MANAGE} cms dump_data_to_clickhouse --object course_overviews --ids {course_key}",
             )
     if not on["course_overviews"]:
-        yield _("This site does not send its courses to the reports."), _turn_on("course_overviews")
+        text = _("This site does not send its courses to the reports.")
+        yield _off(text, "course_overviews", is_staff=is_staff)
     if not on["course_enrollment"]:
-        yield _("This site does not send enrollments to the reports."), _turn_on("course_enrollment")
+        text = _("This site does not send enrollments to the reports.")
+        yield _off(text, "course_enrollment", is_staff=is_staff)
     if reading.state is State.READY and "last_act" not in reading.values:
         if on["xapi"]:
             yield _("No learner has done anything in this course yet."), ""
         else:
-            yield _("This site does not send what learners do to the reports."), _turn_on("xapi")
-    if not names_are_on():
-        yield (
-            _("Boards with the names of learners are missing because this site does not send names to the reports."),
-            " && ".join(_turn_on(name) for name in ("external_id", "user_profile") if not is_on(sinks()[name])),
-        )
+            yield _off(_("This site does not send what learners do to the reports."), "xapi", is_staff=is_staff)
+    # A site may leave names off for good, and course teams cannot change that.
+    if is_staff and is_configured() and not names_are_on():
+        text = _("Boards with the names of learners are missing because this site does not send names to the reports.")
+        off = [name for name in ("external_id", "user_profile") if not is_on(sinks()[name])]
+        yield _off(text, *off, is_staff=is_staff)
 
 
-def _turn_on(name: str) -> str:
-    return f"{MANAGE} lms waffle_flag {sinks()[name].flag()} --everyone --create"
+def _off(text: str, *names: str, is_staff: bool) -> tuple[str, str]:
+    """A reason, and the command that turns these sinks on. Staff read why a sink stays off that no command turns on."""
+    stay_off = [sinks()[name] for name in names if why_it_stays_off(sinks()[name])]
+    if stay_off:
+        return " ".join([text, *(f"{why_off(sink)}." for sink in stay_off if is_staff)]), ""
+    return text, " && ".join(f"{MANAGE} lms waffle_flag {sinks()[name].flag()} --everyone --create" for name in names)

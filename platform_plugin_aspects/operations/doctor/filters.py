@@ -38,6 +38,11 @@ def _pages(examination: Examination) -> Iterator[Finding]:
                 f"No step adds the reports to {page.name}",
                 f"If the site uses it, add {page.step} to the pipeline of {page.filter_type}",
             )
+        elif page is NEW and not is_configured():
+            yield Mark.NOTE(
+                f"No reports in {NEW.name}: it shows dashboards of Superset only",
+                "The numbers of the courses are in the legacy instructor dashboard",
+            )
         elif page is NEW and closed:
             yield Mark.PROBLEM(f"{closed.problem}: {NEW.name} lacks the reports", capitalized(closed.remedy))
         else:

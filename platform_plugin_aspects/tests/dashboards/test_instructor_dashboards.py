@@ -322,12 +322,13 @@ def test_superset_is_not_asked(staff_client: Client, course_key: CourseKey, sett
 
 
 def test_numbers_are_above_the_dashboards_while_reports_are_on(
-    staff_client: Client, course_key: CourseKey, settings: Any
+    staff: User, staff_client: Client, course_key: CourseKey, settings: Any
 ) -> None:
     settings.ASPECTS_REPORTING_ENABLED = True
     (config,) = page_of(staff_client).configs
     assert config["summaryUrl"] == f"/aspects/course_summary/{KEY}"
     assert len(config["dashboards"]) > 0
+    assert len(tabs_for(staff)) == 1
 
 
 def test_a_site_without_superset_shows_the_numbers_alone(
@@ -340,7 +341,8 @@ def test_a_site_without_superset_shows_the_numbers_alone(
     (config,) = page_of(staff_client).configs
     assert (config["summaryUrl"], config["supersetUrl"]) == (f"/aspects/course_summary/{KEY}", "")
     assert config["dashboards"] == []
-    assert len(tabs_for(staff)) == 1
+    # The micro-frontend shows no numbers.
+    assert tabs_for(staff) == []
     assert caplog.text == ""
 
 

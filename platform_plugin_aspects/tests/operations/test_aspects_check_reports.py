@@ -347,6 +347,24 @@ def test_the_legacy_instructor_dashboard_needs_no_micro_frontend(reports: Report
     ]
 
 
+def test_without_superset_the_new_instructor_dashboard_has_no_reports(reports: Reports) -> None:
+    reports.settings.SUPERSET_CONFIG = {}
+    reports.settings.ASPECTS_REPORTING_ENABLED = True
+    reports.settings.INSTRUCTOR_MICROFRONTEND_URL = None
+    code, said = check("--only", "filters")
+    assert (code, [text for _section, text, _remedy in marked(said, "ok")]) == (
+        0,
+        ["The reports are added to the legacy instructor dashboard"],
+    )
+    assert marked(said, "note") == [
+        (
+            "Filters",
+            "No reports in the new instructor dashboard: it shows dashboards of Superset only",
+            "The numbers of the courses are in the legacy instructor dashboard",
+        )
+    ]
+
+
 def test_studio_has_no_instructor_dashboard(reports: Reports) -> None:
     reports.settings.SERVICE_VARIANT = "cms"
     reports.configure_filters()

@@ -176,14 +176,30 @@ NO_NAMES = "Boards with the names of learners are missing because this site does
 def test_reasons_of_a_course_without_events(
     off: list[str], reasons: list[tuple[str, str]], published: Reports, team: User, ask: Ask, settings: Any
 ) -> None:
+    settings.SUPERSET_CONFIG = {"service_url": "https://superset.example.com/"}
     for name in off:
         setattr(settings, f"EVENT_SINK_CLICKHOUSE_{name.upper()}_ENABLED", False)
     found = ask()[1]
-    assert found["reasons"] == [{"text": text, "command": ""} for text, _command in reasons]
+    assert found["reasons"] == [{"text": text, "command": ""} for text, _command in reasons if text != NO_NAMES]
     assert (found["numbers"][1]["value"] == "–") is (off == ["course_enrollment"])
     assert (found["numbers"][4]["board"] == "") is (off == ["user_profile"])
     User.objects.filter(pk=team.pk).update(is_staff=True)
     assert ask()[1]["reasons"] == [{"text": text, "command": command} for text, command in reasons]
+
+
+def test_a_site_without_superset_misses_no_boards(published: Reports, team: User, ask: Ask, settings: Any) -> None:
+    settings.SUPERSET_CONFIG = {}
+    settings.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = False
+    User.objects.filter(pk=team.pk).update(is_staff=True)
+    assert ask()[1]["reasons"] == [{"text": NOTHING, "command": ""}]
+
+
+def test_a_sink_that_no_flag_turns_on_says_why(published: Reports, team: User, ask: Ask, settings: Any) -> None:
+    settings.XAPI_EVENTS_ENABLED = False
+    assert ask()[1]["reasons"] == [{"text": NO_EVENTS, "command": ""}]
+    User.objects.filter(pk=team.pk).update(is_staff=True)
+    text = f"{NO_EVENTS} xapi is off: XAPI_EVENTS_ENABLED is off: set it to True."
+    assert ask()[1]["reasons"] == [{"text": text, "command": ""}]
 
 
 def test_a_course_that_was_never_published(reports: Reports, team: User, ask: Ask, settings: Any) -> None:
