@@ -102,10 +102,7 @@ def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection)
         if relation.is_for_boards and (relation.name in used or not relation.is_personal)
     }
     datasets = {view: uuid_of("dataset", view) for view in sorted(views)}
-    contents: dict[str, JSON] = {
-        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
-        "databases/aspects_reports.yaml": database.content(),
-    }
+    contents = head(database)
     for view in datasets:
         contents[f"datasets/aspects_reports/{view}.yaml"] = dataset(views[view], database.uuid, database.database)
     rows = []
@@ -138,6 +135,14 @@ def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection)
         datasets,
         tuple(rows),
     )
+
+
+def head(database: DatabaseConnection) -> dict[str, JSON]:
+    """The files that begin each bundle: path -> content."""
+    return {
+        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
+        "databases/aspects_reports.yaml": database.content(),
+    }
 
 
 def to_yaml(content: JSON) -> str:

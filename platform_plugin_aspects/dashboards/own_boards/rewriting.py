@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import quote
-from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle
+from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle, head
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.bundle.datasets import VERSION
 from platform_plugin_aspects.dashboards.bundle.identity import uuid_of
@@ -33,10 +33,7 @@ def bundle_of(export: Export, slug: str, position: int, database: DatabaseConnec
     charts = {uuid: renamed("chart", uuid) for uuid in export.charts}
     own = renamed("dashboard", export.dashboard["uuid"])
     superset_slug = f"aspects-{slug}"
-    contents: dict[str, JSON] = {
-        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
-        "databases/aspects_reports.yaml": database.content(),
-    }
+    contents = head(database)
     names: dict[str, str] = {}
     for uuid, dataset in sorted(export.datasets.items()):
         names[uuid] = f"{slug} {uuid[:8]}: {dataset['table_name']}"[:NAME_LENGTH]
