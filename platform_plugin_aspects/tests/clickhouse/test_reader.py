@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,9 @@ from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import Reader
+from platform_plugin_aspects.clickhouse.schema import Table
+from platform_plugin_aspects.sinks import BaseSink, Batch, Selection, Written
+from platform_plugin_aspects.sinks.column import Column
 from platform_plugin_aspects.sinks.registry import relations_of_boards, relations_of_own_boards
 from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.operations.test_aspects_check import Site, check, marked, site  # noqa: F401
@@ -70,10 +74,36 @@ def test_the_reader_gets_the_tables_of_the_boards_one_by_one_and_nothing_else(
     assert besides == ""
 
 
-def test_own_boards_read_the_tables_of_courses_without_usernames() -> None:
+class Grades(BaseSink):
+    """A sink of a site's own, with two tables of courses."""
+
+    name = "grades"
+    model = "user_preference"
+    tables = (
+        Table("grades", (Column("org", "String"), Column("course_key", "String")), ("org",)),
+        Table(
+            "grades_by_name",
+            (Column("org", "String"), Column("course_key", "String"), Column("who", "String", personal=True)),
+            ("org",),
+        ),
+    )
+
+    def parse_key(self, text: str) -> str:
+        return text
+
+    def read(self, selection: Selection) -> Batch:
+        return Batch([], {})
+
+    def write(self, batch: Batch, stamp: datetime) -> Written:
+        return Written({})
+
+
+def test_own_boards_read_the_tables_of_courses_without_usernames(settings: Any) -> None:
+    settings.EVENT_SINK_CLICKHOUSE_EXTRA_SINKS = [f"{__name__}.Grades"]
     assert relations_of_own_boards(Connection()) == [
         ("event_sink", "course_overviews"),
         ("event_sink", "course_blocks"),
+        ("event_sink", "grades"),
     ]
 
 
