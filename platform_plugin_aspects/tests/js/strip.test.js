@@ -311,7 +311,8 @@ test("a renewal that fails leaves the numbers, and says so until one succeeds", 
 
 for (const [what, reply, message] of [
   ["our own error", answer(503, { detail: "Come back later", code: "reports_unavailable" }), "Come back later"],
-  ["no permission", answer(403, { detail: "x", code: "permission_denied" }), MESSAGES.forbidden],
+  ["no permission", answer(403, { detail: "Not you", code: "permission_denied" }), "Not you"],
+  ["another's refusal", answer(403, "<h1>Forbidden by 10.0.0.1</h1>"), MESSAGES.numbers_failed],
   ["no such course", answer(404, { detail: "No such course", code: "not_found" }), "No such course"],
   ["another's error page", answer(502, "<h1>Bad gateway at 10.0.0.1</h1>"), MESSAGES.numbers_failed],
   ["another's JSON", answer(500, { detail: "Traceback" }), MESSAGES.numbers_failed],

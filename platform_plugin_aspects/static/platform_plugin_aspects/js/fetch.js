@@ -11,7 +11,8 @@ export class SessionEnded extends NoAnswer {}
 
 /**
  * Fetch JSON from our own server, which answers an object with `key`, or `{"detail", "code"}`, the detail being
- * translated and meant for people. An answer of any other form is not ours.
+ * translated and meant for people. An answer of any other form is not ours. `messages.forbidden` stands for the detail
+ * of a refusal; without it people read the detail.
  */
 export async function fetchJson(url, key, messages) {
   let response;
@@ -32,7 +33,7 @@ export async function fetchJson(url, key, messages) {
   if (response.status === 401 || response.redirected) {
     throw new SessionEnded(messages.session_expired);
   }
-  if (response.status === 403) {
+  if (response.status === 403 && messages.forbidden) {
     throw new NoAnswer(messages.forbidden);
   }
   throw new NoAnswer((body.code && body.detail) || messages.failed, body.code);

@@ -65,8 +65,9 @@ export class Strip {
     const { summaryUrl, messages } = this.#config;
     let show;
     try {
-      const failed = { ...messages, failed: messages.numbers_failed };
-      const summary = await within(LOAD_MS, fetchJson(summaryUrl, "numbers", failed));
+      // The message of a refusal is about dashboards.
+      const ours = { ...messages, failed: messages.numbers_failed, forbidden: "" };
+      const summary = await within(LOAD_MS, fetchJson(summaryUrl, "numbers", ours));
       show = () => this.#show(summary);
     } catch (error) {
       show = () => this.#fail(error);
