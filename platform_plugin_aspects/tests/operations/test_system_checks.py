@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[Mapping[str, Any], str, str, str]] = {
         {"SUPERSET_CONFIG": {**SUPERSET, "host": "superset"}},
         "W004",
         "'host' in SUPERSET_CONFIG has no effect",
-        "Remove it, or use one of guest_token_algorithm, guest_token_audience, ",
+        "Remove it, or use one of guest_role, guest_token_algorithm, guest_token_audience, ",
     ),
     "a key that is not text": ({"SUPERSET_CONFIG": {**SUPERSET, 1: "x"}}, "W004", "1 in SUPERSET_CONFIG", "Remove it"),
     "a switch of no sink": (
