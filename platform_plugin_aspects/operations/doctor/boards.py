@@ -27,10 +27,12 @@ def examine(examination: Examination) -> Iterator[Finding]:
         if problem:
             yield Mark.NOTE(f"The plugin's boards are not shown: {problem}", remedy)
             return
-        part = SupersetPart.from_settings()
+        part = SupersetPart.from_settings(tolerant=True)
     except (Misconfigured, SupersetMisconfigured) as failure:
         yield examination.because_of("Settings", "The boards cannot be examined", str(failure))
         return
+    for fault in part.faults:
+        yield Mark.PROBLEM(fault)
     there = provisioned()
     if not there:
         yield Mark.NOTE("Superset has none of the plugin's boards", f"Run {manage('aspects_provision')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,18 @@ def test_boards_that_are_missing_or_of_another_version_are_named(there: list[Pro
         (Mark.PROBLEM, "2 boards are missing in Superset: in-context-video (ar), forum (fr)", RUN),
         (Mark.PROBLEM, "1 board is of another version in Superset: course (en)", RUN),
     ]
+
+
+def test_a_faulty_board_of_the_site_s_own_is_a_problem_beside_the_others(
+    there: list[Provisioned],
+    configured: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    configured.ASPECTS_BOARDS_DIR = str(tmp_path)
+    (tmp_path / "labs.zip").write_bytes(b"broken")
+    faulty, versions, *_more = found()
+    assert (faulty[0], faulty[1].partition(": ")[0]) == (Mark.PROBLEM, str(tmp_path / "labs.zip"))
+    assert versions == (Mark.OK, "Superset has the 6 boards of this version", "")
 
 
 def test_a_superset_that_does_not_answer_is_a_problem_of_its_own_section(
