@@ -98,6 +98,10 @@ class Dashboards:
 
     def wait_until_drawn(self) -> None:
         """Wait until every chart of the board that is shown has its data."""
+        # On a narrow page, the numbers fill the window; a board, and each of its charts, is loaded when it is seen.
+        scroll = "if (arguments[0].getBoundingClientRect().top > innerHeight / 2) arguments[0].scrollIntoView()"
+        panels = self.browser.until(lambda: self._find_all("section:not(.strip)"), "there is a board's panel")
+        self.browser.driver.execute_script(scroll, panels[0])
         with self.browser.inside(self._shown()):
             self.browser.until(
                 lambda: self.browser.find_all(".dashboard-chart") and not self.browser.find_all(".loading"),

@@ -149,7 +149,7 @@ class Learners(OfClass):
 
     def course_summary_before(self) -> list[dict[str, Any]]:
         """A week before: of what was done until then."""
-        as_of = self.now - timedelta(days=6)
+        as_of = (self.now - timedelta(days=6)).replace(hour=0, minute=0, second=0, microsecond=0)
         all_leaves = set().union(*map(leaves, self.units))
         found = [self._until(pupil, as_of, all_leaves) for pupil in self.pupils]
         staying = [row for row in found if row and row["enrolled"]]
