@@ -33,8 +33,13 @@ class Dashboards:
 
     def __init__(self, browser: Browser, place: int = 0):
         self.browser = browser
+
+        def is_shown(found: WebElement) -> bool:
+            return browser.driver.execute_script("return arguments[0].checkVisibility()", found)
+
         elements = browser.until(
-            lambda: [found for found in browser.find_all("aspects-dashboards") if found.is_displayed()][place:],
+            # In a hidden section there is another. An element that still waits for its stylesheet has no height.
+            lambda: [found for found in browser.find_all("aspects-dashboards") if is_shown(found)][place:],
             f"the page shows {place + 1} <aspects-dashboards>",
         )
         self.element = elements[0]
