@@ -103,15 +103,17 @@ class Dashboards:
 
     def wait_until_drawn(self) -> None:
         """Wait until every chart of the board that is shown has its data."""
-        # On a narrow page, the numbers fill the window; a board, and each of its charts, is loaded when it is seen.
+        # On a narrow page, the numbers fill the window. A board, and each of its charts, is loaded when it is seen, and
+        # only a board that has got its height can be scrolled up.
         scroll = "if (arguments[0].getBoundingClientRect().top > innerHeight / 2) arguments[0].scrollIntoView()"
-        panels = self.browser.until(lambda: self._find_all("section:not(.strip)"), "there is a board's panel")
-        self.browser.driver.execute_script(scroll, panels[0])
-        with self.browser.inside(self._shown()):
-            self.browser.until(
-                lambda: self.browser.find_all(".dashboard-chart") and not self.browser.find_all(".loading"),
-                "every chart is drawn",
-            )
+
+        def is_drawn() -> bool:
+            for panel in self._find_all("section:not(.strip)"):
+                self.browser.driver.execute_script(scroll, panel)
+            with self.browser.inside(self._shown()):
+                return bool(self.browser.find_all(".dashboard-chart")) and not self.browser.find_all(".loading")
+
+        self.browser.until(is_drawn, "every chart is drawn")
 
 
 def read_table(browser: Browser, frame: WebElement) -> list[list[str]]:
