@@ -245,7 +245,8 @@ def test_rules_are_part_of_definitions(place: Callable[..., Reports]) -> None:
     layout = Layout.from_settings()
     changed = replace(layout, rules=replace(layout.rules, away_days=8))
     differ = {name for name, made in layout.hashes.items() if changed.hashes[name] != made}
-    assert differ == {"learner_status", "learner_status_with_names", "course_summary"}
+    at_risk = {"learner_standing", "learner_status", "learner_status_with_names", "at_risk_reasons"}
+    assert differ == {*at_risk, "course_summary", "course_summary_before"}
 
 
 def test_events_live_as_long_as_the_setting_says(
