@@ -110,7 +110,10 @@ class Dashboards:
         def is_drawn() -> bool:
             for panel in self._find_all("section:not(.strip)"):
                 self.browser.driver.execute_script(scroll, panel)
-            with self.browser.inside(self._shown()):
+            frames = self._find_all("iframe")
+            if not frames:
+                return False
+            with self.browser.inside(frames[0]):
                 return bool(self.browser.find_all(".dashboard-chart")) and not self.browser.find_all(".loading")
 
         self.browser.until(is_drawn, "every chart is drawn")
