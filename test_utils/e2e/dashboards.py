@@ -105,7 +105,7 @@ class Dashboards:
         """Wait until every chart of the board that is shown has its data."""
         # On a narrow page, the numbers fill the window. A board, and each of its charts, is loaded when it is seen, and
         # only a board that has got its height can be scrolled up.
-        scroll = "if (arguments[0].getBoundingClientRect().top > innerHeight / 2) arguments[0].scrollIntoView()"
+        scroll = "if (innerWidth < 640 && arguments[0].getBoundingClientRect().top > 1) arguments[0].scrollIntoView()"
 
         def is_drawn() -> bool:
             for panel in self._find_all("section:not(.strip)"):
