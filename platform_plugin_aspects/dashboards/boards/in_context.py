@@ -13,10 +13,7 @@ from platform_plugin_aspects.dashboards.boards.house import (
     table,
     worst_first,
 )
-from platform_plugin_aspects.dashboards.boards.in_context_blocks import PROBLEM, VIDEO
-from platform_plugin_aspects.dashboards.boards.parts import Condition
-
-SEEN = (Condition("learners", ">", 0),)
+from platform_plugin_aspects.dashboards.boards.in_context_blocks import PROBLEM, SEEN, VIDEO
 
 DROP_OFF = bars(
     "in-context-course-drop-off",

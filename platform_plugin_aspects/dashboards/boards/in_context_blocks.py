@@ -8,6 +8,7 @@ from platform_plugin_aspects.dashboards.boards import texts
 from platform_plugin_aspects.dashboards.boards.house import for_studio, lines, numbers, table
 from platform_plugin_aspects.dashboards.boards.parts import Condition, Order
 
+#: Rows of problems and videos that a learner has met.
 SEEN = (Condition("learners", ">", 0),)
 
 RESULTS = numbers(

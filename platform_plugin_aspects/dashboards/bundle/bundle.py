@@ -73,17 +73,22 @@ class Bundle:
     @cached_property
     def zip(self) -> bytes:
         """The files in a zip. Equal files are equal bytes."""
-        made = io.BytesIO()
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
-            for path, text in self.files.items():
-                archive.writestr(zipfile.ZipInfo(f"{ROOT}/{path}", _EPOCH), text.encode())
-        return made.getvalue()
+        return packed(self.files)
 
     @cached_property
     def hash(self) -> str:
         """64 hexadecimal digits, which change with what Superset stores, and with nothing else."""
         stored = sorted(json.dumps(content, sort_keys=True) for content in self.contents.values())
         return hashlib.sha256("\n".join(stored).encode()).hexdigest()
+
+
+def packed(files: Mapping[str, str]) -> bytes:
+    """The files ({path: text}) in a zip as Superset imports it. Equal files are equal bytes."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(f"{ROOT}/{path}", _EPOCH), text.encode())
+    return made.getvalue()
 
 
 def languages() -> tuple[str, ...]:

@@ -6,14 +6,13 @@ with the password masked. So a changed password or address is found without keep
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
 import requests
 
+from platform_plugin_aspects.dashboards.bundle.bundle import packed
 from platform_plugin_aspects.dashboards.bundle.database import MASK
 from platform_plugin_aspects.dashboards.provision.change import Change, Run
 from platform_plugin_aspects.dashboards.superset.api import asked
@@ -88,15 +87,6 @@ def test(run: Run) -> None:
 def passwords(run: Run, files: Mapping[str, str]) -> dict[str, str]:
     """The form field of an import: the file of the connection -> its password."""
     return {path: run.database_password for path in files if path.startswith(FOLDER)}
-
-
-def packed(files: Mapping[str, str]) -> bytes:
-    """The files as a zip for Superset."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(f"aspects/{path}", text)
-    return content.getvalue()
 
 
 def _answer(run: Run, uri: str) -> requests.Response:

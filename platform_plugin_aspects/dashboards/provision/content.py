@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle
+from platform_plugin_aspects.dashboards.bundle.bundle import BoardRow, Bundle, packed
 from platform_plugin_aspects.dashboards.provision.change import (
     CHART,
     DASHBOARD,
@@ -19,7 +19,7 @@ from platform_plugin_aspects.dashboards.provision.change import (
     listed,
 )
 from platform_plugin_aspects.dashboards.provision.change import objects as objects_of
-from platform_plugin_aspects.dashboards.provision.connection import DATASETS, FOLDER, METADATA, packed, passwords
+from platform_plugin_aspects.dashboards.provision.connection import DATASETS, FOLDER, METADATA, passwords
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, record
 from platform_plugin_aspects.dashboards.superset.api import asked, chunks
 from platform_plugin_aspects.dashboards.superset.errors import (

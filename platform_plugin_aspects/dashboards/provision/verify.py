@@ -10,22 +10,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
-
-import requests
 
 from platform_plugin_aspects.dashboards.provision.change import CHART, DASHBOARD, Run, listed
 from platform_plugin_aspects.dashboards.superset.api import asked
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
+from platform_plugin_aspects.dashboards.superset.guest import Guest
 from platform_plugin_aspects.dashboards.superset.guest_tokens import GuestToken, request_token, sign
-from platform_plugin_aspects.dashboards.superset.session import ServiceSession, send
-from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
+from platform_plugin_aspects.dashboards.superset.session import ServiceSession
 from platform_plugin_aspects.redaction import Hidden
 
 #: No course's rows, but in the columns that the pages' clauses name.
 NO_ROWS = ("COLUMNS('^org$') = ''", "COLUMNS('^course_key$') = ''")
 GUEST = "aspects_provision"
-CHART_SECS = 60.0
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,8 @@ def verify(run: Run) -> list[Problem]:
     boards = {uuid: str(embedded["uuid"]) for uuid in run.wished(DASHBOARD) if (embedded := run.embedded(uuid))}
     if not boards:
         return [Problem("Superset embeds none of the boards", "run aspects_provision")]
-    guest = Guest(run, Hidden(_token(run.config, list(boards.values())).token))
-    return [*_role(run, guest), *_opened(run, guest, boards)] or list(_data(run, guest))
+    with Guest(run.config, Hidden(_token(run.config, list(boards.values())).token)) as guest:
+        return [*_role(run, guest), *_opened(run, guest, boards)] or list(_data(run, guest))
 
 
 def _token(config: SupersetConfig, uuids: list[str]) -> GuestToken:
@@ -50,23 +46,6 @@ def _token(config: SupersetConfig, uuids: list[str]) -> GuestToken:
         return sign(config, GUEST, uuids, NO_ROWS)
     service = ServiceSession(config)
     return request_token(service, GUEST, uuids, NO_ROWS, service.deadline())
-
-
-class Guest:
-    """Requests with a guest token."""
-
-    def __init__(self, run: Run, token: Hidden):
-        self._url = run.config.internal_service_url
-        self._http = new_session()
-        self._http.headers["X-GuestToken"] = token
-
-    def get(self, path: str) -> requests.Response:
-        """Superset's answer."""
-        return send(self._http, "GET", f"{self._url}api/v1/{path}", Deadline(CHART_SECS))
-
-    def post(self, path: str, body: Any) -> requests.Response:
-        """Superset's answer."""
-        return send(self._http, "POST", f"{self._url}api/v1/{path}", Deadline(CHART_SECS), json=body)
 
 
 def _role(run: Run, guest: Guest) -> Iterator[Problem]:

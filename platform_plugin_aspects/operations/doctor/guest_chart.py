@@ -18,16 +18,14 @@ from platform_plugin_aspects.dashboards.bundle.dashboard import chart_content
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, provisioned
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured, SupersetRefused
+from platform_plugin_aspects.dashboards.superset.guest import Guest
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
-from platform_plugin_aspects.dashboards.superset.session import exchange, send
-from platform_plugin_aspects.dashboards.superset.transport import Deadline, new_session
+from platform_plugin_aspects.dashboards.superset.session import exchange
 from platform_plugin_aspects.operations.doctor.findings import manage
 from platform_plugin_aspects.redaction import Hidden
 
 #: The board and its chart, a single number; the language of their copies.
 BOARD, CHART, LANGUAGE = "course", "course-active", "en"
-#: A chart may take as long as ClickHouse lets Superset's user.
-CHART_SECS = 60.0
 JSON = dict[str, Any]
 
 
@@ -57,14 +55,10 @@ def course_board() -> Provisioned:
 
 def ask(config: SupersetConfig, board: Provisioned, token: Hidden, *, force: bool = False) -> Answer:
     """The chart's number as a guest sees it. ``force``: past Superset's cache. Raises SupersetError."""
-    with new_session() as http:
-        http.headers["X-GuestToken"] = token
-        url = f"{config.internal_service_url}api/v1/"
-        opened = _result(send(http, "GET", f"{url}embedded_dashboard/{board.embedded_uuid}", Deadline(CHART_SECS)))
-        number = int(opened["dashboard_id"])
-        charts = _result(send(http, "GET", f"{url}dashboard/{number}/charts", Deadline(CHART_SECS)))
-        body = request_of(charts, number, force=force)
-        return answer_of(send(http, "POST", f"{url}chart/data", Deadline(CHART_SECS), json=body))
+    with Guest(config, token) as guest:
+        number = int(_result(guest.get(f"embedded_dashboard/{board.embedded_uuid}"))["dashboard_id"])
+        charts = _result(guest.get(f"dashboard/{number}/charts"))
+        return answer_of(guest.post("chart/data", request_of(charts, number, force=force)))
 
 
 def request_of(charts: Any, dashboard: int, *, force: bool = False) -> JSON:
