@@ -7,6 +7,7 @@ hold up the request.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -197,11 +198,13 @@ class _Requester:
     """A thread of this process that requests deliveries, at most one per window.
 
     A wish is noted after the commit of the event and withdrawn before the request is made: see ``outbox``. A process
-    that ends in between, or gets no thread, leaves the event to the workers' sweep.
+    that ends makes its last request itself, because a management command may end before the thread has begun. One that
+    is killed leaves its events to the workers' sweep.
     """
 
     def __init__(self) -> None:
         self._wished = threading.Event()
+        self._asking = threading.Lock()
         self._beginning = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -235,6 +238,14 @@ class _Requester:
     def _run(self) -> None:
         while True:
             self._wished.wait()
+            self.finish()
+            time.sleep(max(0, settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS))
+
+    def finish(self) -> None:
+        """Make the request that is still to be made, if there is one; wait for one that is being made. Never raises."""
+        with self._asking:
+            if not self._wished.is_set():
+                return
             self._wished.clear()
             try:
                 request_delivery(StatementSink.name)
@@ -242,14 +253,14 @@ class _Requester:
                 connections.close_all()
             except Exception as error:
                 log.error("Delivery of tracking events was not requested: %s", where_raised(error))
-            time.sleep(max(0, settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS))
 
 
 requester = _Requester()
+atexit.register(requester.finish)
 
 
 def _after_fork() -> None:
-    """A child has no thread, and its copy of the lock may be held for ever."""
+    """A child has no thread, and its copies of the locks may be held for ever."""
     requester.__init__()  # type: ignore[misc]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from waffle.models import Flag
 from platform_plugin_aspects.delivery import tracking
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.tests.processes import manage
 from platform_plugin_aspects.xapi.events import unpack
 from test_utils.silent_cache import CACHES
 
@@ -198,11 +201,43 @@ def no_more_threads() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_ends_well_where_no_thread_can_be_had(on: None, no_more_threads: None, caplog: Any) -> None:
+def test_a_request_ends_well_where_no_thread_can_be_had(
+    on: None, no_more_threads: None, broker: Broker, caplog: Any
+) -> None:
     with transaction.atomic():
         tracking.OutboxBackend().send(PLAYED)
     assert TrackingEvent.objects.count() == 1
     assert "Delivery of tracking events is not requested (can't start new thread)" in caplog.text
+    assert broker.asked() == []
+    # What a process does when it ends.
+    tracking.requester.finish()
+    tracking.requester.finish()
+    assert broker.asked() == ["xapi"]
+
+
+# A thread that has not begun when its process ends.
+END = """
+from django.conf import settings
+from celery import current_app
+from platform_plugin_aspects.delivery.tracking import requester
+folder = {folder!r}
+current_app.conf.update(
+    broker_url="filesystem://",
+    broker_transport_options={{"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}},
+)
+requester._begin = lambda: None
+requester.wake()
+"""
+
+
+@pytest.mark.django_db
+def test_a_process_that_ends_makes_its_last_request(tmp_path: Path) -> None:
+    script = END.format(folder=str(tmp_path))
+    with manage(tmp_path, "shell", "-c", script) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    (message,) = tmp_path.glob("*.msg")
+    assert json.loads(message.read_text())["headers"]["task"] == "platform_plugin_aspects.tasks.deliver"
 
 
 @pytest.mark.django_db(transaction=True)
