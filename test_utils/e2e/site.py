@@ -92,8 +92,8 @@ class Site:
         self.passwords = {**self.show.passwords, **{name: secrets.token_urlsafe() for name in (*TEAM, LEARNER)}}
         self.clickhouse, self.superset = self.show.clickhouse, self.show.superset
         self.lms = show.Service("lms", folder, name="lms-with-settings")
-        origins = [self.lms.url, self.show.lms.url, self.show.cms.url]
-        self.superset.changes["TALISMAN_CONFIG"] = {"content_security_policy": {"frame-ancestors": origins}}
+        # The text that the plugin prints adds the show's LMS and Studio.
+        self.superset.own["TALISMAN_CONFIG"] = {"content_security_policy": {"frame-ancestors": [self.lms.url]}}
         self.last_settings = folder / "settings.json"
         self.contexts: dict[tuple[str, str], dict[str, Any]] = {}
 

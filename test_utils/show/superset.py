@@ -31,7 +31,8 @@ PREPARE = (
 class Superset(Process):
     """A bare Superset on a free port: its own defaults, and the text that an operator pastes into its configuration.
 
-    ``changes``: values in place of those of that text, or in its dictionaries.
+    ``own``: the operator's values before that text, in Superset's dictionaries where they are such. ``changes``: values
+    after it, likewise in its dictionaries.
     """
 
     def __init__(self, folder: Path, admin_password: str, port: int | None = None):
@@ -43,11 +44,12 @@ class Superset(Process):
         self.config_text.write_text("")
         # An operator's own: a secret, and a cache, here of one process.
         cache = {"CACHE_TYPE": "SimpleCache"}
-        self.changes: dict[str, Any] = {
+        self.own: dict[str, Any] = {
             "GUEST_TOKEN_JWT_SECRET": self.guest_token_secret,
             "CACHE_CONFIG": cache,
             "DATA_CACHE_CONFIG": cache,
         }
+        self.changes: dict[str, Any] = {}
         command = [VENV / "bin" / "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"]
         command += ["--timeout", "120", "--bind", f"127.0.0.1:{self.port}", "superset.app:create_app()"]
         environment = {
@@ -63,8 +65,11 @@ class Superset(Process):
         super().__init__("superset", folder, command, environment)
 
     def launch(self) -> None:
-        self.environment["SHOW_CONFIG_CHANGES"] = json.dumps(self.changes)
+        self._configure()
         super().launch()
+
+    def _configure(self) -> None:
+        self.environment |= {"SHOW_CONFIG_OWN": json.dumps(self.own), "SHOW_CONFIG_CHANGES": json.dumps(self.changes)}
 
     @property
     def url(self) -> str:
@@ -73,7 +78,7 @@ class Superset(Process):
 
     def prepare(self) -> None:
         """Make its database anew, with the account of an administrator."""
-        self.environment["SHOW_CONFIG_CHANGES"] = json.dumps(self.changes)
+        self._configure()
         shutil.rmtree(self.metadata.parent, ignore_errors=True)
         self.metadata.parent.mkdir(parents=True)
         account = ("--username", ADMIN_USERNAME, "--password", self.admin_password)

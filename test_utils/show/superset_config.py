@@ -1,4 +1,4 @@
-"""Superset's configuration (SUPERSET_CONFIG_PATH): what every operator writes, and the text that the plugin prints.
+"""Superset's configuration (SUPERSET_CONFIG_PATH): what an operator has set, then the text that the plugin prints.
 
 Read by Superset's own Python, as the last thing that `superset.config` does.
 """
@@ -7,11 +7,10 @@ import json
 import os
 from pathlib import Path
 
+import superset.config
+
 SECRET_KEY = os.environ["SHOW_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SHOW_METADATA"]
-
-# As if it were pasted here.
-exec(compile(Path(os.environ["SHOW_CONFIG_TEXT"]).read_text(), "what the plugin prints", "exec"))
 
 
 def merged(before, change):
@@ -20,6 +19,12 @@ def merged(before, change):
         return change
     return {**before, **{name: merged(before.get(name), value) for name, value in change.items()}}
 
+
+for name, value in json.loads(os.environ["SHOW_CONFIG_OWN"]).items():
+    globals()[name] = merged(getattr(superset.config, name, None), value)
+
+# As if it were pasted here.
+exec(compile(Path(os.environ["SHOW_CONFIG_TEXT"]).read_text(), "what the plugin prints", "exec"))
 
 for name, value in json.loads(os.environ["SHOW_CONFIG_CHANGES"]).items():
     globals()[name] = merged(globals().get(name), value)

@@ -23,7 +23,7 @@ from platform_plugin_aspects.operations.provision.clickhouse import ClickHousePa
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.operations.text import Verbatim, counted, printable
 
-SUPERSET_S_FILE = "# Superset: add these lines to superset_config.py, and restart it."
+SUPERSET_S_FILE = "# Superset: add these lines at the end of superset_config.py, and restart it."
 
 
 class Command(AspectsCommand):

@@ -33,27 +33,41 @@ def named_in(texts: Sequence[str]) -> list[str]:
 
 
 def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
-    """Lines of Python for superset_config.py. They hold a new secret, but none of the settings'."""
+    """Lines of Python for the end of superset_config.py. They hold a new secret, but none of the settings'.
+
+    They add to flags, framing pages, caches and the secret of the site, and to Superset's defaults where it has none.
+    """
     found = {
-        # Other flags of the site stay, wherever in the file this is pasted.
         EMBEDDING: ['FEATURE_FLAGS = {**globals().get("FEATURE_FLAGS", {}), "EMBEDDED_SUPERSET": True}'],
         ROLE: [f"GUEST_ROLE_NAME = {guest_role!r}"],
-        SECRET: [_secret()],
+        SECRET: _secret(),
         FRAMING: [
-            "from superset.config import TALISMAN_CONFIG",
-            f'TALISMAN_CONFIG["content_security_policy"]["frame-ancestors"] = {origins()!r}',
+            "# These pages may show Superset, beside those that may already:",
+            "from superset.config import TALISMAN_CONFIG as _default",
+            'TALISMAN_CONFIG = {**globals().get("TALISMAN_CONFIG", _default)}',
+            '_policy = {**(TALISMAN_CONFIG.get("content_security_policy") or {})}',
+            """_pages = _policy.get("frame-ancestors", "'self'")""",
+            '_policy["frame-ancestors"] = [_pages] if isinstance(_pages, str) else [*_pages]',
+            f'_policy["frame-ancestors"] += {origins()!r}',
+            'TALISMAN_CONFIG["content_security_policy"] = _policy',
         ],
         CACHES: [
-            "# Without a cache, each open board asks ClickHouse. Use your own Redis:",
-            'CACHE_CONFIG = {"CACHE_TYPE": "RedisCache", "CACHE_DEFAULT_TIMEOUT": 300, '
-            '"CACHE_KEY_PREFIX": "superset_", "CACHE_REDIS_URL": "redis://redis:6379/1"}',
-            'DATA_CACHE_CONFIG = {**CACHE_CONFIG, "CACHE_KEY_PREFIX": "superset_data_"}',
+            "# Without a cache, each open board asks ClickHouse. Use your own Redis; caches set above stay:",
+            '_redis = {"CACHE_TYPE": "RedisCache", "CACHE_DEFAULT_TIMEOUT": 300, '
+            '"CACHE_REDIS_URL": "redis://redis:6379/1"}',
+            'CACHE_CONFIG = globals().get("CACHE_CONFIG", {**_redis, "CACHE_KEY_PREFIX": "superset_"})',
+            'DATA_CACHE_CONFIG = globals().get("DATA_CACHE_CONFIG", '
+            '{**CACHE_CONFIG, "CACHE_KEY_PREFIX": "superset_data_"})',
         ],
     }
     return [line for part in PARTS if part in parts for line in found[part]]
 
 
-def _secret() -> str:
+def _secret() -> list[str]:
     if is_configured() and SupersetConfig.from_settings().guest_token_secret:
-        return 'GUEST_TOKEN_JWT_SECRET = "..."  # guest_token_secret of SUPERSET_CONFIG in LMS and CMS'
-    return f'GUEST_TOKEN_JWT_SECRET = "{secrets.token_hex(32)}"  # made just now; any long random text'
+        return ['GUEST_TOKEN_JWT_SECRET = "..."  # guest_token_secret of SUPERSET_CONFIG in LMS and CMS']
+    # A secret of the site's own may be shared with other systems that make tokens.
+    return [
+        "# Any long random text, this one made just now; one set above stays:",
+        f'GUEST_TOKEN_JWT_SECRET = globals().get("GUEST_TOKEN_JWT_SECRET", "{secrets.token_hex(32)}")',
+    ]

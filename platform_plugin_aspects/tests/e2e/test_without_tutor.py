@@ -36,7 +36,7 @@ class Host:
         self.clickhouse = Endpoint(folder)
         self.clickhouse.command += ["--users", json.dumps({CLICKHOUSE[0]: [CLICKHOUSE[1], "all"]})]
         self.superset = Superset(folder, SUPERSET)
-        self.superset.changes = {"CACHE_CONFIG": CACHE, "DATA_CACHE_CONFIG": CACHE}
+        self.superset.own = {"CACHE_CONFIG": CACHE, "DATA_CACHE_CONFIG": CACHE}
         queue = folder / "queue"
         queue.mkdir()
         names = {

@@ -14,7 +14,6 @@ from platform_plugin_aspects.dashboards.provision.rights import GUEST_ROLE
 from platform_plugin_aspects.dashboards.superset.api import Account
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.operations.provision import superset_config
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.tests.commands import Ended, ended
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
@@ -288,30 +287,15 @@ def test_nothing_is_kept_where_nothing_is_to_be_changed(option: str, export: Pat
 # Texts to paste
 
 
-def pasted(text: str, **before: Any) -> dict[str, Any]:
-    """Superset's configuration after the text, which is Python, without imports of Superset."""
-    talisman: dict[str, Any] = {"content_security_policy": {"default-src": ["'self'"]}}
-    found = {"TALISMAN_CONFIG": talisman, **before}
-    exec("\n".join(line for line in text.splitlines() if not line.startswith("from superset")), found)
-    return found
-
-
 def test_superset_s_configuration_is_printed(configured: Any) -> None:
     printed = provision("--print", "--superset")
     assert printed.code == 0
     python, _comment, settings_to_add = printed.out.partition("# LMS and CMS")
-    config = pasted(python)
-    assert config["FEATURE_FLAGS"] == {"EMBEDDED_SUPERSET": True}
-    assert config["GUEST_ROLE_NAME"] == "Aspects Guest"
-    assert config["TALISMAN_CONFIG"]["content_security_policy"] == {
-        "default-src": ["'self'"],
-        "frame-ancestors": ["https://lms.example.com", "https://studio.example.com", "https://apps.example.com"],
-    }
-    assert config["CACHE_CONFIG"]["CACHE_TYPE"] == config["DATA_CACHE_CONFIG"]["CACHE_TYPE"] == "RedisCache"
-    assert len(config["GUEST_TOKEN_JWT_SECRET"]) == 64
-    assert config["GUEST_TOKEN_JWT_SECRET"] not in provision("--print", "--superset").out
+    assert "GUEST_ROLE_NAME = 'Aspects Guest'\n" in python
+    (secret,) = re.findall('"([0-9a-f]{64})"', python)
+    assert secret not in provision("--print", "--superset").out
     assert "superset fab create-admin" in python
-    assert "secret" not in printed.out.replace("any long random text", "").replace("GUEST_TOKEN_JWT_SECRET", "")
+    assert "secret" not in printed.out.replace("GUEST_TOKEN_JWT_SECRET", "")
     # The other settings are there.
     assert set(yaml.safe_load(settings_to_add.partition("\n")[2])) == {
         "EVENT_SINK_CLICKHOUSE_COURSE_OVERVIEWS_ENABLED",
@@ -319,23 +303,6 @@ def test_superset_s_configuration_is_printed(configured: Any) -> None:
         "EVENT_SINK_CLICKHOUSE_XAPI_ENABLED",
         "OPEN_EDX_FILTERS_CONFIG",
     }
-
-
-def test_flags_that_superset_s_configuration_has_stay() -> None:
-    text = "\n".join(superset_config.lines("Guests", ["EMBEDDED_SUPERSET"]))
-    before = {"ALERT_REPORTS": True, "EMBEDDED_SUPERSET": False}
-    assert pasted(text, FEATURE_FLAGS=before)["FEATURE_FLAGS"] == {"ALERT_REPORTS": True, "EMBEDDED_SUPERSET": True}
-    assert pasted(text)["FEATURE_FLAGS"] == {"EMBEDDED_SUPERSET": True}
-
-
-def test_the_how_tos_keep_flags_too() -> None:
-    how_tos = Path(__file__).parents[4] / "docs" / "how-tos"
-    for page in ("without_tutor.rst", "dashboards.rst"):
-        (line,) = [line for line in (how_tos / page).read_text().splitlines() if "FEATURE_FLAGS = " in line]
-        assert pasted(line.strip(), FEATURE_FLAGS={"ALERT_REPORTS": True})["FEATURE_FLAGS"] == {
-            "ALERT_REPORTS": True,
-            "EMBEDDED_SUPERSET": True,
-        }
 
 
 def test_a_shared_secret_is_not_printed(configured: Any) -> None:
@@ -383,24 +350,14 @@ def test_what_a_bare_superset_lacks_is_printed_at_once(
         '  -> Add "EMBEDDED_SUPERSET": True to FEATURE_FLAGS in Superset\'s configuration, and restart Superset',
         "Something is left to do: see the problems above",
     ]
-    lines = done.out.partition("# Superset: add these lines to superset_config.py, and restart it.\n")[2].splitlines()
-    assert [line.partition(" = ")[0] for line in lines if " = " in line] == [
+    heading = "# Superset: add these lines at the end of superset_config.py, and restart it.\n"
+    lines = done.out.partition(heading)[2].splitlines()
+    assert [line.partition(" = ")[0] for line in lines if line[0].isupper()] == [
         "FEATURE_FLAGS",
         "GUEST_ROLE_NAME",
         "GUEST_TOKEN_JWT_SECRET",
-        'TALISMAN_CONFIG["content_security_policy"]["frame-ancestors"]',
-        "CACHE_CONFIG",
-        "DATA_CACHE_CONFIG",
-    ]
-
-
-def test_only_the_parts_that_findings_name_are_printed() -> None:
-    texts = ["Set GUEST_ROLE_NAME = 'Guests'", "Set CACHE_CONFIG and DATA_CACHE_CONFIG"]
-    parts = superset_config.named_in(texts)
-    assert parts == ["GUEST_ROLE_NAME", "DATA_CACHE_CONFIG"]
-    assert [line.split(" ")[0] for line in superset_config.lines("Guests", parts)] == [
-        "GUEST_ROLE_NAME",
-        "#",
+        "TALISMAN_CONFIG",
+        'TALISMAN_CONFIG["content_security_policy"]',
         "CACHE_CONFIG",
         "DATA_CACHE_CONFIG",
     ]
