@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-import superset.config
+from superset import config as default
 
 SECRET_KEY = os.environ["SHOW_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SHOW_METADATA"]
@@ -21,7 +21,7 @@ def merged(before, change):
 
 
 for name, value in json.loads(os.environ["SHOW_CONFIG_OWN"]).items():
-    globals()[name] = merged(getattr(superset.config, name, None), value)
+    globals()[name] = merged(getattr(default, name, None), value)
 
 # As if it were pasted here.
 exec(compile(Path(os.environ["SHOW_CONFIG_TEXT"]).read_text(), "what the plugin prints", "exec"))
