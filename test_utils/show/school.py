@@ -22,6 +22,7 @@ from platform_plugin_aspects.load_test.journeys.script import Script, Visit
 from platform_plugin_aspects.tests.reporting.site import Class, go_through, insert, start_of
 from test_utils.factories import detached_blocks, make_external_id_type, make_user, publish_course
 
+from .details import with_details
 from .outlines import ASTRONOMY, BREAD, Outline, tree
 from .people import COURSE, FORMER, LEARNER, OTHER, OTHER_TEAM, STAFF, TEAM, names
 
@@ -86,6 +87,8 @@ def _run(course: str, name: str, outline: Outline, users: Sequence[User], end: d
 class _Shape:
     """Makes learners' ways more like life: some stop anywhere, some come late or today, and people leave on any day.
 
+    They answer in the words of the course, and read in the forum.
+
     ``now``: of a course that goes on.
     """
 
@@ -95,6 +98,7 @@ class _Shape:
 
     def __call__(self, number: int, script: Script) -> Script:
         chance = random.Random(f"{self.course} {number}")
+        script = with_details(script, random.Random(f"{self.course} {number} details"))
         visits = list(script.visits)
         if chance.random() < STOP:
             visits = _stopped(visits, chance)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opaque_keys.edx.keys import CourseKey
 
+from platform_plugin_aspects.load_test.acts.problems import Answer
+from platform_plugin_aspects.load_test.journeys.script import Kind, Script, Solve, Study, Visit
+from platform_plugin_aspects.load_test.journeys.structure import Problem, Unit
+from test_utils.show.details import with_details
 from test_utils.show.folder import VARIABLE, FolderInUse, take
-from test_utils.show.outlines import ASTRONOMY, tree
+from test_utils.show.outlines import ASTRONOMY, BREAD, tree
 from test_utils.show.people import names
+from test_utils.show.questions import QUESTIONS
+
+COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +89,46 @@ def test_a_course_has_a_block_for_each_name_and_no_id_twice() -> None:
         if block["type"] == "sequential" and block["fields"]["graded"]
     ]
     assert sorted(graded) == ["Distance", "Eclipses", "Finding your way", "The seasons"]
+
+
+def _problems(block: dict[str, Any]) -> Iterator[str]:
+    if block["type"] == "problem":
+        yield block["fields"]["display_name"]
+    for child in block.get("children", []):
+        yield from _problems(child)
+
+
+def test_every_problem_has_questions_with_different_answers() -> None:
+    names = [f"Check yourself: {name}" for name in QUESTIONS]
+    assert sorted(names) == sorted([*_problems(tree("Sky", ASTRONOMY)), *_problems(tree("Bread", BREAD))])
+    for question in (question for some in QUESTIONS.values() for question in some):
+        assert question.wrong
+        assert len({question.right, *question.wrong}) == 1 + len(question.wrong), question.text
+
+
+def test_answers_are_in_the_words_of_the_course_and_as_right_as_before() -> None:
+    problem = Problem(COURSE.make_usage_key("problem", "p"), "Check yourself: Dark adaptation", 2)
+    unit = Unit("Looking up", COURSE.make_usage_key("sequential", "s"), 1, 1, [], [problem], [])
+    given = [[Answer(1, "", "x", False), Answer(2, "", "y", True)]] * 50
+    visit = Visit(datetime(2026, 3, 2, 8, tzinfo=UTC), "session", [Study(unit, [Solve(problem, given)])])
+    made = with_details(Script(Kind.PASSES, visit.start, visits=[visit]), random.Random(1))
+    [solve, *_read] = made.visits[0].studies[0].steps
+    first, second = zip(*solve.submissions, strict=True)
+    assert {(answer.part, answer.text, answer.correct) for answer in second} == {(2, "dim red", True)}
+    wrong = Counter((answer.part, answer.text, answer.correct) for answer in first)
+    assert [answer for answer, _times in wrong.most_common()] == [
+        (1, "about 5 minutes", False),
+        (1, "a whole night", False),
+    ]
+
+
+def test_some_units_have_a_thread_that_is_read() -> None:
+    unit = Unit("Looking up", COURSE.make_usage_key("sequential", "s"), 1, 1, [], [], [])
+    visit = Visit(datetime(2026, 3, 2, 8, tzinfo=UTC), "session", [Study(unit, [])] * 50)
+    made = with_details(Script(Kind.BROWSES, visit.start, visits=[visit]), random.Random(1))
+    read = [step for study in made.visits[0].studies for step in study.steps]
+    assert 5 < len(read) < 45
+    assert {step.title for step in read if step.number == 1} == {"Introduce yourself"}
 
 
 def test_no_two_learners_have_one_name() -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from platform_plugin_aspects.load_test.acts import Act, courses, forum, problems, videos
 from platform_plugin_aspects.load_test.journeys.plan import PASSING
-from platform_plugin_aspects.load_test.journeys.script import Post, Script, Solve, Study, Watch
+from platform_plugin_aspects.load_test.journeys.script import Post, Read, Script, Solve, Study, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Structure, Unit
 from platform_plugin_aspects.xapi.events import canonical
 
@@ -107,6 +107,8 @@ class _Enacting:
                 yield from self.watch(step)
             elif isinstance(step, Solve):
                 yield from self.solve(step, unit)
+            elif isinstance(step, Read):
+                yield self.event(forum.thread_viewed(self.course, TOPIC, f"{step.number:024x}", step.title), 30)
             else:
                 yield self.post(step)
 

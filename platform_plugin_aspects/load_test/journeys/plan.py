@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from platform_plugin_aspects.load_test.acts.problems import Answer
-from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Script, Solve, Study, Visit, Watch
+from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Script, Solve, Step, Study, Visit, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Problem, Structure, Unit, Video
 
 #: The kinds in turn, so that few learners are of every kind. The first one upgrades.
@@ -82,7 +82,7 @@ def _studies(chance: random.Random, structure: Structure, kind: Kind) -> Iterato
     grading = _Grading(structure.points, passes=kind is Kind.PASSES)
     posts = 0
     for unit in reached:
-        steps: list[Watch | Solve | Post] = [_watch(chance, video) for video in unit.videos]
+        steps: list[Step] = [_watch(chance, video) for video in unit.videos]
         if kind is not Kind.BROWSES:
             steps += [_solve(chance, problem, grading) for problem in unit.problems]
         if chance.random() < 0.2:

@@ -49,11 +49,23 @@ class Post:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A thread of the forum is read: the number of the course team's thread, from 1, and its title."""
+
+    number: int
+    title: str
+
+
+#: Something that is done in a unit.
+Step = Watch | Solve | Post | Read
+
+
+@dataclass(frozen=True)
 class Study:
     """A unit, and what is done there, in order."""
 
     unit: Unit
-    steps: Sequence[Watch | Solve | Post]
+    steps: Sequence[Step]
 
     @property
     def seconds(self) -> int:

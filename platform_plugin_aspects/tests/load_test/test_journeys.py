@@ -28,7 +28,7 @@ from platform_plugin_aspects.load_test.journeys.answers import answers_of
 from platform_plugin_aspects.load_test.journeys.enact import Person, events_of
 from platform_plugin_aspects.load_test.journeys.plan import KINDS, plan
 from platform_plugin_aspects.load_test.journeys.run import choose
-from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Script, Solve, Study, Visit, Watch
+from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Read, Script, Solve, Study, Visit, Watch
 from platform_plugin_aspects.load_test.journeys.structure import Problem, Structure, Unit, Video, read
 from platform_plugin_aspects.models import TrackingEvent
 from test_utils import factories
@@ -69,6 +69,7 @@ SCRIPT = Script(
                         Watch(VIDEO, [(0, 40), (70, 100), (30, 50)]),
                         Solve(PROBLEM, [answers(False, False), answers(True, False)]),
                         Post("thread", 1),
+                        Read(3, "Good places to practise"),
                     ],
                 )
             ],
@@ -147,6 +148,7 @@ def test_the_events_of_a_script() -> None:
         ("03-02T08:04:05", "course.grade.passed.first_time"),
         ("03-02T08:04:05", "course.grade.now_passed"),
         ("03-02T08:05:05", "forum.thread.created"),
+        ("03-02T08:05:35", "forum.thread.viewed"),
         ("03-30T22:00:00", "course.enrollment.deactivated"),
     ]
     seeks = [event["data"] for event in events if event["name"] == "seek_video"]

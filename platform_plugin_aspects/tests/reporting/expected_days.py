@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platform_plugin_aspects.load_test.journeys.script import Post, Solve, Visit, Watch
+from platform_plugin_aspects.load_test.journeys.script import Post, Read, Solve, Visit, Watch
 from platform_plugin_aspects.tests.reporting.scripts import (
     OfClass,
     acts,
@@ -65,7 +65,7 @@ class Days(OfClass):
                 "with_pages": len(visits),
                 "with_videos": sum(does(visit, Watch) > 0 for visit in visits),
                 "with_problems": sum(does(visit, Solve) > 0 for visit in visits),
-                "with_forum": sum(does(visit, Post) > 0 for visit in visits),
+                "with_forum": sum(map(_in_forum, visits)),
             }
             for day, visits in self._by_day().items()
         ]
@@ -127,9 +127,14 @@ class Days(OfClass):
                 "day": day,
                 "posts": sum(does(visit, Post) for visit in visits),
                 "learners_posting": sum(does(visit, Post) > 0 for visit in visits),
-                "views": 0,
-                "learners": sum(does(visit, Post) > 0 for visit in visits),
+                "views": sum(does(visit, Read) for visit in visits),
+                "learners": sum(map(_in_forum, visits)),
             }
             for day, visits in self._by_day().items()
-            if any(does(visit, Post) for visit in visits)
+            if any(map(_in_forum, visits))
         ]
+
+
+def _in_forum(visit: Visit) -> bool:
+    """Whether the learner reads or writes there."""
+    return does(visit, Post) + does(visit, Read) > 0
