@@ -238,7 +238,15 @@ class ProvisionedDashboard(models.Model):
         blank=True,
         help_text="Under which Superset embeds it; Superset chose it. Empty while it is not embedded.",
     )
-    hash = models.CharField(max_length=64, help_text="Checksum of the files that made it.")
+    hash = models.CharField(
+        max_length=64,
+        default="",
+        blank=True,
+        help_text="Checksum of the files that made it; empty until Superset has all of it.",
+    )
+    is_closed = models.BooleanField(
+        default=True, help_text="Whether the row rule closes its datasets for people who log in to Superset."
+    )
     block_type = models.CharField(
         max_length=64, default="", blank=True, help_text="Studio shows it beside this type; empty: on the Reports tab."
     )

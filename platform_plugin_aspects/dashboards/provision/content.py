@@ -28,10 +28,6 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetRefused,
 )
 
-#: Instead of a checksum in the plugin's table: the import of a board has begun, and is perhaps not finished.
-BEGUN = "begun"
-#: The same, for a board with datasets that the row rule may not cover yet.
-NOT_CLOSED = "begun, not closed"
 #: The remedy for an import that Superset refuses.
 LOOK = (
     "look for the last 'Import failed' in Superset's log, which alone says why. If a dataset of another connection has "
@@ -82,7 +78,7 @@ def content(run: Run) -> Iterator[Change]:
 
 def closed_datasets(run: Run) -> set[str]:
     """The UUIDs of the datasets that a former run has put under the row rule."""
-    return {uuid for row in run.recorded if row.hash != NOT_CLOSED for uuid in row.datasets}
+    return {uuid for row in run.recorded if row.is_closed for uuid in row.datasets}
 
 
 def is_owner(run: Run, row: dict[str, Any]) -> bool:
@@ -90,15 +86,15 @@ def is_owner(run: Run, row: dict[str, Any]) -> bool:
     return run.service_id in {owner["id"] for owner in row["owners"]}
 
 
-def row_of(bundle: Bundle, board: BoardRow, embedded_uuid: str, checksum: str) -> Provisioned:
-    """The row of the plugin's table for a board of a bundle."""
+def row_of(bundle: Bundle, board: BoardRow, embedded_uuid: str) -> Provisioned:
+    """The row of the plugin's table for a board of a bundle, when all of it is in Superset."""
     return Provisioned(
         slug=board.slug,
         language=bundle.language,
         title=board.title,
         dashboard_uuid=board.dashboard_uuid,
         embedded_uuid=embedded_uuid,
-        hash=checksum,
+        hash=bundle.hash,
         block_type=board.block_type,
         position=board.position,
         datasets=tuple(board.datasets),
@@ -231,13 +227,13 @@ def _begin(run: Run, bundle: Bundle) -> None:
     begun = []
     for board in bundle.rows:
         known = rows.get((board.slug, bundle.language))
-        row = row_of(bundle, board, known.embedded_uuid if known else "", BEGUN)
+        row = replace(row_of(bundle, board, known.embedded_uuid if known else ""), hash="")
         if known:
             row = replace(
                 row,
                 datasets=tuple(sorted({*row.datasets, *known.datasets})),
                 charts=tuple(sorted({*row.charts, *known.charts})),
             )
-        begun.append(row if closed.issuperset(row.datasets) else replace(row, hash=NOT_CLOSED))
+        begun.append(replace(row, is_closed=closed.issuperset(row.datasets)))
     record(begun)
     run.forget("recorded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from platform_plugin_aspects.dashboards.provision.change import DASHBOARD, Change, Run
@@ -40,11 +41,14 @@ def _embed(run: Run, number: int | None) -> None:
 
 
 def _rows(run: Run) -> list[Provisioned]:
+    # The row rule has closed all datasets where an administrator logs in.
+    opened = {(row.slug, row.language) for row in run.recorded if run.admin is None and not row.is_closed}
     rows = []
     for bundle in run.bundles:
         for board in bundle.rows:
             embedded = run.embedded(board.dashboard_uuid)
-            rows.append(row_of(bundle, board, embedded["uuid"].lower() if embedded else "", bundle.hash))
+            row = row_of(bundle, board, embedded["uuid"].lower() if embedded else "")
+            rows.append(replace(row, is_closed=(row.slug, row.language) not in opened))
     return rows
 
 

@@ -18,7 +18,8 @@ class Provisioned:
 
     ``slug`` is the board's own, such as "at-risk". ``embedded_uuid`` is "" while Superset does not embed it, and then
     no page shows it. ``block_type`` is that of the blocks beside which Studio shows it ("course" for whole courses),
-    and "" for the Reports tab. ``datasets`` and ``charts`` are the UUIDs of what belongs to it.
+    and "" for the Reports tab. ``datasets`` and ``charts`` are the UUIDs of what belongs to it. ``hash`` is "" from the
+    beginning of an import to its end. ``is_closed`` is False until the row rule covers the datasets.
     """
 
     slug: str
@@ -31,6 +32,7 @@ class Provisioned:
     position: int = 0
     datasets: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
+    is_closed: bool = True
 
 
 def provisioned() -> tuple[Provisioned, ...]:
@@ -48,6 +50,7 @@ def provisioned() -> tuple[Provisioned, ...]:
             position=row.position,
             datasets=tuple(row.superset_objects.get("datasets", ())),
             charts=tuple(row.superset_objects.get("charts", ())),
+            is_closed=row.is_closed,
         )
         for row in rows
     )
@@ -69,6 +72,7 @@ def record(boards: Iterable[Provisioned]) -> None:
                     "block_type": board.block_type,
                     "position": board.position,
                     "superset_objects": {"datasets": list(board.datasets), "charts": list(board.charts)},
+                    "is_closed": board.is_closed,
                     "updated_at": timezone.now(),
                 },
             )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from platform_plugin_aspects.dashboards.provision.provision import Change, Provision
-from platform_plugin_aspects.dashboards.provision.provisioned import provisioned
+from platform_plugin_aspects.dashboards.provision.provisioned import provisioned, record
 from platform_plugin_aspects.dashboards.provision.rights import GUEST_RIGHTS, SERVICE_RIGHTS
-from platform_plugin_aspects.dashboards.superset.api import Account, WrongPassword
+from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi, WrongPassword
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetConflict,
@@ -22,6 +23,7 @@ from platform_plugin_aspects.dashboards.superset.errors import (
     SupersetRefused,
     SupersetUnavailable,
 )
+from platform_plugin_aspects.operations.provision.standing import standing
 from test_utils.small_boards import small_bundle, small_database, uuid_of
 from test_utils.superset_endpoint import Reply, SupersetEndpoint
 
@@ -73,6 +75,11 @@ def contents(superset: SupersetEndpoint) -> Mapping[str, Any]:
 
 def table() -> list[tuple[str, str, str, bool, int, int]]:
     return [(r.slug, r.language, r.title, bool(r.embedded_uuid), len(r.datasets), len(r.charts)) for r in provisioned()]
+
+
+def states() -> dict[str, tuple[str, bool]]:
+    """Board -> its checksum, and whether its datasets are closed."""
+    return {row.slug: (row.hash, row.is_closed) for row in provisioned()}
 
 
 # From bare to boards
@@ -371,6 +378,7 @@ def test_a_run_that_ends_after_any_write_is_completed_by_the_next(writes: int, s
     assert names(superset, "dashboard") == ["aspects-course-en", "aspects-forum-en"]
     assert {row.embedded_uuid for row in provisioned()} == set(embedded(superset).values())
     assert table() == [("course", "en", "Course", True, 2, 2), ("forum", "en", "Forum", True, 1, 1)]
+    assert states() == {"course": (ENGLISH.hash, True), "forum": (ENGLISH.hash, True)}
     assert provision(superset, [ENGLISH]).plan() == []
     assert provision(superset, [ENGLISH], admin=None).plan() == []
 
@@ -387,6 +395,8 @@ def test_an_interrupted_update_leaves_nothing_behind(writes: int, superset: Supe
     with pytest.raises(SupersetUnavailable):
         provision(superset, [small_bundle(LATER, edition="2")], admin=None).apply()
     superset.revive()
+    # Superset has perhaps the new version, perhaps the former one.
+    assert states() == {"course": ("", True), "forum": ("", True)}
     # The next version, and not the one that was interrupted.
     provision(superset, [small_bundle({"forum": LATER["forum"]}, edition="3")], admin=None).apply()
     assert names(superset, "dashboard") == ["aspects-forum-en"]
@@ -404,6 +414,21 @@ def test_a_run_that_ended_before_the_row_rule_needs_an_administrator_again(super
     with pytest.raises(SupersetForbidden, match="and the datasets activity, enrollment: run"):
         provision(superset, [ENGLISH], admin=None).apply()
     assert [row.embedded_uuid for row in provisioned()] == ["", ""]
+    assert states() == {"course": ("", False), "forum": ("", False)}
+
+
+@pytest.mark.parametrize(("admin", "is_closed"), [(None, False), (ADMIN, True)])
+def test_only_an_administrator_closes_the_datasets_of_boards_that_stand(
+    admin: Account | None, is_closed: bool, superset: SupersetEndpoint
+) -> None:
+    """Boards whose files became faulty right after the import."""
+    provision(superset, [ENGLISH]).apply()
+    record([replace(row, hash="", is_closed=False) for row in provisioned()])
+    superset.objects.rules.clear()
+    boards = standing({"course", "forum"}, SupersetApi(f"{superset.url}/", ADMIN))
+    provision(superset, boards, admin=admin).apply()
+    assert bool(superset.objects.rules) == is_closed
+    assert states() == {"course": ("", is_closed), "forum": ("", is_closed)}
 
 
 # Without an administrator

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from platform_plugin_aspects.dashboards.provision.provisioned import Provisioned, forget, provisioned, record
 from platform_plugin_aspects.models import ProvisionedDashboard
@@ -31,8 +32,9 @@ PROBLEM = Provisioned(
     title="Problem",
     dashboard_uuid="77777777-7777-5777-8777-777777777777",
     embedded_uuid="",
-    hash="b" * 64,
+    hash="",
     block_type="problem",
+    is_closed=False,
 )
 
 
@@ -63,6 +65,24 @@ def test_forgetting_removes_exactly_the_boards_that_are_named() -> None:
     record([COURSE, KURS, PROBLEM])
     forget([KURS, replace(PROBLEM, language="ar")])
     assert provisioned() == (PROBLEM, COURSE)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("begun", ("", True)), ("begun, not closed", ("", False)), ("a" * 64, ("a" * 64, True))],
+)
+def test_the_migration_gives_each_fact_its_own_column(before: str, after: tuple[str, bool]) -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([("platform_plugin_aspects", "0006_provisioned_dashboard")])
+    try:
+        former = executor.loader.project_state(("platform_plugin_aspects", "0006_provisioned_dashboard")).apps
+        former.get_model("platform_plugin_aspects", "ProvisionedDashboard").objects.create(slug="course", hash=before)
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes("platform_plugin_aspects"))
+    (row,) = provisioned()
+    assert (row.hash, row.is_closed) == after
 
 
 def test_a_board_has_one_row_in_a_language() -> None:
