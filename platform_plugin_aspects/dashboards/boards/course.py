@@ -17,7 +17,6 @@ NUMBERS = (
         "active_7_days",
         _("Learners who did something in the course today or on the 6 days before, UTC."),
         NOT_PUBLISHED,
-        width=3,
     ),
     number(
         "course-enrolled",
@@ -26,7 +25,6 @@ NUMBERS = (
         "enrolled",
         _("Learners who are enrolled now, as the platform has it."),
         NOT_PUBLISHED,
-        width=3,
     ),
     number(
         "course-progress",
@@ -51,6 +49,14 @@ NUMBERS = (
         "at_risk",
         _("Enrolled learners who do not pass yet and have been away, are behind the others, or have a low grade."),
         NOT_PUBLISHED,
+    ),
+    number(
+        "course-last-act",
+        _("When was somebody last active?"),
+        "course_summary",
+        "last_act",
+        _("Moment at which a learner last did something in the course, UTC. Charts of activity end there."),
+        NO_VISIT,
     ),
 )
 GROWTH = (

@@ -17,8 +17,8 @@ from platform_plugin_aspects.dashboards.boards.parts import Chart, Kind, Measure
 from platform_plugin_aspects.dashboards.bundle.datasets import DAY, has_days
 
 JSON = dict[str, Any]
-#: A day, in the language of d3-time-format: without a name of a month, which would be English.
-DATE_FORMAT = "%Y-%m-%d"
+#: A day and a moment, in the language of d3-time-format: without a name of a month, which would be English.
+DATE_FORMAT, MOMENT_FORMAT = "%Y-%m-%d", "%Y-%m-%d %H:%M"
 #: Pixels of the columns of a table that would be too narrow otherwise.
 WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 250}
 #: Pixels of a row of a table, of what stands above and below the rows, and of a unit of a chart's height.
@@ -118,6 +118,8 @@ def _number(chart: Chart) -> tuple[str, JSON, JSON]:
     params = {
         "metric": metric(measure),
         "y_axis_format": LABELS[measure.column].format,
+        # Of moments; numbers have a format of their own.
+        "time_format": MOMENT_FORMAT,
         "header_font_size": 0.5,
         "subtitle": "",
         "subtitle_font_size": 0.15,

@@ -1,6 +1,6 @@
-"""From the platform to a board: an event is emitted, and looked for at each stage of its way to the board's view.
+"""From the platform to a board: an event is emitted, and looked for at each stage of its way to a guest of Superset.
 
-No chart tells one event from others. So a guest of Superset is asked only whether the board has active learners.
+View and board show the moment at which a learner last did something in the course: that of the event, or a later one.
 
 Only on request, because everything else that the doctor does writes nothing.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -83,15 +83,8 @@ class EndToEnd:
         if not is_configured():
             yield Mark.NOTE("It goes no further: SUPERSET_CONFIG is not set")
             return
-        number = guest_chart.active_learners(user, course_key)
-        if number < 1:
-            raise _Stop(
-                f"The Course board shows {number} active learners, and not the event",
-                "See in Superset that the dataset course_summary reads the ClickHouse of the plugin",
-            )
-        yield Mark.OK(
-            f"A guest of Superset sees {number} active learners in the Course board, which does not tell events apart"
-        )
+        self._on_board(user, course_key, probe)
+        yield Mark.OK("A guest of Superset sees it in the Course board, as the last activity in the course")
 
     def _course(self) -> CourseKey:
         try:
@@ -187,6 +180,26 @@ class EndToEnd:
             if examination.connection.embedded_path is None:
                 client.close()
         yield Mark.OK(f"{view} shows it, as {reader.username} reads it")
+
+    def _on_board(self, user: Any, course_key: CourseKey, probe: Probe) -> None:
+        """Raise _Stop unless a guest of Superset sees the event's moment, or a later one."""
+        # Superset sends no more than milliseconds.
+        moment = probe.moment.replace(microsecond=probe.moment.microsecond // 1000 * 1000)
+        seen: datetime | None = None
+
+        def is_there() -> bool:
+            nonlocal seen
+            seen = guest_chart.last_act(user, course_key)
+            return seen is not None and seen >= moment
+
+        def lost() -> _Stop:
+            shows = f"its last activity is of {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "it shows no activity"
+            return _Stop(
+                f"The Course board in Superset does not show the event: {shows}",
+                "See in Superset that the dataset course_summary reads the ClickHouse of the plugin",
+            )
+
+        _wait(self.view_secs, is_there, lost)
 
 
 def _wait(seconds: float, is_there: Callable[[], bool], otherwise: Callable[[], _Stop]) -> None:

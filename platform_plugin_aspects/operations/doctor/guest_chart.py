@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -24,25 +25,33 @@ from platform_plugin_aspects.dashboards.superset.session import exchange
 from platform_plugin_aspects.operations.doctor.findings import manage
 from platform_plugin_aspects.redaction import Hidden
 
-#: The board and its chart, a single number; the language of their copies.
-BOARD, CHART, LANGUAGE = "course", "course-active", "en"
+#: The board and its chart, a single moment; the language of their copies.
+BOARD, CHART, LANGUAGE = "course", "course-last-act", "en"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a request for a chart's data: its number, None without a row, and whether a cache had it."""
+    """The answer to a request for a chart's data: its number, None without one, and whether a cache had it.
+
+    A moment is the number of milliseconds since 1970.
+    """
 
     number: float | None
     is_cached: bool
 
 
-def active_learners(user: Any, course_key: CourseKey) -> float:
-    """The number of active learners that the Course board shows ``user`` in the course. Raises SupersetError."""
+def last_act(user: Any, course_key: CourseKey) -> datetime | None:
+    """The moment at which a learner last did something in the course, as the Course board shows it ``user``, in UTC.
+
+    None if the board shows none. Superset is asked past its cache. Raises SupersetError.
+    """
     config = SupersetConfig.from_settings()
     board = course_board()
     token = get_guest_token(user.username, [board.embedded_uuid], clauses_for(user, course_key)).token
-    return ask(config, board, Hidden(token), force=True).number or 0
+    number = ask(config, board, Hidden(token), force=True).number
+    return None if number is None else EPOCH + timedelta(milliseconds=number)
 
 
 def course_board() -> Provisioned:

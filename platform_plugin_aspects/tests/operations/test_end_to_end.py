@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from platform_plugin_aspects.delivery import tracking
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.operations.doctor.end_to_end import EndToEnd
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark
-from platform_plugin_aspects.operations.doctor.guest_chart import active_learners, request_of
+from platform_plugin_aspects.operations.doctor.guest_chart import last_act, request_of
 from platform_plugin_aspects.tests.broker import worker
 from platform_plugin_aspects.tests.commands import ended, run
 from platform_plugin_aspects.tests.operations.provision.conftest import bare  # noqa: F401
@@ -28,7 +29,11 @@ EMBEDDED = "0a1b2c3d-0000-4000-8000-000000000001"
 #: The charts of a dashboard as Superset lists them for a guest.
 CHARTS = [
     {"id": 7, "slice_name": "How many are enrolled?", "form_data": {"datasource": "3__table"}},
-    {"id": 8, "slice_name": "How many are active?", "form_data": {"datasource": "3__table", "viz_type": "big_number"}},
+    {
+        "id": 8,
+        "slice_name": "When was somebody last active?",
+        "form_data": {"datasource": "3__table", "viz_type": "big_number_total"},
+    },
 ]
 
 
@@ -140,26 +145,28 @@ def test_it_is_said_where_the_event_is_lost(ready: ClickHouseEndpoint, settings:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_number_that_a_guest_sees_is_not_called_the_event(
+def test_a_guest_of_superset_sees_the_event_or_a_later_one_and_no_earlier_one(
     ready: ClickHouseEndpoint, request: pytest.FixtureRequest
 ) -> None:
     factories.make_course(COURSE)
     deliver_course()
     superset = request.getfixturevalue("course_board")
     with worker():
-        # Three learners were active at another time.
-        plan(superset, {"Active learners": 3})
+        # In the year 2100.
+        plan(superset, {"Last activity": 4_102_444_800_000})
         assert found()[-1] == (
             Mark.OK,
-            "A guest of Superset sees 3 active learners in the Course board, which does not tell events apart",
+            "A guest of Superset sees it in the Course board, as the last activity in the course",
             "",
         )
-        plan(superset)
-        assert found()[-1] == (
-            Mark.PROBLEM,
-            "The Course board shows 0 active learners, and not the event",
-            "See in Superset that the dataset course_summary reads the ClickHouse of the plugin",
-        )
+        remedy = "See in Superset that the dataset course_summary reads the ClickHouse of the plugin"
+        for row, shows in (
+            ({"Last activity": 1_767_225_661_500}, "its last activity is of 2026-01-01 00:01:01 UTC"),
+            ({"Last activity": None}, "it shows no activity"),
+        ):
+            plan(superset, row)
+            text = f"The Course board in Superset does not show the event: {shows}"
+            assert found()[-1] == (Mark.PROBLEM, text, remedy)
 
 
 @pytest.mark.django_db
@@ -186,8 +193,8 @@ def plan(superset: SupersetEndpoint, *rows: dict[str, Any], status: int = 200) -
 
 def test_a_chart_is_asked_for_as_a_guest_in_the_course(course_board: SupersetEndpoint) -> None:
     user, course_key = factories.make_user("ada"), CourseKey.from_string(COURSE)
-    plan(course_board, {"Active learners": 3})
-    assert active_learners(user, course_key) == 3
+    plan(course_board, {"Last activity": 1_767_225_661_500})
+    assert last_act(user, course_key) == datetime(2026, 1, 1, 0, 1, 1, 500_000, UTC)
     asked = course_board.requests[-1]
     assert asked.body["datasource"] == {"id": 3, "type": "table"}
     assert (asked.body["form_data"]["dashboardId"], asked.body["form_data"]["slice_id"]) == (5, 8)
@@ -198,21 +205,23 @@ def test_a_chart_is_asked_for_as_a_guest_in_the_course(course_board: SupersetEnd
         f"COLUMNS('^course_key$') = '{COURSE}'",
     ]
     plan(course_board)
-    assert active_learners(user, course_key) == 0
+    assert last_act(user, course_key) is None
 
 
 def test_a_chart_that_superset_refuses(course_board: SupersetEndpoint) -> None:
     user, course_key = factories.make_user("ada"), CourseKey.from_string(COURSE)
     plan(course_board, status=403)
     with pytest.raises(SupersetRefused) as caught:
-        active_learners(user, course_key)
+        last_act(user, course_key)
     assert str(caught.value).startswith("A guest cannot read a chart: POST ")
     with pytest.raises(SupersetRefused) as caught:
         request_of(CHARTS[:1], 5)
-    assert str(caught.value).startswith("The Course board in Superset has no chart 'How many are active?': run ")
+    assert str(caught.value).startswith(
+        "The Course board in Superset has no chart 'When was somebody last active?': run "
+    )
     forget(provisioned())
     with pytest.raises(SupersetMisconfigured) as caught_too:
-        active_learners(user, course_key)
+        last_act(user, course_key)
     assert str(caught_too.value) == (
         "Superset does not have the plugin's boards: run python manage.py cms aspects_provision"
     )
