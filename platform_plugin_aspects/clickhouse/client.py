@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.driver import encode, open_client
-from platform_plugin_aspects.clickhouse.errors import typed_errors
+from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, NOT_THERE, Misconfigured, typed_errors
 
 #: How long the text of one parameter may be, so that the request's address, in which it travels, stays below 64 KiB.
 #: ClickHouse refuses parameters above 128 KiB (http_max_field_value_size).
@@ -71,6 +71,21 @@ class ClickHouse:
     def qualified(self, table: str) -> str:
         """`` `database`.`table` ``, quoted."""
         return f"{quote(self.connection.database)}.{quote(table)}"
+
+    def refusal(self, relation: str, database: str = "") -> Misconfigured | None:
+        """Why the user may not read a relation that exists; None if it may, or if there is no such relation.
+
+        Lists have no relation on which the user has no right. ``database``: that of the connection, if empty.
+        Raises Unavailable, and Misconfigured for other reasons.
+        """
+        try:
+            self.command(f"SELECT 1 FROM {quote(database or self.connection.database)}.{quote(relation)} LIMIT 0")
+        except Misconfigured as failure:
+            if failure.code == ACCESS_DENIED:
+                return failure
+            if failure.code not in NOT_THERE:
+                raise
+        return None
 
     def columns(self) -> dict[str, list[tuple[str, str]]]:
         """The tables of the database that this user can see: {table: [(column, type), ...] in order}."""

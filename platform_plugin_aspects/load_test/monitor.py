@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_plugin_aspects.clickhouse.client import ClickHouse, quote
-from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
+from platform_plugin_aspects.clickhouse.errors import NOT_THERE, Failure, Misconfigured
 from platform_plugin_aspects.load_test import runs
 from platform_plugin_aspects.load_test.backends import Backend, BackendError
 from platform_plugin_aspects.sinks.formats import iso_utc
@@ -19,8 +19,6 @@ LOOK_SECS = 1
 #: Events that a worker holds are in no queue: at the second sample they have arrived.
 QUIET_SAMPLES = 2
 MICROSECONDS = 1_000_000
-#: ClickHouse's codes for a table or a database that does not exist.
-MISSING = (60, 81)
 
 
 class TooLate(Exception):
@@ -157,7 +155,7 @@ def arrived(client: ClickHouse) -> dict[str, Any]:
     try:
         total, newest, now = client.select(sql)[0]
     except Misconfigured as failure:
-        if failure.code not in MISSING:
+        if failure.code not in NOT_THERE:
             raise
         raise Misconfigured(
             f"There is no table {connection.xapi_database}.{connection.xapi_table} of xAPI events: correct "

@@ -10,14 +10,12 @@ from dataclasses import replace
 from django.conf import settings
 
 from platform_plugin_aspects import edx_platform
-from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, in_parameters, quote
-from platform_plugin_aspects.clickhouse.errors import Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, in_parameters
+from platform_plugin_aspects.clickhouse.errors import Unavailable
 from platform_plugin_aspects.xapi.addresses import actor_ids_of, has_addresses
 
 #: The learner of a row, in each table of the reports.
 ACTOR = "actor_id"
-#: UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing that the user might not see.
-_NOT_THERE = {60, 81}
 #: The tables of one relation differ after its name.
 _RELATION = re.compile(r"(.+)_v[0-9a-f]+_\d+")
 
@@ -61,10 +59,6 @@ def _tables(clickhouse: ClickHouse) -> list[str]:
         "(SELECT table FROM system.columns WHERE database = {database:String} AND name = {actor:String}) ORDER BY name"
     )
     found = [name for (name,) in clickhouse.select(sql, {"database": database, "actor": ACTOR})]
-    if not found:
-        try:
-            clickhouse.command(f"SELECT 1 FROM {quote(database)}.`events` LIMIT 0")
-        except Misconfigured as failure:
-            if failure.code not in _NOT_THERE:
-                raise
+    if not found and (refusal := clickhouse.refusal("events", database)):
+        raise refusal
     return found

@@ -20,7 +20,7 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import Failure, Unavailable
+from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, NOT_THERE, Failure, Unavailable
 from platform_plugin_aspects.reporting.layout import VIEWS_OF_PAGES, database_of
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: ClickHouse's codes for a relation that is missing or of an older definition, and for a right that is.
-MISSING, DENIED = frozenset({47, 60, 81}), 497
+MISSING, DENIED = NOT_THERE | {47}, ACCESS_DENIED
 #: ClickHouse's code for a query that takes too long.
 TOO_LONG = 159
 #: Settings of ClickHouse for a query that is short and seldom.

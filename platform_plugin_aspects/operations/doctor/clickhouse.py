@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.embedded import EngineInUse
-from platform_plugin_aspects.clickhouse.errors import REMEDIES, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, REMEDIES, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.operations.checks import valid
@@ -28,7 +28,7 @@ PROBES = {
     "SELECT": "SELECT {columns} FROM {table} LIMIT 0",
     DELETE: "ALTER TABLE {table} DELETE WHERE aspects_check_of_rights",
 }
-UNKNOWN_IDENTIFIER, ACCESS_DENIED = 47, 497
+UNKNOWN_IDENTIFIER = 47
 URL = '"url" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG'
 #: Seconds by which clocks may differ.
 MAX_SKEW_SECS = 10
@@ -114,7 +114,8 @@ def _database(
     if is_own and (unknown := unknown_among(valid(personal_tables) or (), actual)):
         problem, _, remedy = str(not_tables(unknown, database)).partition(". ")
         yield Mark.PROBLEM(problem, remedy)
-    hidden = {name for name, table in on.items() if name not in actual and _is_hidden(client, table)}
+    # They exist, and are not listed.
+    hidden = {name for name in on if name not in actual and client.refusal(name)}
     yield from _missing(client, wanted, on, actual, hidden)
     sound = {
         name: table
@@ -123,15 +124,6 @@ def _database(
         if name in hidden or (name in actual and not table.drift(actual[name]))
     }
     yield from _rights(client, sound, [name for name in on if name not in sound], is_own=is_own)
-
-
-def _is_hidden(client: ClickHouse, table: Table) -> bool:
-    """Whether a table exists but is not listed, because the user has no right on it."""
-    try:
-        client.command(f"SELECT 1 FROM {client.qualified(table.name)} LIMIT 0")
-    except Misconfigured as failure:
-        return failure.code == ACCESS_DENIED
-    return False
 
 
 def _missing(

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, Failure, Misconfigured, Unavailable
 from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.operations.reports import views_of_boards
 from platform_plugin_aspects.sinks.personal_data import WrongShape
 
-ACCESS_DENIED, UNKNOWN_USER = 497, 192
+UNKNOWN_USER = 192
 #: The codes of a user or a password that is wrong.
 NOT_LET_IN = {192, 193, 194, 516}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from platform_plugin_aspects.clickhouse.client import quote
 from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import onlooker_grants
-from platform_plugin_aspects.operations.doctor.clickhouse import ACCESS_DENIED, DELETE, PROBES, UNKNOWN_IDENTIFIER
+from platform_plugin_aspects.operations.doctor.clickhouse import DELETE, PROBES, UNKNOWN_IDENTIFIER
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.reports import (
     ReportsStatus,
@@ -33,7 +34,10 @@ def examine(examination: Examination) -> Iterator[Finding]:
     if status is None or status.error:
         yield examination.because_of("ClickHouse", "The reports cannot be examined", status.error if status else "")
         return
-    if status.relations.keys() == {Status.MISSING} and _is_hidden(examination, status):
+    # They exist, and are not listed.
+    if status.relations.keys() == {Status.MISSING} and _is_refused(
+        examination, status, status.relations[Status.MISSING][0]
+    ):
         name = connection.credentials[0]
         yield Mark.PROBLEM(
             f"The relations in {status.database} cannot be seen by {name}",
@@ -101,15 +105,8 @@ def _are(names: list[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _is_hidden(examination: Examination, status: ReportsStatus) -> bool:
-    """Whether relations exist and are not listed, because the user has no right on them."""
-    return _is_refused(examination, status, status.relations[Status.MISSING][0])
-
-
 def _is_refused(examination: Examination, status: ReportsStatus, relation: str) -> bool:
     """Whether the plugin's user may not read a relation."""
-    try:
-        examination.clickhouse.command(f"SELECT 1 FROM {quote(status.database)}.{quote(relation)} LIMIT 0")
-    except Failure as failure:
-        return failure.code == ACCESS_DENIED
+    with suppress(Failure):
+        return examination.clickhouse.refusal(relation, status.database) is not None
     return False

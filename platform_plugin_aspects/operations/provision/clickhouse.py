@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
+from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import (
     SETTING,
     Reader,
@@ -22,7 +22,7 @@ from platform_plugin_aspects.clickhouse.schema import create_database_statement
 from platform_plugin_aspects.dashboards.superset.config import is_configured
 from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.operations.doctor.findings import Finding, Mark
-from platform_plugin_aspects.operations.doctor.reader import ACCESS_DENIED, NOT_LET_IN
+from platform_plugin_aspects.operations.doctor.reader import NOT_LET_IN
 from platform_plugin_aspects.operations.provision.relations import RelationsStep
 from platform_plugin_aspects.operations.provision.step import Step, Tell, run
 from platform_plugin_aspects.operations.provision.tables import TablesStep

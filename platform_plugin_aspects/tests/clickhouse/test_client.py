@@ -326,6 +326,31 @@ def test_https_to_a_port_that_speaks_plain_http(clickhouse_http: ClickHouseEndpo
         get_client(Connection.from_settings({"url": clickhouse_http.url.replace("http:", "https:")}))
 
 
+# Relations that exist and are not listed
+
+
+def test_a_relation_that_the_user_may_not_read_is_told_from_one_that_is_not_there(
+    clickhouse: ClickHouse, clickhouse_http: ClickHouseEndpoint
+) -> None:
+    password, granted = clickhouse_http.users["ch_cms"]
+    database = Connection.from_settings().database
+    clickhouse_http.users["ch_cms"] = (password, {f"{database}.taxonomy": ["SELECT"]})
+    try:
+        client = get_client(Connection.from_settings())
+        assert list(client.columns()) == ["taxonomy"]
+        assert client.refusal("taxonomy") is None
+        assert client.refusal("no_such_table") is None
+        assert client.refusal("taxonomy", "no_such_database") is None
+        for hidden in (client.refusal("tag"), client.refusal("tag", database)):
+            assert isinstance(hidden, Misconfigured)
+            assert hidden.code == 497
+        clickhouse_http.fail("exception", code=516)
+        with pytest.raises(Misconfigured, match="wrong user or password"):
+            client.refusal("tag")
+    finally:
+        clickhouse_http.users["ch_cms"] = (password, granted)
+
+
 # No secret in any text
 
 
