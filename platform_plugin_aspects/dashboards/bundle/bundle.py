@@ -17,6 +17,7 @@ from django.utils.translation import override, to_language, to_locale
 
 import platform_plugin_aspects
 from platform_plugin_aspects.dashboards.boards.parts import Board
+from platform_plugin_aspects.dashboards.bundle.columns import ENGLISH
 from platform_plugin_aspects.dashboards.bundle.dashboard import chart_content, dashboard_content
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.bundle.datasets import VERSION, dataset
@@ -24,7 +25,6 @@ from platform_plugin_aspects.dashboards.bundle.identity import slug_of, uuid_of
 from platform_plugin_aspects.reporting.relation import relations
 
 LOCALE = Path(platform_plugin_aspects.__file__).parent / "locale"
-ENGLISH = "en"
 #: The folder in the zip that holds all files; Superset takes any.
 ROOT = "aspects"
 #: The moment of each file in the zip, so that equal files are an equal zip; the first that a zip can hold.

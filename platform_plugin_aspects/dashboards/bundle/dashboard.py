@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from platform_plugin_aspects.dashboards.boards import house
 from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Choice, TimeRange
+from platform_plugin_aspects.dashboards.bundle.columns import label
 from platform_plugin_aspects.dashboards.bundle.datasets import CACHE_SECS, VERSION, has_days
 from platform_plugin_aspects.dashboards.bundle.identity import slug_of, uuid_of
-from platform_plugin_aspects.dashboards.bundle.kinds import draw, label
+from platform_plugin_aspects.dashboards.bundle.kinds import draw
 from platform_plugin_aspects.dashboards.bundle.layout import position
 from platform_plugin_aspects.dashboards.bundle.style import style
 

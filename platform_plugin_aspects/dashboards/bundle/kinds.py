@@ -14,6 +14,8 @@ from typing import Any
 from platform_plugin_aspects.dashboards.boards import house
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
 from platform_plugin_aspects.dashboards.boards.parts import Chart, Kind, Measure
+from platform_plugin_aspects.dashboards.boards.values import VALUES
+from platform_plugin_aspects.dashboards.bundle.columns import as_answered, as_asked, label
 from platform_plugin_aspects.dashboards.bundle.datasets import DAY, has_days
 
 JSON = dict[str, Any]
@@ -71,11 +73,6 @@ def draw(chart: Chart) -> Drawn:
     return Drawn(viz_type, {**common, **params}, {**asked, **query})
 
 
-def label(column: str) -> str:
-    """The label of a column in the active language."""
-    return str(LABELS[column].text)
-
-
 def _conditions(chart: Chart) -> list[JSON]:
     return [
         {
@@ -101,16 +98,17 @@ def metric(measure: Measure) -> JSON:
     }
 
 
+def _by(column: str) -> str | JSON:
+    """The column of a horizontal axis, as the form names it. Superset knows an axis of days by its own name only."""
+    return column if column == DAY else as_asked(column)
+
+
 def _axis(column: str, **grain: str | None) -> JSON:
     """The column of a horizontal axis, as Superset's JavaScript makes it of the form's ``x_axis``."""
-    return {
-        **grain,
-        "columnType": "BASE_AXIS",
-        "sqlExpression": column,
-        "label": column,
-        "expressionType": "SQL",
-        "isColumnReference": True,
-    }
+    found = _by(column)
+    if isinstance(found, str):
+        found = {"sqlExpression": found, "label": found, "expressionType": "SQL", "isColumnReference": True}
+    return {**grain, "columnType": "BASE_AXIS", **found}
 
 
 def _number(chart: Chart) -> tuple[str, JSON, JSON]:
@@ -131,10 +129,12 @@ def _number(chart: Chart) -> tuple[str, JSON, JSON]:
 def _series(chart: Chart) -> tuple[JSON, JSON]:
     """The form and the query of charts with a horizontal axis."""
     metrics = [metric(measure) for measure in chart.measures]
-    groups = [chart.split] if chart.split else []
+    groups = [as_asked(chart.split)] if chart.split else []
     grain = "P1D" if chart.by == DAY else None
+    # Days and texts say themselves what they are.
+    has_title = chart.by != DAY and chart.by not in VALUES
     params = {
-        "x_axis": chart.by,
+        "x_axis": _by(chart.by),
         "time_grain_sqla": grain,
         "x_axis_time_format": DATE_FORMAT,
         "tooltipTimeFormat": DATE_FORMAT,
@@ -149,8 +149,8 @@ def _series(chart: Chart) -> tuple[JSON, JSON]:
         "y_axis_format": LABELS[chart.measures[0].column].format,
         "y_axis_bounds": [0, None],
         "truncateYAxis": True,
-        "x_axis_title": "" if chart.by == DAY else label(chart.by),
-        "x_axis_title_margin": 0 if chart.by == DAY else 30,
+        "x_axis_title": label(chart.by) if has_title else "",
+        "x_axis_title_margin": 30 if has_title else 0,
     }
     query = {
         "columns": [_axis(chart.by, timeGrain=grain), *groups],
@@ -174,14 +174,16 @@ def _areas(chart: Chart) -> tuple[str, JSON, JSON]:
 
 def _bars(chart: Chart) -> tuple[str, JSON, JSON]:
     params, query = _series(chart)
-    return "echarts_timeseries_bar", {**params, "orientation": "vertical"}, query
+    # Texts of ours are long in some languages, and Superset leaves out those that have no room below a bar.
+    orientation = "horizontal" if chart.by in VALUES else "vertical"
+    return "echarts_timeseries_bar", {**params, "orientation": orientation}, query
 
 
 def _heat(chart: Chart) -> tuple[str, JSON, JSON]:
     [measure] = chart.measures
     params = {
-        "x_axis": chart.by,
-        "groupby": chart.split,
+        "x_axis": _by(chart.by),
+        "groupby": as_asked(chart.split),
         "metric": metric(measure),
         "sort_x_axis": "alpha_asc",
         # Superset draws the first at the bottom.
@@ -199,19 +201,20 @@ def _heat(chart: Chart) -> tuple[str, JSON, JSON]:
         "value_bounds": [0, None],
     }
     query = {
-        "columns": [_axis(chart.by), chart.split],
+        "columns": [_axis(chart.by), as_asked(chart.split)],
         "metrics": [metric(measure)],
-        "orderby": [[chart.by, True], [chart.split, False]],
+        "orderby": [[_by(chart.by), True], [as_asked(chart.split), False]],
     }
     return "heatmap_v2", params, query
 
 
 def _table(chart: Chart) -> tuple[str, JSON, JSON]:
-    config = {column: _column_config(chart, column) for column in chart.columns}
+    columns = [as_asked(column) for column in chart.columns]
+    config = {as_answered(column): _column_config(column) for column in chart.columns}
     orders = [[order.column, not order.descending] for order in chart.order]
     params = {
         "query_mode": "raw",
-        "all_columns": list(chart.columns),
+        "all_columns": columns,
         "order_by_cols": [json.dumps(order) for order in orders],
         "groupby": [],
         "metrics": [],
@@ -225,11 +228,12 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
         "server_pagination": False,
         "column_config": config,
         "conditional_formatting": [
-            {"column": column, "operator": ">", "targetValue": 0, "colorScheme": house.SHADE} for column in chart.shaded
+            {"column": as_answered(column), "operator": ">", "targetValue": 0, "colorScheme": house.SHADE}
+            for column in chart.shaded
         ],
     }
     # With measures, even none, Superset groups the rows.
-    query = {"columns": list(chart.columns), "orderby": orders}
+    query = {"columns": columns, "orderby": orders}
     return "table", params, query
 
 
@@ -238,7 +242,7 @@ def _page(chart: Chart) -> int:
     return max(3, (chart.height * UNIT - AROUND_ROWS) // ROW)
 
 
-def _column_config(chart: Chart, column: str) -> JSON:
+def _column_config(column: str) -> JSON:
     config: JSON = {"customColumnName": label(column)}
     if form := LABELS[column].format:
         config |= {"d3NumberFormat": form, "d3SmallNumberFormat": form}

@@ -72,11 +72,16 @@ class SupersetPart:
                 raise UnusableBoard(kept.problems)
         except UnusableBoard as error:
             raise SupersetMisconfigured(" ".join(error.problems)) from None
+        try:
+            # Texts of views name the rules.
+            bundles = [bundle(chosen, language, database) for language in languages()]
+        except Misconfigured as failure:
+            raise SupersetMisconfigured(str(failure)) from None
         return cls(
             SupersetConfig.from_settings(),
             database,
             reader.password,
-            [*(bundle(chosen, language, database) for language in languages()), *own_bundles(kept, database)],
+            [*bundles, *own_bundles(kept, database)],
             kept.problems,
             kept.standing,
         )

@@ -12,7 +12,7 @@ from hypothesis.strategies import characters, text
 
 from platform_plugin_aspects.dashboards.boards.catalog import ALL
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
-from platform_plugin_aspects.dashboards.boards.parts import Board, Tab
+from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Tab
 from platform_plugin_aspects.dashboards.bundle.bundle import bundle
 from platform_plugin_aspects.tests.dashboards.bundle.small_board import DATABASE, LANGUAGES, TRACKS, TRANSLATED
 from test_utils.properties import examples
@@ -40,7 +40,22 @@ def test_no_label_is_a_column_of_its_view() -> None:
             for board in ALL:
                 for chart in board.charts:
                     columns = {column.name for column in chart.relation.columns}
-                    assert not columns & {str(LABELS[measure.column].text) for measure in chart.measures}
+                    assert not columns & set(labels(chart)), (language, chart.name)
+
+
+def test_labels_tell_the_columns_of_a_chart_apart() -> None:
+    """In Superset's answer, a column has its label for a name."""
+    for language in LANGUAGES:
+        with override(language):
+            for board in ALL:
+                for chart in board.charts:
+                    assert len(set(labels(chart))) == len(labels(chart)), (language, chart.name)
+
+
+def labels(chart: Chart) -> list[str]:
+    """The labels of all that a chart shows, in the active language."""
+    names = [*chart.columns, chart.by, chart.split, *(measure.column for measure in chart.measures)]
+    return [str(LABELS[name].text) for name in names if name]
 
 
 #: Texts as Superset's files can hold them: YAML has no place for the other control characters.

@@ -16,7 +16,7 @@ from platform_plugin_aspects.dashboards.boards.catalog import ALL
 from platform_plugin_aspects.dashboards.bundle.bundle import bundle
 from platform_plugin_aspects.dashboards.bundle.datasets import type_of
 from platform_plugin_aspects.reporting.migrate import Reports
-from platform_plugin_aspects.tests.dashboards.bundle.small_board import DATABASE
+from platform_plugin_aspects.tests.dashboards.bundle.small_board import DATABASE, LANGUAGES
 
 COURSE = CourseKey.from_string("course-v1:Org+Sky+2026")
 #: The types of ClickHouse that a type of Superset's dataset stands for.
@@ -35,14 +35,14 @@ _AROUND = re.compile(r"^(?:Nullable\(|SimpleAggregateFunction\(\w+, )(.*)\)$")
 
 def sql_of(query: Mapping[str, Any], view: str, clauses: list[str]) -> str:
     """The statement that Superset makes of a query."""
-    columns = {
-        column if isinstance(column, str) else column["label"]: column
-        if isinstance(column, str)
-        else (
-            f"dateTrunc('DAY', toDateTime({column['sqlExpression']}))" if column.get("timeGrain") else column["label"]
-        )
-        for column in query["columns"]
-    }
+    columns = {}
+    for column in query["columns"]:
+        if isinstance(column, str):
+            columns[column] = column
+        elif column.get("timeGrain"):
+            columns[column["label"]] = f"dateTrunc('DAY', toDateTime({column['sqlExpression']}))"
+        else:
+            columns[column["label"]] = column["sqlExpression"]
     metrics = {
         metric["label"]: f"{metric['aggregate'].lower()}(`{metric['column']['column_name']}`)"
         for metric in query.get("metrics", ())
@@ -60,10 +60,11 @@ def sql_of(query: Mapping[str, Any], view: str, clauses: list[str]) -> str:
 
 
 @pytest.mark.django_db
-def test_every_saved_query_is_valid_with_the_clauses_of_a_guest(reports: Reports) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_saved_query_is_valid_with_the_clauses_of_a_guest(reports: Reports, language: str) -> None:
     clauses = clauses_for(User(username="estelle"), COURSE)
     views = {relation.name: reports.layout.qualified(relation.name) for relation in reports.relations}
-    found = bundle(ALL, "ar", DATABASE)
+    found = bundle(ALL, language, DATABASE)
     names = {uuid: name for name, uuid in found.datasets.items()}
     charts = [content for path, content in found.contents.items() if path.startswith("charts/")]
     assert charts

@@ -361,3 +361,18 @@ def test_what_a_bare_superset_lacks_is_printed_at_once(
         "CACHE_CONFIG",
         "DATA_CACHE_CONFIG",
     ]
+
+
+def test_an_invalid_rule_is_an_error_of_the_settings(configured: Any) -> None:
+    """Texts of boards name the rules."""
+    configured.ASPECTS_REPORTING_RULES = {"away_days": 0}
+    with pytest.raises(SupersetMisconfigured) as caught:
+        SupersetPart.from_settings()
+    assert "away_days" in str(caught.value)
+
+
+def test_a_rule_changes_the_boards_whose_texts_name_it(configured: Any) -> None:
+    before = {bundle.language: bundle.hash for bundle in SupersetPart.from_settings().bundles}
+    configured.ASPECTS_REPORTING_RULES = {"away_days": 14}
+    after = {bundle.language: bundle.hash for bundle in SupersetPart.from_settings().bundles}
+    assert {language for language in before if before[language] != after[language]} == {"ar", "es-419", "fr"}
