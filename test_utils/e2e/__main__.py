@@ -14,13 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import django
-import pytest
+
+from test_utils.suite import run_tests
 
 from .site import COURSE, COURSE_BOARD, LEARNER, TEAM, Site
-
-#: For each test: they wait for servers.
-TIMEOUT_SECS = "900"
-SUITE = "platform_plugin_aspects/tests/e2e"
 
 
 def main(folder: Path, arguments: list[str]) -> int:
@@ -42,19 +39,7 @@ def main(folder: Path, arguments: list[str]) -> int:
 
             take_all(site.show, say)
             return 0
-        options = [
-            "-m",
-            "e2e",
-            "--ds",
-            "cms.envs.standin",
-            "-p",
-            "no:cacheprovider",
-            "--timeout",
-            TIMEOUT_SECS,
-            SUITE,
-            *arguments,
-        ]
-        return int(pytest.main(options, plugins=[site]))
+        return run_tests("e2e", arguments, site)
     finally:
         site.kill()
 

@@ -10,13 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-import pytest
+from test_utils.suite import run_tests
 
 from .servers import Servers
-
-#: For each test: they wait for servers.
-TIMEOUT_SECS = "900"
-SUITE = "platform_plugin_aspects/tests/services"
 
 
 def main(folder: Path, arguments: list[str]) -> int:
@@ -31,19 +27,7 @@ def main(folder: Path, arguments: list[str]) -> int:
             server.launch()
         for server in servers.all:
             server.wait_until_ready()
-        options = [
-            "-m",
-            "services",
-            "--ds",
-            "cms.envs.standin",
-            "-p",
-            "no:cacheprovider",
-            "--timeout",
-            TIMEOUT_SECS,
-            SUITE,
-            *arguments,
-        ]
-        return int(pytest.main(options, plugins=[servers]))
+        return run_tests("services", arguments, servers)
     finally:
         for server in reversed(servers.all):
             server.kill()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext_lazy as _
 
-from platform_plugin_aspects.dashboards.boards import texts
+from platform_plugin_aspects.dashboards.boards import course_content, texts
 from platform_plugin_aspects.dashboards.boards.house import (
     bars,
     for_studio,
@@ -15,15 +17,8 @@ from platform_plugin_aspects.dashboards.boards.house import (
 )
 from platform_plugin_aspects.dashboards.boards.in_context_blocks import PROBLEM, SEEN, VIDEO
 
-DROP_OFF = bars(
-    "in-context-course-drop-off",
-    _("Where do learners stop?"),
-    "course_outline",
-    "place",
-    ("learners_reached", "learners_completed"),
-    texts.UNITS,
-    texts.NOT_PUBLISHED,
-)
+#: As the board of the course has it.
+DROP_OFF = replace(course_content.DROP_OFF, name="in-context-course-drop-off")
 ALL_PROBLEMS = table(
     "in-context-course-problems",
     _("Which problems teach badly?"),

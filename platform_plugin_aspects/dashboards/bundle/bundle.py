@@ -82,12 +82,15 @@ class Bundle:
         return hashlib.sha256("\n".join(stored).encode()).hexdigest()
 
 
-def packed(files: Mapping[str, str]) -> bytes:
-    """The files ({path: text}) in a zip as Superset imports it. Equal files are equal bytes."""
+def packed(files: Mapping[str, str], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """The files ({path: text}) in a zip as Superset imports it. Equal files are equal bytes.
+
+    ``compression``: one of zipfile's constants.
+    """
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(made, "w") as archive:
         for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(f"{ROOT}/{path}", _EPOCH), text.encode())
+            archive.writestr(zipfile.ZipInfo(f"{ROOT}/{path}", _EPOCH), text.encode(), compression)
     return made.getvalue()
 
 

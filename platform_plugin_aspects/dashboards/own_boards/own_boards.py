@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 import zipfile
@@ -17,7 +16,7 @@ from django.utils.text import slugify
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.grants import Reader
 from platform_plugin_aspects.dashboards.boards.catalog import boards
-from platform_plugin_aspects.dashboards.bundle.bundle import ROOT, Bundle, languages, to_yaml
+from platform_plugin_aspects.dashboards.bundle.bundle import Bundle, languages, packed, to_yaml
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.bundle.identity import uuid_of
 from platform_plugin_aspects.dashboards.own_boards.archive import MAX_BYTES
@@ -208,11 +207,7 @@ def _name(export: Export) -> str:
 
 
 def _zip(export: Export) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in export.files.items():
-            archive.writestr(zipfile.ZipInfo(f"{ROOT}/{path}"), to_yaml(content).encode(), zipfile.ZIP_DEFLATED)
-    return made.getvalue()
+    return packed({path: to_yaml(content) for path, content in export.files.items()}, zipfile.ZIP_DEFLATED)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ from test_utils.e2e.browser import NARROW, WIDE, Browser
 from test_utils.e2e.charts import Stored, all_boards, read_stored, shown
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import Site
-from test_utils.processes import REPOSITORY
+from test_utils.e2e.studio import embed
 from test_utils.show.people import COURSE, LEARNER, OTHER, OTHER_TEAM, TEAM
 from test_utils.show.superset import TIMEOUT_SECS
 
@@ -34,21 +34,6 @@ MEMBERS = {COURSE: MEMBER, OTHER: next(iter(OTHER_TEAM))}
 LANGUAGES = {language: username for username, (_name, language) in TEAM.items()}
 #: In milliseconds.
 MINUTE = 60_000
-SDK = REPOSITORY / "node_modules" / "@superset-ui" / "embedded-sdk" / "bundle" / "index.js"
-EMBED = """
-const [answer, run, token] = arguments;
-const mountPoint = document.createElement("div");
-document.body.replaceChildren(mountPoint);
-globalThis.supersetEmbeddedSdk.embedDashboard({
-  id: answer.dashboardId,
-  supersetDomain: answer.supersetUrl,
-  mountPoint,
-  fetchGuestToken: async () => token,
-  dashboardUiConfig: { hideTitle: true, urlParams: { native_filters: answer.courseRuns[run].native_filters } },
-  referrerPolicy: "strict-origin-when-cross-origin",
-});
-Object.assign(mountPoint.querySelector("iframe"), { width: 700, height: 2200 });
-"""
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +123,7 @@ def test_studio_shows_each_board_beside_a_block(site: Site, meet: Meet, board: B
     place = _block(site, board.block_type)
     shown_beside = member.get(f"/aspects/superset_in_context_dashboard/{place}").json()
     token = member.get(f"/aspects/superset_guest_token/{COURSE}").json()["guestToken"]
-    member.browser.open("/heartbeat")
-    member.browser.driver.execute_script(SDK.read_text())
-    member.browser.driver.execute_script(EMBED, shown_beside, COURSE, token)
-    frame = member.browser.until(lambda: member.browser.find_all("iframe"), "the board is embedded")[0]
-    page = BoardPage(member.browser, frame)
+    page = BoardPage(member.browser, embed(member.browser, shown_beside, COURSE, token, (700, 2200), hideTitle=True))
     with page.inside():
         page.wait_until_drawn(len(board.charts))
         assert page.errors() == []
