@@ -116,7 +116,7 @@ def _number(chart: Chart) -> tuple[str, JSON, JSON]:
     params = {
         "metric": metric(measure),
         "y_axis_format": LABELS[measure.column].format,
-        # Of moments; numbers have a format of their own.
+        # For moments; numbers have a format of their own.
         "time_format": MOMENT_FORMAT,
         "header_font_size": 0.5,
         "subtitle": "",

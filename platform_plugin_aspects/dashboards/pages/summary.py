@@ -94,19 +94,23 @@ def _numbers(values: Any, rules: Rules) -> Iterator[dict[str, str]]:
         "label": _("Learners at risk"),
         "value": _count(values, "at_risk"),
         **_a_week_ago(_count(values, "at_risk_before", "")),
-        "definition": ngettext(
-            "Learners who have not left and do not pass, and who did nothing for more than %(days)s day, have a grade "
-            "below %(grade)s, or have less progress than %(behind)s of the median.",
-            "Learners who have not left and do not pass, and who did nothing for more than %(days)s days, have a grade "
-            "below %(grade)s, or have less progress than %(behind)s of the median.",
-            rules.away_days,
-        )
-        % {
-            "days": number_format(rules.away_days),
-            "grade": percent(rules.low_grade),
-            "behind": percent(rules.behind),
-        },
+        "definition": _at_risk(rules),
         "board": AT_RISK_BOARD if names_are_on() else "",
+    }
+
+
+def _at_risk(rules: Rules) -> str:
+    """The definition of learners at risk."""
+    return ngettext(
+        "Learners who have not left and do not pass, and who did nothing for more than %(days)s day, have a grade "
+        "below %(grade)s, or have less progress than %(behind)s of the median.",
+        "Learners who have not left and do not pass, and who did nothing for more than %(days)s days, have a grade "
+        "below %(grade)s, or have less progress than %(behind)s of the median.",
+        rules.away_days,
+    ) % {
+        "days": number_format(rules.away_days),
+        "grade": percent(rules.low_grade),
+        "behind": percent(rules.behind),
     }
 
 

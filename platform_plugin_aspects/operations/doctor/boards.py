@@ -11,7 +11,7 @@ from platform_plugin_aspects.dashboards.provision.verify import NO_ROWS
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig
 from platform_plugin_aspects.dashboards.superset.errors import SupersetError, SupersetMisconfigured
 from platform_plugin_aspects.dashboards.superset.guest_tokens import get_guest_token
-from platform_plugin_aspects.operations.doctor import closed, guest_chart, superset
+from platform_plugin_aspects.operations.doctor import guest_chart, row_rule, superset
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
 from platform_plugin_aspects.operations.provision.superset import SupersetPart, why_without
 from platform_plugin_aspects.operations.text import counted
@@ -45,7 +45,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
         if not problems:
             yield Mark.OK("Guests open the boards, and get the data of their charts")
             yield from _cached(part)
-        yield from closed.examine(part)
+        yield from row_rule.examine(part)
     except SupersetError as error:
         yield examination.because_of(
             "Superset",

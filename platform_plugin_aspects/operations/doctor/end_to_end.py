@@ -26,7 +26,7 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError
 from platform_plugin_aspects.models import TrackingEvent
 from platform_plugin_aspects.operations.doctor import guest_chart
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized, manage
-from platform_plugin_aspects.operations.doctor.probe import NotEmitted, Probe, emit
+from platform_plugin_aspects.operations.doctor.probe_event import NotEmitted, Probe, emit
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, Layout, reports_are_on
 from platform_plugin_aspects.sinks import StatementSink
 

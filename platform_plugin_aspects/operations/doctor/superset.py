@@ -19,7 +19,7 @@ from platform_plugin_aspects.dashboards.superset.errors import SupersetError, Su
 from platform_plugin_aspects.dashboards.superset.session import exchange
 from platform_plugin_aspects.operations.doctor import guest_tokens
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, capitalized
-from platform_plugin_aspects.operations.pages import addresses, origin
+from platform_plugin_aspects.operations.page_addresses import addresses, origin
 from platform_plugin_aspects.reporting.layout import reports_are_on
 
 #: Puts the plugin's own boards into Superset, and embeds them.

@@ -16,7 +16,7 @@ from platform_plugin_aspects.dashboards.provision.provision import Provision
 from platform_plugin_aspects.dashboards.superset.api import Account, SupersetApi
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
 from platform_plugin_aspects.dashboards.superset.errors import SupersetMisconfigured
-from platform_plugin_aspects.operations.pages import origins
+from platform_plugin_aspects.operations.page_addresses import origins
 from platform_plugin_aspects.operations.provision.standing import standing
 from platform_plugin_aspects.reporting.layout import ENABLED_SETTING, reports_are_on
 from platform_plugin_aspects.sinks.registry import names_are_on

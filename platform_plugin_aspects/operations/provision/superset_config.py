@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
-from platform_plugin_aspects.operations.pages import origins
+from platform_plugin_aspects.operations.page_addresses import origins
 
 #: The words by which findings name a part of the configuration -> the part.
 EMBEDDING, ROLE, SECRET, FRAMING, CACHES = (

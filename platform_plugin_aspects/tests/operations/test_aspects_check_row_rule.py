@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platform_plugin_aspects.dashboards.superset.api import Account
-from platform_plugin_aspects.operations.doctor import boards, closed
+from platform_plugin_aspects.operations.doctor import boards, row_rule
 from platform_plugin_aspects.operations.doctor.findings import Examination, Mark
 from platform_plugin_aspects.operations.provision.superset import SupersetPart
 from platform_plugin_aspects.tests.operations.provision.test_superset import configured  # noqa: F401
@@ -41,7 +41,7 @@ def superset(configured: Any, superset_endpoint: SupersetEndpoint) -> SupersetEn
 
 
 def found() -> list[tuple[Mark, str, str]]:
-    return [(it.mark, it.text, it.remedy) for it in closed.examine(SupersetPart.from_settings())]
+    return [(it.mark, it.text, it.remedy) for it in row_rule.examine(SupersetPart.from_settings())]
 
 
 def number_of(superset: SupersetEndpoint, view: str) -> int:
