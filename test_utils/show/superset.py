@@ -130,9 +130,12 @@ class SupersetApi:
         return response.json()
 
 
-def ask_as_guest(superset: Superset, token: str, context: Mapping[str, Any]) -> requests.Response:
-    """Superset's answer to a browser with that guest token; ``context`` as `test_utils.e2e.boards.fill` returns it."""
-    body = {**context, "result_format": "json", "result_type": "full"}
+def ask_as_guest(superset: Superset, token: str, context: Mapping[str, Any], form: str = "json") -> requests.Response:
+    """Superset's answer to a browser with that guest token; ``context`` as `test_utils.e2e.boards.fill` returns it.
+
+    ``form``: "json", or "csv" as the menu of a chart downloads it.
+    """
+    body = {**context, "result_format": form, "result_type": "full"}
     url = f"{superset.url}api/v1/chart/data"
     return requests.post(url, json=body, headers={"X-GuestToken": token}, timeout=TIMEOUT_SECS)
 

@@ -7,9 +7,10 @@ Superset whose page has other names shows its own sentences.
 
 from __future__ import annotations
 
-from django.utils.translation import get_language_bidi
+from django.utils.translation import get_language, get_language_bidi
 
 from platform_plugin_aspects.dashboards.boards.parts import Board, Kind, TimeRange
+from platform_plugin_aspects.dashboards.bundle.columns import ENGLISH
 
 #: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less. Studio's
 #: boards have them one below the other.
@@ -47,6 +48,13 @@ _RULES = {
     "[aria-label=empty] .ant-empty-image": "height: 56px !important",
     "[aria-label=empty] + div > p": "display: none",
 }
+#: {selector: declarations} of boards in other languages than English. A click in a table makes a filter, and Superset
+#: shows its column by the English name, or by the expression of its texts. The value remains, beside the question.
+_NOT_ENGLISH = {
+    "[data-test=filter-bar] div:has([data-test=cross-filters-highlight-emitter]) > .ant-tag > span:first-child": (
+        "display: none"
+    ),
+}
 #: {selector: declarations} of boards in a language that is written from right to left.
 _RIGHT_TO_LEFT = {".dashboard-content": "direction: rtl", "canvas": "direction: ltr"}
 
@@ -54,6 +62,7 @@ _RIGHT_TO_LEFT = {".dashboard-content": "direction: rtl", "canvas": "direction: 
 def style(board: Board) -> str:
     """The style sheet, with the sentences of empty charts in the active language."""
     rules = {**_RULES, **(_RIGHT_TO_LEFT if get_language_bidi() else {})}
+    rules |= {} if get_language() == ENGLISH else _NOT_ENGLISH
     rules[".grid-container"] = f"min-width: {NARROWEST_IN_STUDIO if board.block_type else NARROWEST}px"
     if board.block_type:
         # The page chooses the block, and a block has few rows.

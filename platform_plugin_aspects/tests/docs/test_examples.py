@@ -20,6 +20,7 @@ from crum import impersonate
 from django.core.checks import run_checks
 from django.core.management import call_command, get_commands, load_command_class
 from django.db.models.signals import post_delete, post_save
+from django.utils.translation import override
 from openedx.core.djangoapps.user_api.models import UserPreference
 from openedx_filters.learning.filters import InstructorDashboardRenderStarted, InstructorDashboardTabsRequested
 
@@ -31,6 +32,7 @@ from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnectio
 from platform_plugin_aspects.delivery import triggers
 from platform_plugin_aspects.delivery.deliver import deliver_changes
 from platform_plugin_aspects.operations.checks.sinks import check_extra_sinks
+from platform_plugin_aspects.reporting.rules import Rules
 from platform_plugin_aspects.tests.conftest import latest, rows
 from test_utils.factories import make_course_key, make_user
 from test_utils.retirement import retire
@@ -186,13 +188,25 @@ def test_the_settings_shown_bring_the_reports(settings: Any, lms: None) -> None:
 
 
 def test_the_board_of_the_how_to_is_valid() -> None:
-    (example,) = blocks(ADD_A_BOARD, "python")
+    example, _values = blocks(ADD_A_BOARD, "python")
     names: dict[str, Any] = {}
     exec(example, names)
     board = names["LABS"]
     made = bundle([board], "en", DatabaseConnection("clickhouse", 8123, "reports", "aspects_reports"))
     assert sorted(made.charts) == ["labs-busy-days", "labs-units"]
     assert [row.superset_slug for row in made.rows] == ["aspects-labs-en"]
+
+
+def test_the_values_of_the_how_to_are_translated() -> None:
+    _board, example = blocks(ADD_A_BOARD, "python")
+    names: dict[str, Any] = {}
+    exec(example, names)
+    with override("es-419"):
+        shown = {column: values.translated(Rules(away_days=14)) for column, values in names["VALUES"].items()}
+    assert shown == {
+        "flags": {"many attempts": "muchos intentos"},
+        "reason": {"no visit for 14 days": "sin visitas desde hace 14 días"},
+    }
 
 
 def test_the_filter_shown_is_accepted() -> None:

@@ -13,9 +13,12 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.remote.webelement import WebElement
 
 from test_utils.e2e.answers import Answers
+from test_utils.e2e.board_page import TALL, BoardPage
 from test_utils.e2e.browser import Browser
+from test_utils.e2e.charts import Stored, read_stored
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import COURSE, SITE, Site
+from test_utils.show.people import COURSE as SHOWN_COURSE
 from test_utils.show.superset import TIMEOUT_SECS
 
 #: Access tokens, refresh tokens and guest tokens all look like this.
@@ -111,3 +114,32 @@ def visit(site: Site) -> Iterator[Callable[..., Person]]:
         for person in people:
             assert person.browser.errors() == []
             assert leaks(person.browser.html(), site) == []
+
+
+Meet = Callable[[str], Person]
+
+
+@pytest.fixture
+def meet(site: Site, visit: Callable[..., Person]) -> Meet:
+    """Opens a browser for somebody on the shown site."""
+
+    def come(username: str) -> Person:
+        person = visit(username, site.show.lms.url)
+        person.browser.screenshots = site.folder / "screenshots" / "boards"
+        person.browser.resize(TALL)
+        return person
+
+    return come
+
+
+def open_board(person: Person, place: int, course: str = SHOWN_COURSE) -> BoardPage:
+    """Open the board at a place of the tab Reports."""
+    reports = person.open_reports(course)
+    reports.tabs[place].click()
+    return BoardPage(person.browser, reports.shown_frame())
+
+
+@pytest.fixture(scope="module")
+def stored(site: Site) -> Stored:
+    """The boards in Superset, as they are provisioned."""
+    return read_stored(site.superset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
@@ -14,14 +14,14 @@ from platform_plugin_aspects.dashboards.boards.parts import Board, Kind
 from test_utils.e2e.answers import MOMENTS, Answers, answer, unlike
 from test_utils.e2e.board_page import TALL, BoardPage
 from test_utils.e2e.browser import NARROW, WIDE, Browser
-from test_utils.e2e.charts import Stored, all_boards, read_stored, shown
+from test_utils.e2e.charts import Stored, all_boards, shown
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import Site
 from test_utils.e2e.studio import embed
 from test_utils.show.people import COURSE, LEARNER, OTHER, OTHER_TEAM, TEAM
 from test_utils.show.superset import TIMEOUT_SECS
 
-from .conftest import Person, log_in
+from .conftest import Meet, log_in, open_board
 
 pytestmark = pytest.mark.e2e
 
@@ -36,12 +36,6 @@ LANGUAGES = {language: username for username, (_name, language) in TEAM.items()}
 MINUTE = 60_000
 
 
-@pytest.fixture(scope="module")
-def stored(site: Site) -> Stored:
-    """The boards in Superset, as they are provisioned."""
-    return read_stored(site.superset)
-
-
 @pytest.fixture
 def token(site: Site, answers: Answers) -> str:
     """The guest token of the page of the course, for its team."""
@@ -49,29 +43,6 @@ def token(site: Site, answers: Answers) -> str:
     session = log_in(site, MEMBERS[course], site.show.lms.url)
     answered = session.get(f"{site.show.lms.url}/aspects/superset_guest_token/{course}", timeout=TIMEOUT_SECS)
     return answered.json()["guestToken"]
-
-
-Meet = Callable[[str], Person]
-
-
-@pytest.fixture
-def meet(site: Site, visit: Callable[..., Person]) -> Meet:
-    """Opens a browser for somebody on the shown site."""
-
-    def come(username: str) -> Person:
-        person = visit(username, site.show.lms.url)
-        person.browser.screenshots = site.folder / "screenshots" / "boards"
-        person.browser.resize(TALL)
-        return person
-
-    return come
-
-
-def open_board(person: Person, place: int, course: str = COURSE) -> BoardPage:
-    """Open the board at a place of the tab Reports."""
-    reports = person.open_reports(course)
-    reports.tabs[place].click()
-    return BoardPage(person.browser, reports.shown_frame())
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.slug)

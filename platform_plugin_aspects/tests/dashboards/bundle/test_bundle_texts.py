@@ -31,6 +31,9 @@ def test_texts_are_in_the_language_of_the_bundle() -> None:
         for language in LANGUAGES
     }
     assert {language for language in LANGUAGES if "direction: rtl" in styles[language]} == {"ar"}
+    # The name of a filtered column is an expression there.
+    hides = {language for language in LANGUAGES if "cross-filters-highlight-emitter" in styles[language]}
+    assert hides == {"ar", "es-419", "fr"}
 
 
 def test_no_label_is_a_column_of_its_view() -> None:
