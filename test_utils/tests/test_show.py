@@ -17,7 +17,7 @@ import pytest
 from opaque_keys.edx.keys import CourseKey
 
 from platform_plugin_aspects.load_test.acts.problems import Answer
-from platform_plugin_aspects.load_test.journeys.script import Kind, Script, Solve, Study, Visit
+from platform_plugin_aspects.load_test.journeys.script import Kind, Post, Read, Script, Solve, Study, Visit
 from platform_plugin_aspects.load_test.journeys.structure import Problem, Unit
 from test_utils.show.details import with_details
 from test_utils.show.folder import VARIABLE, FolderInUse, take
@@ -122,13 +122,20 @@ def test_answers_are_in_the_words_of_the_course_and_as_right_as_before() -> None
     ]
 
 
-def test_some_units_have_a_thread_that_is_read() -> None:
+def test_more_learners_read_in_the_forum_than_write() -> None:
     unit = Unit("Looking up", COURSE.make_usage_key("sequential", "s"), 1, 1, [], [], [])
-    visit = Visit(datetime(2026, 3, 2, 8, tzinfo=UTC), "session", [Study(unit, [])] * 50)
-    made = with_details(Script(Kind.BROWSES, visit.start, visits=[visit]), random.Random(1))
-    read = [step for study in made.visits[0].studies for step in study.steps]
-    assert 5 < len(read) < 45
-    assert {step.title for step in read if step.number == 1} == {"Introduce yourself"}
+    visit = Visit(datetime(2026, 3, 2, 8, tzinfo=UTC), "session", [Study(unit, [Post("thread", 1)])] * 16)
+    script = Script(Kind.BROWSES, visit.start, visits=[visit])
+    made = [with_details(script, random.Random(number)) for number in range(100)]
+    steps = [[step for study in one.visits[0].studies for step in study.steps] for one in made]
+    # A learner who writes does so as much as before.
+    written = Counter(sum(isinstance(step, Post) for step in one) for one in steps)
+    assert set(written) == {0, 16}
+    readers = sum(any(isinstance(step, Read) for step in one) for one in steps)
+    assert 20 < written[16] < 60 < readers
+    assert {step.title for one in steps for step in one if isinstance(step, Read) and step.number == 1} == {
+        "Introduce yourself"
+    }
 
 
 def test_no_two_learners_have_one_name() -> None:

@@ -22,7 +22,6 @@ NUMBER = number(
     _("Enrolled learners who do not pass yet, and to whom one of the reasons applies."),
     NOT_PUBLISHED,
     width=3,
-    height=40,
 )
 REASONS = bars(
     "at-risk-reasons",

@@ -86,9 +86,11 @@ ENGAGEMENT = (
         "course-engagement-by-day",
         _("What do learners do?"),
         "engagement_by_day",
-        ("learners", "with_pages", "with_videos", "with_problems", "with_forum"),
+        ("learners", "with_videos", "with_problems", "with_forum"),
         _("Learners who did something on a day, UTC, by kind of activity. Days without a visit are left out."),
         NO_VISIT,
+        # Room for the names of its lines.
+        width=7,
     ),
     lines(
         "course-runs",

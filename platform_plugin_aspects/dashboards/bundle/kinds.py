@@ -21,8 +21,8 @@ from platform_plugin_aspects.dashboards.bundle.datasets import DAY, has_days
 JSON = dict[str, Any]
 #: A day and a moment, in the language of d3-time-format: without a name of a month, which would be English.
 DATE_FORMAT, MOMENT_FORMAT = "%Y-%m-%d", "%Y-%m-%d %H:%M"
-#: Pixels of the columns of a table that would be too narrow otherwise.
-WIDTHS = {"answer": 220, "email": 160, "flags": 130, "name": 140, "reasons": 250}
+#: The least pixels of the columns of a table that would be too narrow otherwise.
+WIDTHS = {"answer": 160, "email": 130, "flags": 100, "name": 80, "problem_name": 120, "reasons": 170, "username": 100}
 #: Pixels of a row of a table, of what stands above and below the rows, and of a unit of a chart's height.
 ROW, AROUND_ROWS, UNIT = 30, 215, 8
 #: Lines of more points have no dots.
@@ -238,7 +238,7 @@ def _table(chart: Chart) -> tuple[str, JSON, JSON]:
 
 
 def _page(chart: Chart) -> int:
-    """The rows for which there is room."""
+    """The rows of a page: as many as there would be room for, with a line each."""
     return max(3, (chart.height * UNIT - AROUND_ROWS) // ROW)
 
 

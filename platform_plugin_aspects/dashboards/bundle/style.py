@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from django.utils.translation import get_language, get_language_bidi
 
-from platform_plugin_aspects.dashboards.boards.parts import Board, Kind, TimeRange
+from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Kind, TimeRange
 from platform_plugin_aspects.dashboards.bundle.columns import ENGLISH
+from platform_plugin_aspects.dashboards.bundle.datasets import DATE, MOMENT, type_of
 
 #: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less. Studio's
 #: boards have them one below the other.
 NARROWEST, NARROWEST_IN_STUDIO = 680, 360
-#: With so many columns, the texts of a table are cut off after a line; a tooltip shows them whole.
+#: From so many columns on, there is less room between those of a table.
 MANY = 9
-_ONE_LINE = "max-width: 180px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap"
+#: Columns whose texts may break anywhere, because they have no spaces. The others break between words.
+UNSPACED = frozenset({"answer", "email", "username"})
 _NUMBER = "[data-test-viz-type=big_number_total]"
+_TABLE = "[data-test-viz-type=table]"
 _ROW_OF_NUMBERS = f".grid-row:not(:has([data-test-viz-type]:not({_NUMBER})))"
 #: {selector: declarations} of all boards.
 _RULES = {
@@ -40,8 +43,14 @@ _RULES = {
     # The second line is there only without a number.
     ".text-container:has(> .subheader-line) > .header-line": "font-size: 0 !important",
     ".subheader-line": "display: none",
-    # A page of a table has as many rows as there is room for.
+    # A page of a table has a fixed number of rows, and is as high as they are with all their lines: no cell is cut off,
+    # and the table does not scroll. Superset would fix the height at that of one line per row.
     ".dt-select-page-size": "display: none",
+    # It is low while it is loaded, because the page's frame follows a board that grows.
+    f"{_TABLE} .chart-container": "height: auto !important; min-height: 150px !important",
+    f"{_TABLE} .chart-container div:has(table)": "height: auto !important",
+    f"{_TABLE} .chart-container div:has(> table)": "width: 100% !important; scrollbar-gutter: auto !important",
+    f"{_TABLE} td": "overflow-wrap: break-word",
     # Guests cannot explore.
     ".header-title a": "pointer-events: none",
     "[aria-label=empty]": "opacity: 0.4",
@@ -56,7 +65,14 @@ _NOT_ENGLISH = {
     ),
 }
 #: {selector: declarations} of boards in a language that is written from right to left.
-_RIGHT_TO_LEFT = {".dashboard-content": "direction: rtl", "canvas": "direction: ltr"}
+_RIGHT_TO_LEFT = {
+    ".dashboard-content": "direction: rtl",
+    "canvas": "direction: ltr",
+    # A value of a learner or a course may be in another direction.
+    f"{_TABLE} td": f"{_RULES[f'{_TABLE} td']}; unicode-bidi: plaintext",
+    # Superset puts the gap between charts to the right of each.
+    ".grid-row > :not(:last-child):not(.hover-menu)": "margin-right: 0 !important; margin-left: 16px",
+}
 
 
 def style(board: Board) -> str:
@@ -73,13 +89,23 @@ def style(board: Board) -> str:
     for chart in board.charts:
         slice_ = f"#CHART-{chart.name} + .chart-slice"
         if len(chart.columns) >= MANY:
-            rules[f"{slice_} td"] = _ONE_LINE
+            rules[f"{slice_} td, {slice_} th"] = "padding-left: 3px; padding-right: 3px"
+        for place, column in enumerate(chart.columns, 1):
+            if declarations := _of_cells(chart, column):
+                rules[f"{slice_} td:nth-child({place})"] = declarations
         if chart.kind is Kind.NUMBER:
             empty = f"{slice_} .text-container:has(> .subheader-line) > .header-line::before"
             rules[empty] = f"content: {quoted(str(chart.empty))}; font-size: 14px; opacity: 0.65"
         else:
             rules[f"{slice_} [aria-label=empty] + div::before"] = f"content: {quoted(str(chart.empty))}"
     return "".join(f"{selector} {{ {declarations} }}\n" for selector, declarations in rules.items())
+
+
+def _of_cells(chart: Chart, column: str) -> str:
+    """The declarations of the cells of a table's column, if there are any."""
+    if column in UNSPACED:
+        return "overflow-wrap: anywhere"
+    return "white-space: nowrap" if type_of(chart.relation, column) in (DATE, MOMENT) else ""
 
 
 def quoted(text: str) -> str:

@@ -82,3 +82,18 @@ def test_any_text_arrives_as_it_is(title: str, question: str, about: str, empty:
     # Nothing in it ends the text, the rule or the style sheet.
     assert re.fullmatch(r'(?:[^"\\<>{}\n]|\\[0-9a-f]+ )+', sentence)
     assert re.sub(r"\\([0-9a-f]+) ", lambda found: chr(int(found[1], 16)), sentence) == empty
+
+
+def test_no_cell_of_a_table_is_cut_off() -> None:
+    found = bundle(ALL, "en", DATABASE).contents
+    styles = {name: found[f"dashboards/{name}.en.yaml"]["css"] for name in ("at-risk", "learners")}
+    for style in styles.values():
+        assert "ellipsis" not in style
+        assert "[data-test-viz-type=table] .chart-container div:has(table) { height: auto !important }\n" in style
+    # An email has no spaces to break at, and a day is never broken.
+    assert "#CHART-at-risk-learners + .chart-slice td:nth-child(3) { overflow-wrap: anywhere }\n" in styles["at-risk"]
+    assert "#CHART-at-risk-learners + .chart-slice td:nth-child(5) { white-space: nowrap }\n" in styles["at-risk"]
+    assert "#CHART-at-risk-learners + .chart-slice td:nth-child(4)" not in styles["at-risk"]
+    # A table of twelve columns is narrower between them, and one of eight is not.
+    assert "#CHART-learners-status + .chart-slice td, #CHART-learners-status + .chart-slice th {" in styles["learners"]
+    assert "#CHART-at-risk-learners + .chart-slice td," not in styles["at-risk"]
