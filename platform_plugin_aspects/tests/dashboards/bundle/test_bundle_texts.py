@@ -97,3 +97,13 @@ def test_no_cell_of_a_table_is_cut_off() -> None:
     # A table of twelve columns is narrower between them, and one of eight is not.
     assert "#CHART-learners-status + .chart-slice td, #CHART-learners-status + .chart-slice th {" in styles["learners"]
     assert "#CHART-at-risk-learners + .chart-slice td," not in styles["at-risk"]
+
+
+def test_a_value_in_an_arabic_board_keeps_its_direction_and_charts_their_gaps() -> None:
+    styles = {
+        language: bundle(ALL, language, DATABASE).contents[f"dashboards/at-risk.{language}.yaml"]["css"]
+        for language in ("ar", "fr")
+    }
+    assert {language for language, css in styles.items() if "unicode-bidi: plaintext" in css} == {"ar"}
+    assert {language for language, css in styles.items() if "margin-left: 16px" in css} == {"ar"}
+    assert "overflow-wrap: break-word; unicode-bidi: plaintext" in styles["ar"]
