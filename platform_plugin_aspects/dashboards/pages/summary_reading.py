@@ -47,8 +47,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 MISSING, DENIED = NOT_THERE | {47}, ACCESS_DENIED
 #: ClickHouse's code for a query that takes too long.
 TOO_LONG = 159
-#: Settings of ClickHouse for a query that is short and seldom.
-NOT_COMPILED = "compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
+#: Settings of ClickHouse for a query that is short and seldom. By default, ClickHouse compiles a query when it is asked
+#: for the third time, which takes longer than the query, and prepares joins for more rows than a course has.
+SETTINGS = (
+    "compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0, join_algorithm = 'hash'"
+)
 #: ClickHouse has so long to answer.
 PATIENCE_SECS = 2
 #: The values of a week ago have the rest of that time, and at least so long. A request that waits for another's reading
@@ -230,20 +233,18 @@ def _values_before(connection: Connection, database: str, course_key: CourseKey)
 def query(database: str, view: str) -> str:
     """The query for the row of a course, with the values of a view in the order of COLUMNS.
 
-    Its parameters are ``org`` and ``course_key``.
+    Its parameters are ``org`` and ``course_key``. It ends in settings.
     """
     return (
         f"SELECT {', '.join(COLUMNS[view].values())} FROM {quote(database)}.{quote(view)} "
-        "WHERE org = {org:String} AND course_key = {course_key:String}"
+        f"WHERE org = {{org:String}} AND course_key = {{course_key:String}} SETTINGS {SETTINGS}"
     )
 
 
 def _row(connection: Connection, database: str, course_key: CourseKey, view: str) -> dict[str, float] | None:
     """The row of a course in a view, without values that are null; None without a row. Raises Failure."""
-    # The server stops, too, when nobody waits any more. It would compile the query when it is asked for the third time,
-    # which takes longer than the query.
-    limits = f"max_execution_time = {math.ceil(connection.timeout_secs)}, {NOT_COMPILED}"
-    sql = f"{query(database, view)} SETTINGS {limits}"
+    # The server stops, too, when nobody waits any more.
+    sql = f"{query(database, view)}, max_execution_time = {math.ceil(connection.timeout_secs)}"
     rows = get_client(connection).select(sql, {"org": course_key.org, "course_key": str(course_key)})
     if not rows:
         return None

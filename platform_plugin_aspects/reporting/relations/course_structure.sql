@@ -1,5 +1,5 @@
 -- One row: a block of a course, as the course was last published. Blocks that are gone are left out.
--- From: the platform's blocks (event_sink.course_blocks) of the newest time_last_dumped of their course.
+-- From: published_blocks, which are the platform's blocks (event_sink.course_blocks) of the newest time_last_dumped.
 -- Key: the course and the block.
 -- Population: Blocks of the course as it was last published.
 -- Read by: boards
@@ -26,45 +26,6 @@
 --   graded: Whether the block counts for the grade.
 --   completable: Whether learners complete the block itself, such as a text, a problem or a video. Blocks beside the
 --     course's tree, such as its about page, are not.
-WITH
-    newest AS (
-        SELECT course_key, max(time_last_dumped) AS dumped
-        FROM {event_sink.course_blocks}
-        GROUP BY course_key
-    ),
-    blocks AS (
-        SELECT
-            course_key,
-            location,
-            max(time_last_dumped) AS dumped,
-            argMax(
-                (org, display_name, xblock_data_json, toInt32(`order`)),
-                (time_last_dumped, org, display_name, xblock_data_json, `order`)) AS block,
-            JSONExtract(
-                block.3,
-                'Tuple(block_type String, section UInt32, subsection UInt32, unit UInt32, graded UInt8, detached UInt8, completion_mode String)'
-            ) AS data
-        FROM {event_sink.course_blocks}
-        GROUP BY course_key, location
-    ),
-    placed AS (
-        SELECT
-            blocks.course_key AS course_key,
-            location AS usage_key,
-            block.1 AS org,
-            block.2 AS block_name,
-            block.4 AS course_order,
-            data.block_type AS block_type,
-            data.section AS section,
-            data.subsection AS subsection,
-            data.unit AS unit,
-            data.graded = 1 AS graded,
-            -- The platform takes a block that does not say for completable.
-            data.completion_mode IN ('completable', '') AND data.detached = 0 AS completable
-        FROM blocks
-        INNER JOIN newest ON newest.course_key = blocks.course_key
-        WHERE blocks.dumped = newest.dumped
-    )
 SELECT
     org,
     course_key,
@@ -96,4 +57,4 @@ SELECT
         OVER (PARTITION BY course_key, section, subsection, unit) AS unit_key,
     graded,
     completable
-FROM placed
+FROM {published_blocks}

@@ -1,5 +1,5 @@
 -- One row: a course.
--- From: enrolled, activity, learner_standing and course_names.
+-- From: enrolled, learner_standing and course_names.
 -- Key: the course. Courses without a learner are rows, too.
 -- Population: enrolled and new_7_days count the platform's enrollments. The other numbers count learners with
 --   statements; medians and at_risk leave out those who have left.
@@ -31,23 +31,17 @@ WITH
         FROM {enrolled}
         GROUP BY course_key
     ),
-    visits AS (
-        SELECT
-            course_key,
-            uniqExactIf(actor_id, day BETWEEN toDate({now}, 'UTC') - 6 AND toDate({now}, 'UTC')) AS active_7_days,
-            uniqExactIf(actor_id, day BETWEEN toDate({now}, 'UTC') - 13 AND toDate({now}, 'UTC') - 7) AS active_before,
-            max(last_at) AS last_act
-        FROM {activity}
-        GROUP BY course_key
-    ),
     learners AS (
         SELECT
             course_key,
+            countIf(status.active_7_days) AS active_now,
+            countIf(status.active_7_days_before) AS active_before,
+            max(last_visit) AS last_act,
             quantileExactInclusiveIf(0.5)(progress, enrollment != 'left') AS median_progress,
             quantileExactInclusiveIf(0.5)(assumeNotNull(grade), enrollment != 'left' AND isNotNull(grade)) AS median_grade,
             countIf(enrollment != 'left') AS staying,
             countIf(enrollment != 'left' AND isNotNull(grade)) AS with_grade,
-            countIf(status.reasons != '') AS at_risk,
+            countIf(is_away OR never_visited OR has_low_grade OR is_behind) AS at_risk,
             countIf(status.passed) AS passed,
             countIf(
                 enrollment = 'left'
@@ -62,8 +56,8 @@ SELECT
     courses.course_name AS course_name,
     courses.course_run AS course_run,
     platform.enrolled AS enrolled,
-    visits.active_7_days AS active_7_days,
-    visits.active_before AS active_7_days_before,
+    learners.active_now AS active_7_days,
+    learners.active_before AS active_7_days_before,
     platform.new_7_days AS new_7_days,
     learners.left_7_days AS left_7_days,
     if(learners.staying = 0, NULL, round(learners.median_progress, 4)) AS median_progress,
@@ -71,8 +65,7 @@ SELECT
     learners.at_risk AS at_risk,
     learners.passed AS passed,
     courses.published_at AS published_at,
-    if(visits.course_key = '', NULL, visits.last_act) AS last_act
+    learners.last_act AS last_act
 FROM {course_names} AS courses
 LEFT JOIN platform ON platform.course_key = courses.course_key
-LEFT JOIN visits ON visits.course_key = courses.course_key
 LEFT JOIN learners ON learners.course_key = courses.course_key

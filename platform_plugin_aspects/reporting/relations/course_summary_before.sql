@@ -1,5 +1,5 @@
 -- One row: a course, as it was a week ago.
--- From: events, activity, enrolled, course_structure and course_names. It is a computation of its own, because states
+-- From: events, activity, enrolled, published_blocks and course_names. It is a computation of its own, because states
 --   only know the newest of each kind.
 -- Key: the course. Courses without a learner are rows, too.
 -- Population: that of course_summary, by statements about acts before as_of.
@@ -73,7 +73,7 @@ WITH
         LEFT JOIN
         (
             SELECT course_key, usage_key, count() OVER (PARTITION BY course_key) AS number
-            FROM {course_structure}
+            FROM {published_blocks}
             WHERE completable
         ) AS blocks ON blocks.course_key = newest.course_key AND blocks.usage_key = newest.thing
         GROUP BY course_key, actor_id

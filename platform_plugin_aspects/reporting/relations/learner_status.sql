@@ -1,5 +1,5 @@
 -- One row: a learner in a course, by the id in statements.
--- From: learner_standing, activity, answer_states and videos.
+-- From: learner_standing, answer_states and videos.
 -- Key: the course and the learner.
 -- Population: Everybody with a statement about an enrollment or a visit.
 -- Read by: boards
@@ -31,14 +31,15 @@ WITH
     known AS (
         SELECT
             course_key, actor_id, 1 AS is_learner, enrollment, mode, enrolled_at, last_visit, progress, grade, passed,
-            reasons, 0 AS days, 0 AS problems, 0 AS problems_right, 0 AS attempts, 0 AS videos, 0 AS posts
+            arrayStringConcat(
+                arrayFilter(reason -> reason != '', [
+                    if(is_away, 'no visit for {rule.away_days} days', ''),
+                    if(never_visited, 'never visited', ''),
+                    if(has_low_grade, 'low grade', ''),
+                    if(is_behind, 'behind the others', '')]),
+                '; ') AS reasons,
+            days_active, 0 AS problems, 0 AS problems_right, 0 AS attempts, 0 AS videos, posts
         FROM {learner_standing}
-        UNION ALL
-        SELECT
-            course_key, actor_id, 0, '', '', NULL, NULL, 0, NULL, false,
-            '', uniqExact(day), 0, 0, 0, 0, uniqExactMergeIf(states.posts, kind = 'posted')
-        FROM {activity} AS states
-        GROUP BY course_key, actor_id
         UNION ALL
         SELECT
             course_key, actor_id, 0, '', '', NULL, NULL, 0, NULL, false,
@@ -61,7 +62,7 @@ SELECT
     max(known.mode) AS mode,
     max(known.enrolled_at) AS enrolled_at,
     max(known.last_visit) AS last_visit,
-    sum(known.days) AS days_active,
+    sum(known.days_active) AS days_active,
     max(known.progress) AS progress,
     max(known.grade) AS grade,
     max(known.passed) AS passed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -66,3 +67,19 @@ def test_a_board_with_names_reads_other_courses_only_in_tables_that_know_no_cour
     found = reads(full, name, f"org = '{COURSE.org}' AND course_key = '{COURSE}'")
     tables = {read["table"].rpartition(".")[2] for read in found if str(COURSE) not in read["condition"]}
     assert tables == {"external_id", "user_profile"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "tables"),
+    [
+        ("course_summary", {"activity", "course_blocks", "course_enrollment", "course_overviews", "marks"}),
+        ("course_summary_before", {"activity", "course_blocks", "course_enrollment", "course_overviews", "events"}),
+        ("learner_status", {"activity", "answers", "course_blocks", "marks", "videos"}),
+    ],
+)
+def test_what_a_page_waits_for_reads_each_table_once(full: Reports, name: str, tables: set[str]) -> None:
+    found = reads(full, name, f"org = '{COURSE.org}' AND course_key = '{COURSE}'")
+    # A table of the reports has its definition in its name: marks_v0123456789_1.
+    read = Counter(re.sub(r"_v[0-9a-f]{10}_\d+$", "", each["table"].rpartition(".")[2]) for each in found)
+    assert read == dict.fromkeys(tables, 1)
