@@ -1,7 +1,9 @@
-"""Fixtures: the plugin's tables in the embedded engine, each test in a database of its own."""
+"""Fixtures: the plugin's tables in the embedded engine, made once per process and empty before each test."""
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,15 @@ from edx_django_utils.cache import RequestCache
 from xmodule.modulestore.django import modulestore
 
 from platform_plugin_aspects import edx_platform
+from platform_plugin_aspects.clickhouse import client
 from platform_plugin_aspects.clickhouse.client import ClickHouse, close_clients, get_client
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.schema import create_missing
 from platform_plugin_aspects.dashboards.superset import session
 from platform_plugin_aspects.delivery import tracking
-from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.sinks import registry
 from platform_plugin_aspects.sinks.registry import sinks
 from platform_plugin_aspects.tests.broker import Broker
+from platform_plugin_aspects.tests.shared_tables import SharedTables
 from test_utils.clickhouse_endpoint import ClickHouseEndpoint
 
 
@@ -69,25 +71,44 @@ def broker() -> Iterator[Broker]:
     queue.take()
 
 
-@pytest.fixture
-def clickhouse(clickhouse_engine_path: Path, clickhouse_database: str, settings: Any) -> Iterator[ClickHouse]:
-    """The embedded engine as the configured ClickHouse, with all tables, empty."""
-    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
-        "url": f"chdb://{clickhouse_engine_path}",
-        "database": clickhouse_database,
-        "xapi_database": xapi_database(clickhouse_database),
-    }
-    connection = Connection.from_settings()
-    client = get_client(connection)
-    for place, some in tables_by_database(connection).items():
-        create_missing(get_client(place), some)
-    yield client
+@pytest.fixture(scope="session")
+def shared_tables(clickhouse_engine_path: Path, clickhouse_server: ClickHouseEndpoint) -> Iterator[SharedTables]:
+    """All tables of the plugin, made once per process. Tests take clickhouse."""
+    name = uuid.uuid4().hex[:12]
+    connection = Connection(
+        url=f"chdb://{clickhouse_engine_path}", database=f"event_sink_{name}", xapi_database=f"xapi_{name}"
+    )
+    shared = SharedTables(connection)
     close_clients()
+    yield shared
+    close_clients()
+    for database in (connection.database, connection.xapi_database):
+        clickhouse_server.engine.query(f"DROP DATABASE IF EXISTS {database} SYNC")
 
 
-def xapi_database(database: str) -> str:
-    """The name of a test's database of statements, which is dropped with the test's database."""
-    return database.replace("event_sink", "xapi")
+@pytest.fixture
+def clickhouse(
+    shared_tables: SharedTables, clickhouse_endpoint: ClickHouseEndpoint, settings: Any
+) -> Iterator[ClickHouse]:
+    """The embedded engine as the configured ClickHouse, with all tables, empty. A test may change and drop them."""
+    connection = shared_tables.connection
+    settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG = {
+        "url": connection.url,
+        "database": connection.database,
+        "xapi_database": connection.xapi_database,
+    }
+    shared_tables.put_right()
+    yield get_client(connection)
+    close_other_clients(connection)
+
+
+def close_other_clients(connection: Connection) -> None:
+    """Close all clients but that of the shared tables, which takes longer to open than a small test takes."""
+    key = (os.getpid(), connection)
+    kept = client._clients.pop(key, None)
+    close_clients()
+    if kept is not None:
+        client._clients[key] = kept
 
 
 @pytest.fixture
