@@ -73,7 +73,7 @@ def test_a_terminal_is_asked_and_does_not_show_the_password() -> None:
             while prompt not in shown:
                 shown += os.read(ours, 1000)
             os.write(ours, answer)
-        while b"True" not in shown and b"False" not in shown and b"Error" not in shown:
+        while b"True\r\n" not in shown and b"False" not in shown and b"Error" not in shown:
             shown += os.read(ours, 1000)
         assert asking.wait(timeout=30) == 0
     os.close(ours)
