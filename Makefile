@@ -12,6 +12,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+# Bytecode is kept even if the environment forbids it: each of the many processes of a suite would compile the package.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first Python that runs, is new enough and can make virtual environments; override with PYTHON=...
 ifndef PYTHON
@@ -45,8 +47,12 @@ show: $(VENV)/.test $(SUPERSET_VENV)/.ready $(BUNDLE) ## Show the boards: a whol
 	@SUPERSET_VENV="$(abspath $(SUPERSET_VENV))" $(RUN) -m test_utils.show $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first, with coverage (EXAMPLES=2000: of each property test)
+test: $(VENV)/.test $(BUNDLE) ## Run the tests, JavaScript's first (EXAMPLES=2000: of each property test)
 	@npm test --silent
+	@$(RUN) -m pytest -n auto $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.test $(BUNDLE) ## Run Python's tests with coverage, which must be 95 % at least
 	@$(RUN) -m pytest -n auto --cov --cov-report=term $(ARGS)
 
 .PHONY: bundle
