@@ -30,7 +30,18 @@ CODES = {
     *("answer", "answers", "asked", "attempted", "chapter", "completable", "completed", "completion", "course"),
     *("discussion", "earned", "enrollment", "evaluated", "failed", "forum", "grade", "hint", "navigated", "outcome"),
     *("page", "passed", "paused", "played", "posted", "problem", "progressed", "registered", "seeked", "sequential"),
-    *("solution", "terminated", "unregistered", "vertical", "video", "viewed", "other", "next unit", "previous unit"),
+    *(
+        "solution",
+        "terminated",
+        "unregistered",
+        "vertical",
+        "video",
+        "viewed",
+        "visits",
+        "other",
+        "next unit",
+        "previous unit",
+    ),
     *("cmi.interaction", "GroupActivity", "UTC"),
 }
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.|'')*)'")
