@@ -52,7 +52,7 @@ NUMBERS = (
     ),
     number(
         "course-last-act",
-        _("When was somebody last active?"),
+        _("When was the last visit?"),
         "course_summary",
         "last_act",
         _("Moment at which a learner last did something in the course, UTC. Charts of activity end there."),

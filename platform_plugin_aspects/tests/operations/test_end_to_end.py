@@ -31,7 +31,7 @@ CHARTS = [
     {"id": 7, "slice_name": "How many are enrolled?", "form_data": {"datasource": "3__table"}},
     {
         "id": 8,
-        "slice_name": "When was somebody last active?",
+        "slice_name": "When was the last visit?",
         "form_data": {"datasource": "3__table", "viz_type": "big_number_total"},
     },
 ]
@@ -216,9 +216,7 @@ def test_a_chart_that_superset_refuses(course_board: SupersetEndpoint) -> None:
     assert str(caught.value).startswith("A guest cannot read a chart: POST ")
     with pytest.raises(SupersetRefused) as caught:
         request_of(CHARTS[:1], 5)
-    assert str(caught.value).startswith(
-        "The Course board in Superset has no chart 'When was somebody last active?': run "
-    )
+    assert str(caught.value).startswith("The Course board in Superset has no chart 'When was the last visit?': run ")
     forget(provisioned())
     with pytest.raises(SupersetMisconfigured) as caught_too:
         last_act(user, course_key)
