@@ -14,6 +14,14 @@ TALL = (1280, 2600)
 CHART = ".dashboard-component-chart-holder"
 ERRORS = "[role=alert], .ant-alert-error, [data-test=error-alert], [data-test=alert-toast]"
 
+CUT_OFF = """
+const cells = [...document.querySelectorAll("td, th")].filter((cell) => cell.scrollWidth > cell.clientWidth + 1);
+const places = [...document.querySelectorAll("div:has(> table)")].filter((place) => (
+  place.scrollHeight > place.clientHeight + 1
+));
+return [...cells, ...places].filter((found) => found.checkVisibility()).map((found) => found.textContent);
+"""
+
 
 class BoardPage:
     """The board in ``frame``. All methods need ``inside``."""
@@ -75,6 +83,10 @@ class BoardPage:
         # A table whose head stands still is two in the page: the other has no rows.
         tables = [found for found in self._shown("table") if found.find_elements("css selector", "tbody td")]
         return tables[table].find_elements("css selector", selector)
+
+    def cut_off(self) -> list[str]:
+        """The texts of cells that are not shown whole, and of tables that scroll from top to bottom."""
+        return self.browser.driver.execute_script(CUT_OFF)
 
     def errors(self) -> list[str]:
         """The texts of what Superset says to be wrong."""

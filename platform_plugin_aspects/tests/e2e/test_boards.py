@@ -70,6 +70,7 @@ def test_a_course_team_sees_each_chart_and_the_big_numbers(meet: Meet, answers: 
             page.wait_until_drawn(len(charts))
             assert page.errors() == []
             assert page.empty() == []
+            assert page.cut_off() == []
             assert page.titles() == [str(chart.question) for chart in charts]
             numbers = [chart for chart in charts if chart.kind is Kind.NUMBER]
             views, texts = answers.beside([chart.view for chart in numbers], page.numbers)
