@@ -22,7 +22,7 @@ JSON = dict[str, Any]
 #: A day and a moment, in the language of d3-time-format: without a name of a month, which would be English.
 DATE_FORMAT, MOMENT_FORMAT = "%Y-%m-%d", "%Y-%m-%d %H:%M"
 #: The least pixels of the columns of a table that would be too narrow otherwise.
-WIDTHS = {"answer": 160, "email": 130, "flags": 100, "name": 80, "problem_name": 120, "reasons": 170, "username": 100}
+WIDTHS = {"answer": 120, "email": 130, "flags": 80, "name": 80, "problem_name": 90, "reasons": 170, "username": 100}
 #: Pixels of a row of a table, of what stands above and below the rows, and of a unit of a chart's height.
 ROW, AROUND_ROWS, UNIT = 30, 215, 8
 #: Lines of more points have no dots.

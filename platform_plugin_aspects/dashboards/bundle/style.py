@@ -15,7 +15,7 @@ from platform_plugin_aspects.dashboards.bundle.datasets import DATE, MOMENT, typ
 
 #: Pixels of width below which a board scrolls sideways: charts beside each other are not readable on less. Studio's
 #: boards have them one below the other.
-NARROWEST, NARROWEST_IN_STUDIO = 680, 360
+NARROWEST, NARROWEST_IN_STUDIO = 680, 320
 #: From so many columns on, there is less room between those of a table.
 MANY = 9
 #: Columns whose texts may break anywhere, because they have no spaces. The others break between words.
@@ -51,6 +51,8 @@ _RULES = {
     f"{_TABLE} .chart-container div:has(table)": "height: auto !important",
     f"{_TABLE} .chart-container div:has(> table)": "width: 100% !important; scrollbar-gutter: auto !important",
     f"{_TABLE} td": "overflow-wrap: break-word",
+    # A question is shown whole, in as many lines as it needs.
+    ".header-title": "-webkit-line-clamp: none !important",
     # Guests cannot explore.
     ".header-title a": "pointer-events: none",
     "[aria-label=empty]": "opacity: 0.4",
@@ -70,6 +72,7 @@ _RIGHT_TO_LEFT = {
     "canvas": "direction: ltr",
     # A value of a learner or a course may be in another direction.
     f"{_TABLE} td": f"{_RULES[f'{_TABLE} td']}; unicode-bidi: plaintext",
+    f"{_TABLE} td, {_TABLE} th": "text-align: right !important",
     # Superset puts the gap between charts to the right of each.
     ".grid-row > :not(:last-child):not(.hover-menu)": "margin-right: 0 !important; margin-left: 16px",
 }

@@ -106,4 +106,5 @@ def test_a_value_in_an_arabic_board_keeps_its_direction_and_charts_their_gaps() 
     }
     assert {language for language, css in styles.items() if "unicode-bidi: plaintext" in css} == {"ar"}
     assert {language for language, css in styles.items() if "margin-left: 16px" in css} == {"ar"}
+    assert {language for language, css in styles.items() if "text-align: right" in css} == {"ar"}
     assert "overflow-wrap: break-word; unicode-bidi: plaintext" in styles["ar"]
