@@ -36,6 +36,8 @@ TRACKER_APP = "eventtracking.django"
 BACKEND = "aspects"
 #: How long a process remembers whether the sink is on, in seconds.
 SWITCH_SECS = 10
+#: The longest that a process waits for its last request when it ends, in seconds: the broker may be gone.
+LAST_REQUEST_SECS = 5
 #: MySQL's errors after which it has ended the transaction: a deadlock, and a row that changed since the snapshot.
 ENDED_BY = (1213, 1020)
 #: MySQL's lock wait timeout, which ends the transaction where innodb_rollback_on_timeout is on.
@@ -198,13 +200,14 @@ class _Requester:
     """A thread of this process that requests deliveries, at most one per window.
 
     A wish is noted after the commit of the event and withdrawn before the request is made: see ``outbox``. A process
-    that ends makes its last request itself, because a management command may end before the thread has begun. One that
-    is killed leaves its events to the workers' sweep.
+    that ends waits for the last request: a management command may end before the thread has begun. A process that is
+    killed, gets no thread, or finds no broker in time leaves the event to the workers' sweep.
     """
 
     def __init__(self) -> None:
         self._wished = threading.Event()
         self._asking = threading.Lock()
+        self._ending = threading.Event()
         self._beginning = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -238,25 +241,26 @@ class _Requester:
     def _run(self) -> None:
         while True:
             self._wished.wait()
-            self.finish()
-            time.sleep(max(0, settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS))
+            with self._asking:
+                self._wished.clear()
+                try:
+                    request_delivery(StatementSink.name)
+                    # A cache may be in the database.
+                    connections.close_all()
+                except Exception as error:
+                    log.error("Delivery of tracking events was not requested: %s", where_raised(error))
+            self._ending.wait(max(0, settings.EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS))
 
-    def finish(self) -> None:
-        """Make the request that is still to be made, if there is one; wait for one that is being made. Never raises."""
-        with self._asking:
-            if not self._wished.is_set():
-                return
-            self._wished.clear()
-            try:
-                request_delivery(StatementSink.name)
-                # A cache may be in the database.
-                connections.close_all()
-            except Exception as error:
-                log.error("Delivery of tracking events was not requested: %s", where_raised(error))
+    def finish(self, patience: float) -> None:
+        """Let the thread make the request that is still to be made now, and wait for it, at most so many seconds."""
+        self._ending.set()
+        deadline = time.monotonic() + patience
+        while (self._wished.is_set() or self._asking.locked()) and self._is_running() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 requester = _Requester()
-atexit.register(requester.finish)
+atexit.register(requester.finish, LAST_REQUEST_SECS)
 
 
 def _after_fork() -> None:

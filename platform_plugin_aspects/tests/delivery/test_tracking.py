@@ -201,43 +201,53 @@ def no_more_threads() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_ends_well_where_no_thread_can_be_had(
-    on: None, no_more_threads: None, broker: Broker, caplog: Any
-) -> None:
+def test_a_request_ends_well_where_no_thread_can_be_had(on: None, no_more_threads: None, caplog: Any) -> None:
     with transaction.atomic():
         tracking.OutboxBackend().send(PLAYED)
     assert TrackingEvent.objects.count() == 1
     assert "Delivery of tracking events is not requested (can't start new thread)" in caplog.text
-    assert broker.asked() == []
-    # What a process does when it ends.
-    tracking.requester.finish()
-    tracking.requester.finish()
-    assert broker.asked() == ["xapi"]
 
 
-# A thread that has not begun when its process ends.
+# The second wish comes while the thread waits for the window to end, after a worker has begun to deliver.
 END = """
-from django.conf import settings
+import time
+from pathlib import Path
 from celery import current_app
+from django.core.cache import cache
 from platform_plugin_aspects.delivery.tracking import requester
 folder = {folder!r}
 current_app.conf.update(
     broker_url="filesystem://",
     broker_transport_options={{"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}},
 )
-requester._begin = lambda: None
+requester.wake()
+while not list(Path(folder).glob("*.msg")):
+    time.sleep(0.01)
+cache.clear()
 requester.wake()
 """
 
 
 @pytest.mark.django_db
-def test_a_process_that_ends_makes_its_last_request(tmp_path: Path) -> None:
-    script = END.format(folder=str(tmp_path))
-    with manage(tmp_path, "shell", "-c", script) as process:
+def test_a_process_that_ends_waits_for_its_last_request(tmp_path: Path) -> None:
+    tokens = {"EVENT_SINK_CLICKHOUSE_DELIVERY_WINDOW_SECS": 3600}
+    with manage(tmp_path, "shell", "-c", END.format(folder=str(tmp_path)), tokens=tokens) as process:
         process.communicate(timeout=60)
     assert process.returncode == 0
-    (message,) = tmp_path.glob("*.msg")
-    assert json.loads(message.read_text())["headers"]["task"] == "platform_plugin_aspects.tasks.deliver"
+    messages = [json.loads(path.read_text()) for path in tmp_path.glob("*.msg")]
+    assert [message["headers"]["task"] for message in messages] == ["platform_plugin_aspects.tasks.deliver"] * 2
+
+
+def test_a_broker_that_does_not_answer_does_not_hold_up_the_end() -> None:
+    requester = tracking._Requester()
+    stuck = threading.Event()
+    requester._thread = threading.Thread(target=stuck.wait)
+    requester._thread.start()
+    requester._wished.set()
+    requester.finish(0.01)
+    assert requester.is_woken
+    stuck.set()
+    requester._thread.join()
 
 
 @pytest.mark.django_db(transaction=True)
