@@ -77,13 +77,6 @@ class BoardPage:
         """The heads of the tables' columns."""
         return [found.text for found in self._shown("table thead th")]
 
-    def cells(self, table: int, column: int) -> list[WebElement]:
-        """The cells of a column in the rows that a table shows; ``table`` and ``column`` are places from 0."""
-        selector = f"tbody tr td:nth-child({column + 1})"
-        # A table whose head stands still is two in the page: the other has no rows.
-        tables = [found for found in self._shown("table") if found.find_elements("css selector", "tbody td")]
-        return tables[table].find_elements("css selector", selector)
-
     def cut_off(self) -> list[str]:
         """The texts of cells that are not shown whole, and of tables that scroll from top to bottom."""
         return self.browser.driver.execute_script(CUT_OFF)
