@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from platform_plugin_aspects.dashboards.superset.config import SupersetConfig, is_configured
+from platform_plugin_aspects.operations.doctor.guest_tokens import DEFAULT_SECRET
 from platform_plugin_aspects.operations.page_addresses import origins
 
 #: The words by which findings name a part of the configuration -> the part.
@@ -35,7 +36,8 @@ def named_in(texts: Sequence[str]) -> list[str]:
 def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
     """Lines of Python for the end of superset_config.py. They hold a new secret, but none of the settings'.
 
-    They add to flags, framing pages, caches and the secret of the site, and to Superset's defaults where it has none.
+    They add to the site's flags and framing pages, and to Superset's defaults where it has none. They set a secret or a
+    cache only where the site has none of its own: nothing, or Superset's default.
     """
     found = {
         EMBEDDING: ['FEATURE_FLAGS = {**globals().get("FEATURE_FLAGS", {}), "EMBEDDED_SUPERSET": True}'],
@@ -45,19 +47,24 @@ def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
             "# These pages may show Superset, beside those that may already:",
             "from superset.config import TALISMAN_CONFIG as _default",
             'TALISMAN_CONFIG = {**globals().get("TALISMAN_CONFIG", _default)}',
-            '_policy = {**(TALISMAN_CONFIG.get("content_security_policy") or {})}',
-            """_pages = _policy.get("frame-ancestors", "'self'")""",
-            '_policy["frame-ancestors"] = [_pages] if isinstance(_pages, str) else [*_pages]',
-            f'_policy["frame-ancestors"] += {origins()!r}',
-            'TALISMAN_CONFIG["content_security_policy"] = _policy',
+            '_policy = TALISMAN_CONFIG.get("content_security_policy") or {}',
+            "if isinstance(_policy, str):",
+            '    _rules = [rule.split() for rule in _policy.split(";") if rule.strip()]',
+            "    _policy = {name.lower(): pages for name, *pages in _rules}",
+            """_pages = _policy.get("frame-ancestors", "'self'") or []""",
+            "_pages = [_pages] if isinstance(_pages, str) else [*_pages]",
+            f"_pages += {origins()!r}",
+            'TALISMAN_CONFIG["content_security_policy"] = {**_policy, "frame-ancestors": _pages}',
         ],
         CACHES: [
-            "# Without a cache, each open board asks ClickHouse. Use your own Redis; caches set above stay:",
+            "# Without a cache, each open board asks ClickHouse. Use your own Redis; a cache set above stays:",
             '_redis = {"CACHE_TYPE": "RedisCache", "CACHE_DEFAULT_TIMEOUT": 300, '
             '"CACHE_REDIS_URL": "redis://redis:6379/1"}',
-            'CACHE_CONFIG = globals().get("CACHE_CONFIG", {**_redis, "CACHE_KEY_PREFIX": "superset_"})',
-            'DATA_CACHE_CONFIG = globals().get("DATA_CACHE_CONFIG", '
-            '{**CACHE_CONFIG, "CACHE_KEY_PREFIX": "superset_data_"})',
+            '_none = (None, "null", "NullCache")',
+            'if globals().get("CACHE_CONFIG", {}).get("CACHE_TYPE") in _none:',
+            '    CACHE_CONFIG = {**_redis, "CACHE_KEY_PREFIX": "superset_"}',
+            'if globals().get("DATA_CACHE_CONFIG", {}).get("CACHE_TYPE") in _none:',
+            '    DATA_CACHE_CONFIG = {**CACHE_CONFIG, "CACHE_KEY_PREFIX": "superset_data_"}',
         ],
     }
     return [line for part in PARTS if part in parts for line in found[part]]
@@ -65,9 +72,10 @@ def lines(guest_role: str, parts: Sequence[str] = PARTS) -> list[str]:
 
 def _secret() -> list[str]:
     if is_configured() and SupersetConfig.from_settings().guest_token_secret:
-        return ['GUEST_TOKEN_JWT_SECRET = "..."  # guest_token_secret of SUPERSET_CONFIG in LMS and CMS']
+        return ["# Set GUEST_TOKEN_JWT_SECRET to guest_token_secret of SUPERSET_CONFIG in LMS and CMS."]
     # A secret of the site's own may be shared with other systems that make tokens.
     return [
-        "# Any long random text, this one made just now; one set above stays:",
-        f'GUEST_TOKEN_JWT_SECRET = globals().get("GUEST_TOKEN_JWT_SECRET", "{secrets.token_hex(32)}")',
+        "# Any long random text, this one made just now. A secret set above stays, Superset's public default does not:",
+        f'if globals().get("GUEST_TOKEN_JWT_SECRET") in (None, "", "{DEFAULT_SECRET}"):',
+        f'    GUEST_TOKEN_JWT_SECRET = "{secrets.token_hex(32)}"',
     ]

@@ -79,6 +79,7 @@ def test_a_file_that_sets_nothing_extends_superset_s_defaults(defaults: dict[str
         ([PORTAL], [PORTAL, LMS, STUDIO]),
         ("'self' https://*.example.net", ["'self' https://*.example.net", LMS, STUDIO]),
         ([], [LMS, STUDIO]),
+        (None, [LMS, STUDIO]),
     ],
 )
 @pytest.mark.usefixtures("defaults")
@@ -91,6 +92,32 @@ def test_the_site_s_own_policy_gets_pages_and_loses_nothing(own: Any, after: lis
         "force_https": True,
     }
     assert talisman == before
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (
+            "default-src 'self' https://cdn.example.net;\n frame-ancestors  https://portal.example.com 'self';",
+            {
+                "default-src": ["'self'", "https://cdn.example.net"],
+                "frame-ancestors": [PORTAL, "'self'", LMS, STUDIO],
+            },
+        ),
+        ("Frame-Ancestors 'none'", {"frame-ancestors": ["'none'", LMS, STUDIO]}),
+        (
+            "upgrade-insecure-requests; frame-ancestors",
+            {"upgrade-insecure-requests": [], "frame-ancestors": [LMS, STUDIO]},
+        ),
+        ("img-src *", {"img-src": ["*"], "frame-ancestors": ["'self'", LMS, STUDIO]}),
+        ("", {"frame-ancestors": ["'self'", LMS, STUDIO]}),
+    ],
+)
+@pytest.mark.usefixtures("defaults")
+def test_a_policy_that_is_a_text_gets_pages_and_loses_nothing(text: str, after: dict[str, list[str]]) -> None:
+    """Superset takes the header's text in place of a dictionary."""
+    config = pasted(TALISMAN_CONFIG={"content_security_policy": text, "force_https": True})
+    assert config["TALISMAN_CONFIG"] == {"content_security_policy": after, "force_https": True}
 
 
 @pytest.mark.parametrize("talisman", [{"content_security_policy": None}, {}])
@@ -113,6 +140,47 @@ def test_flags_secrets_and_caches_of_the_site_stay() -> None:
     assert pasted(DATA_CACHE_CONFIG=data, **own)["DATA_CACHE_CONFIG"] == data
 
 
+@pytest.mark.parametrize("public", ["test-guest-secret-change-me", "", None])
+@pytest.mark.usefixtures("defaults")
+def test_a_secret_that_everybody_knows_is_replaced(public: str | None) -> None:
+    """Superset's default is in the file that begins with ``from superset.config import *``, too."""
+    assert SECRET.fullmatch(pasted(GUEST_TOKEN_JWT_SECRET=public)["GUEST_TOKEN_JWT_SECRET"])
+
+
+@pytest.mark.usefixtures("defaults")
+def test_a_secret_shared_with_the_plugin_is_not_set(settings: Any) -> None:
+    """The lines do not hold it, so they must not set another one."""
+    shared = "shared-by-two-systems-0123456789abcdef"
+    settings.SUPERSET_CONFIG = {"service_url": "https://superset.example.com/", "guest_token_secret": shared}
+    assert pasted(GUEST_TOKEN_JWT_SECRET=shared)["GUEST_TOKEN_JWT_SECRET"] == shared
+    assert "GUEST_TOKEN_JWT_SECRET" not in pasted()
+    assert superset_config.lines("Guests", ["GUEST_TOKEN_JWT_SECRET"]) == [
+        "# Set GUEST_TOKEN_JWT_SECRET to guest_token_secret of SUPERSET_CONFIG in LMS and CMS."
+    ]
+
+
+@pytest.mark.parametrize("none", [{"CACHE_TYPE": "NullCache"}, {"CACHE_TYPE": "null"}, {}])
+@pytest.mark.usefixtures("defaults")
+def test_caches_that_keep_nothing_are_replaced(none: dict[str, Any]) -> None:
+    """Superset's default is a cache that keeps nothing."""
+    config = pasted(CACHE_CONFIG=none, DATA_CACHE_CONFIG=none)
+    assert config["CACHE_CONFIG"] == {
+        "CACHE_TYPE": "RedisCache",
+        "CACHE_DEFAULT_TIMEOUT": 300,
+        "CACHE_REDIS_URL": "redis://redis:6379/1",
+        "CACHE_KEY_PREFIX": "superset_",
+    }
+    assert config["DATA_CACHE_CONFIG"] == {
+        "CACHE_TYPE": "RedisCache",
+        "CACHE_DEFAULT_TIMEOUT": 300,
+        "CACHE_REDIS_URL": "redis://redis:6379/1",
+        "CACHE_KEY_PREFIX": "superset_data_",
+    }
+    own = pasted(CACHE_CONFIG=REDIS, DATA_CACHE_CONFIG=none)
+    assert own["CACHE_CONFIG"] == REDIS
+    assert own["DATA_CACHE_CONFIG"] == {**REDIS, "CACHE_KEY_PREFIX": "superset_data_"}
+
+
 @pytest.mark.usefixtures("defaults")
 def test_the_lines_may_be_pasted_twice() -> None:
     once = pasted()
@@ -126,10 +194,10 @@ def test_only_the_parts_that_findings_name_are_printed() -> None:
     texts = ["Set GUEST_ROLE_NAME = 'Guests'", "Set CACHE_CONFIG and DATA_CACHE_CONFIG"]
     parts = superset_config.named_in(texts)
     assert parts == ["GUEST_ROLE_NAME", "DATA_CACHE_CONFIG"]
-    assert [line.split(" ")[0] for line in superset_config.lines("Guests", parts)] == [
+    assert [line.split(" = ")[0].strip() for line in superset_config.lines("Guests", parts) if " = " in line] == [
         "GUEST_ROLE_NAME",
-        "#",
         "_redis",
+        "_none",
         "CACHE_CONFIG",
         "DATA_CACHE_CONFIG",
     ]
@@ -138,6 +206,7 @@ def test_only_the_parts_that_findings_name_are_printed() -> None:
 def test_each_part_needs_no_other(defaults: dict[str, Any]) -> None:
     for part in superset_config.PARTS:
         pasted("\n".join(superset_config.lines("Guests", [part])))
+    assert defaults == DEFAULT
 
 
 def test_the_how_to_shows_the_lines() -> None:
