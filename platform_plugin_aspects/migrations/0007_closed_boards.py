@@ -10,6 +10,15 @@ def split(apps, schema_editor):
     rows.filter(hash='begun').update(hash='')
 
 
+def join(apps, schema_editor):
+    """The checksum's place says again that an import had begun, or that datasets are not closed."""
+    rows = apps.get_model('platform_plugin_aspects', 'ProvisionedDashboard').objects.using(
+        schema_editor.connection.alias
+    )
+    rows.filter(is_closed=False).update(hash='begun, not closed')
+    rows.filter(hash='').update(hash='begun')
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -27,5 +36,5 @@ class Migration(migrations.Migration):
             name='hash',
             field=models.CharField(blank=True, default='', help_text='Checksum of the files that made it; empty until Superset has all of it.', max_length=64),
         ),
-        migrations.RunPython(split, migrations.RunPython.noop),
+        migrations.RunPython(split, join),
     ]

@@ -85,6 +85,31 @@ def test_the_migration_gives_each_fact_its_own_column(before: str, after: tuple[
     assert (row.hash, row.is_closed) == after
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("now", "former"),
+    [
+        (("", True), "begun"),
+        (("", False), "begun, not closed"),
+        # A run without an administrator leaves this.
+        (("a" * 64, False), "begun, not closed"),
+        (("a" * 64, True), "a" * 64),
+    ],
+)
+def test_the_migration_backwards_keeps_which_datasets_are_open(now: tuple[str, bool], former: str) -> None:
+    record([replace(COURSE, hash=now[0], is_closed=now[1])])
+    executor = MigrationExecutor(connection)
+    try:
+        executor.migrate([("platform_plugin_aspects", "0006_provisioned_dashboard")])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT hash FROM platform_plugin_aspects_provisioneddashboard")
+            assert cursor.fetchall() == [(former,)]
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes("platform_plugin_aspects"))
+    assert provisioned()[0].is_closed == now[1]
+
+
 def test_a_board_has_one_row_in_a_language() -> None:
     record([COURSE])
     with pytest.raises(IntegrityError), transaction.atomic():
