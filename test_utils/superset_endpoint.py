@@ -159,6 +159,8 @@ class _Handler(Handler):
         if self.path == f"{ME}roles/":
             self._guest()
             return Reply(200, {"result": {"roles": {self.endpoint.guest_role: []}}})
+        if self.path.endswith("/charts") and "X-GuestToken" in self.headers:
+            return self._charts(int(self.path.removeprefix(f"{REST}dashboard/").removesuffix("/charts")))
         rest = self._rest()
         if rest is not None:
             return rest
@@ -185,6 +187,15 @@ class _Handler(Handler):
         user = self.endpoint.number_of(self._account("access"))
         found = Rest(self.endpoint.objects).answer(self.command, self.path, self.headers, self.raw, user)
         return found and Reply(*found)
+
+    def _charts(self, dashboard: int) -> Reply:
+        """The charts of a dashboard, as a guest reads them."""
+        self._guest()
+        objects = self.endpoint.objects
+        charts = [objects.chart[number] for number in objects.dashboard[dashboard]["charts"]]
+        forms = [{**json.loads(row["params"]), "datasource": f"{row['dataset']}__table"} for row in charts]
+        named = [{"id": row["id"], "slice_name": row["slice_name"]} for row in charts]
+        return Reply(200, {"result": [{**row, "form_data": form} for row, form in zip(named, forms, strict=True)]})
 
     def _chart_data(self) -> Reply:
         """Rows for a guest, who may ask a chart of the token's dashboards for what it was saved with.
@@ -271,7 +282,10 @@ class _Handler(Handler):
         self._guest()
         if dashboard not in self.endpoint.embedded_uuids():
             raise _message(404, "Not found")
-        return Reply(200, {"result": {"uuid": dashboard}})
+        embedded = self.endpoint.objects.embedded.items()
+        numbers = [number for number, row in embedded if row["uuid"] == dashboard]
+        more = {"dashboard_id": str(numbers[0])} if numbers else {}
+        return Reply(200, {"result": {"uuid": dashboard, **more}})
 
     def _guest(self) -> dict[str, Any]:
         """The claims of the guest token, if that is good for anything."""

@@ -77,3 +77,34 @@ def test_the_section_looks_at_the_rule_also_when_guests_see_nothing(superset: Su
         "Superset embeds no dashboards",
         CLOSED[1],
     ]
+
+
+def test_the_section_looks_at_the_rule_also_in_boards_of_a_former_version(superset: SupersetEndpoint) -> None:
+    """They lack the chart by which the cache is looked at."""
+    superset.objects.rules[1]["tables"] -= {
+        number_of(superset, view) for view in ("learner_status", "enrollment_by_track")
+    }
+    (chart,) = [row for row in superset.objects.chart.values() if row["slice_name"] == "When was the last visit?"]
+    chart["slice_name"] = "How many are active?"
+    findings = [(it.mark, it.text, it.remedy) for it in boards.examine(Examination())]
+    assert findings[-3:] == [
+        (Mark.OK, "Guests open the boards, and get the data of their charts", ""),
+        (Mark.PROBLEM, OPEN, RUN),
+        (
+            Mark.NOTE,
+            "The cache is not looked at: The Course board in Superset has no chart 'When was the last visit?'",
+            "Run python manage.py cms aspects_provision",
+        ),
+    ]
+
+
+def test_a_superset_without_a_cache_is_a_note(superset: SupersetEndpoint) -> None:
+    findings = [(it.mark, it.text, it.remedy) for it in boards.examine(Examination())]
+    assert findings[-2:] == [
+        CLOSED,
+        (
+            Mark.NOTE,
+            "Superset does not cache the data of charts: each open board asks ClickHouse",
+            "Set CACHE_CONFIG and DATA_CACHE_CONFIG in Superset's configuration",
+        ),
+    ]
