@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,12 +156,18 @@ def test_a_guest_of_superset_sees_the_event_or_a_later_one_and_no_earlier_one(
     deliver_course()
     superset = request.getfixturevalue("course_board")
     with worker():
-        # In the year 2100.
+        with answered_now(superset):
+            assert found()[-1] == (
+                Mark.OK,
+                "A guest of Superset sees it in the Course board, as the last activity in the course",
+                "",
+            )
         plan(superset, {"Last activity": 4_102_444_800_000})
         assert found()[-1] == (
-            Mark.OK,
-            "A guest of Superset sees it in the Course board, as the last activity in the course",
-            "",
+            Mark.NOTE,
+            "Whether a guest of Superset sees it in the Course board is not known: the course has an event of the "
+            "future, of 2100-01-01 00:00:00 UTC",
+            "Give a course without such events",
         )
         remedy = "See in Superset that the dataset course_summary reads the ClickHouse of the plugin"
         for row, shows in (
@@ -167,6 +177,27 @@ def test_a_guest_of_superset_sees_the_event_or_a_later_one_and_no_earlier_one(
             plan(superset, row)
             text = f"The Course board in Superset does not show the event: {shows}"
             assert found()[-1] == (Mark.PROBLEM, text, remedy)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_of_the_future_hides_the_event_in_the_view(ready: ClickHouseEndpoint, settings: Any) -> None:
+    factories.make_course(COURSE)
+    deliver_course()
+    table = f"{settings.EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG['xapi_database']}.xapi_events_all"
+    view = f"`{settings.ASPECTS_REPORTING_DATABASE}`.`course_summary`"
+    with worker():
+        assert (Mark.OK, f"{view} shows it, as boards reads it", "") in found()
+        # The same act in the year 2090.
+        ready.engine.query(
+            f"INSERT INTO {table} SELECT * REPLACE (generateUUIDv4() AS event_id, "
+            f"toDateTime64('2090-01-01 00:00:00', 6, 'UTC') AS emission_time) FROM {table}"
+        )
+        note = (
+            Mark.NOTE,
+            f"Whether {view} shows it is not known: the course has an event of the future, of 2090-01-01 00:00:00 UTC",
+            "Give a course without such events",
+        )
+        assert note in found()
 
 
 @pytest.mark.django_db
@@ -185,9 +216,37 @@ def course_board(superset_endpoint: SupersetEndpoint, db: None) -> SupersetEndpo
     return superset_endpoint
 
 
+@contextmanager
+def answered_now(superset: SupersetEndpoint) -> Iterator[None]:
+    """The chart says that somebody was active in the moment in which it is asked."""
+
+    def answer() -> None:
+        superset.wait_for_held()
+        plan_rows(superset, {"Last activity": time.time_ns() // 1_000_000})
+        superset.release()
+
+    plan_board(superset)
+    superset.hold("/chart/data")
+    other = threading.Thread(target=answer)
+    other.start()
+    try:
+        yield
+    finally:
+        superset.release()
+        other.join()
+
+
 def plan(superset: SupersetEndpoint, *rows: dict[str, Any], status: int = 200) -> None:
+    plan_board(superset)
+    plan_rows(superset, *rows, status=status)
+
+
+def plan_board(superset: SupersetEndpoint) -> None:
     superset.plan("/embedded_dashboard/", Reply(200, {"result": {"uuid": EMBEDDED, "dashboard_id": "5"}}))
     superset.plan("/dashboard/5/charts", Reply(200, {"result": CHARTS}))
+
+
+def plan_rows(superset: SupersetEndpoint, *rows: dict[str, Any], status: int = 200) -> None:
     superset.plan("/chart/data", Reply(status, {"result": [{"data": list(rows), "is_cached": False}]}))
 
 
@@ -206,6 +265,14 @@ def test_a_chart_is_asked_for_as_a_guest_in_the_course(course_board: SupersetEnd
     ]
     plan(course_board)
     assert last_act(user, course_key) is None
+
+
+@pytest.mark.parametrize("page", ["dashboards.rst", "without_tutor.rst"])
+def test_the_how_tos_name_the_chart_that_is_asked_for(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "how-tos" / page).read_text(encoding="utf-8")
+    chart = "When was the last visit?"
+    assert request_of([{**CHARTS[1], "slice_name": chart}], 5)["form_data"]["slice_id"] == 8
+    assert f"*{chart}*" in " ".join(text.split())
 
 
 def test_a_chart_that_superset_refuses(course_board: SupersetEndpoint) -> None:
