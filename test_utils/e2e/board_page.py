@@ -81,6 +81,16 @@ class BoardPage:
         """The texts of cells that are not shown whole, and of tables that scroll from top to bottom."""
         return self.browser.driver.execute_script(CUT_OFF)
 
+    def cells(self, table: int, column: int) -> list[str]:
+        """The texts of a column in the rows that a table shows; ``table`` and ``column`` are places from 0.
+
+        Empty while the table is drawn.
+        """
+        # A table whose head stands still is two in the page: the other has no rows.
+        tables = [found for found in self._shown("table") if found.find_elements("css selector", "tbody td")]
+        selector = f"tbody tr td:nth-child({column + 1})"
+        return [cell.text for cell in tables[table].find_elements("css selector", selector)] if tables[table:] else []
+
     def errors(self) -> list[str]:
         """The texts of what Superset says to be wrong."""
         return [found.text for found in self._shown(ERRORS)]
