@@ -9,15 +9,15 @@ from typing import Any
 from django.utils.translation import override
 
 from platform_plugin_aspects.dashboards.boards.catalog import boards
-from platform_plugin_aspects.dashboards.boards.labels import LABELS
 from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Kind
+from platform_plugin_aspects.dashboards.bundle.columns import as_answered
+from platform_plugin_aspects.dashboards.bundle.datasets import DAY
 from platform_plugin_aspects.dashboards.bundle.identity import slug_of, uuid_of
 from test_utils.show.superset import Superset, SupersetApi, ask_as_guest, rows_of
 
 from .answers import Answer, in_json
 
 PAGE = 100
-DAY = "day"
 
 
 def all_boards() -> tuple[Board, ...]:
@@ -42,17 +42,17 @@ class Stored:
     def labels(self, chart: Chart, language: str) -> list[str]:
         """The names of the columns of an answer, in the order of ``answers.columns_of``."""
         if chart.kind is Kind.TABLE:
-            return [_label(column, language) for column in chart.columns]
+            return [_name(column, language) for column in chart.columns]
         [query] = self.contexts[uuid_of("chart", chart.name, language)]["queries"]
         # Superset knows an axis of days by its own name only.
-        groups = [column if column == DAY else _label(column, language) for column in (chart.by, chart.split) if column]
+        groups = [column if column == DAY else _name(column, language) for column in (chart.by, chart.split) if column]
         return groups + [found["label"] for found in query["metrics"]]
 
 
-def _label(column: str, language: str) -> str:
+def _name(column: str, language: str) -> str:
     """The name of a column in an answer: its own in English, and its label in other languages."""
     with override(language.lower()):
-        return column if language == "en" else str(LABELS[column].text)
+        return as_answered(column)
 
 
 def read_stored(superset: Superset) -> Stored:

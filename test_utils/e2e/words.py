@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from platform_plugin_aspects.dashboards.boards.values import VALUES
+
 from .answers import Answer
 
 #: {language: {the text that a view writes: what people read}}, at the rules of the site.
@@ -46,9 +48,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "many attempts": "محاولات كثيرة",
     },
 }
-#: The columns that have them; some hold several.
-COLUMNS = ("enrollment", "flags", "reason", "reasons")
-SEPARATOR = "; "
 
 
 def in_language(rows: Answer, columns: list[str], language: str) -> Answer:
@@ -57,8 +56,10 @@ def in_language(rows: Answer, columns: list[str], language: str) -> Answer:
         return rows
 
     def said(column: str, value: str) -> str:
-        if column not in COLUMNS or not value:
+        if column not in VALUES or not value:
             return value
-        return SEPARATOR.join(WORDS[language][part] for part in value.split(SEPARATOR))
+        separator = VALUES[column].separator
+        parts = value.split(separator) if separator else [value]
+        return separator.join(WORDS[language][part] for part in parts)
 
     return [tuple(said(column, value) for column, value in zip(columns, row, strict=True)) for row in rows]

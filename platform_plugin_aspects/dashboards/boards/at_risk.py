@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards.house import bars, number, table
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Board, Condition, Order, Tab
 from platform_plugin_aspects.dashboards.boards.texts import NOT_PUBLISHED
 

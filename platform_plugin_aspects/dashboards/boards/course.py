@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards.course_content import GRADES, OUTLINE, PROBLEMS, VIDEOS
 from platform_plugin_aspects.dashboards.boards.house import bars, days, lines, number, over_days
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Board, Condition, Kind, Tab
 from platform_plugin_aspects.dashboards.boards.texts import NO_GRADE, NO_VISIT, NOBODY, NOT_PUBLISHED
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards import texts
 from platform_plugin_aspects.dashboards.boards.house import bars, heat, in_course_order, table, worst_first
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Condition, Order, Tab
 
 DROP_OFF = bars(

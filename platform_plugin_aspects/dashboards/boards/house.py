@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import (
     Aggregate,
     Board,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards import course_content, texts
 from platform_plugin_aspects.dashboards.boards.house import (
     bars,
@@ -16,6 +14,7 @@ from platform_plugin_aspects.dashboards.boards.house import (
     worst_first,
 )
 from platform_plugin_aspects.dashboards.boards.in_context_blocks import PROBLEM, SEEN, VIDEO
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 
 #: As the board of the course has it.
 DROP_OFF = replace(course_content.DROP_OFF, name="in-context-course-drop-off")

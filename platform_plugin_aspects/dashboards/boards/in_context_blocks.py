@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards import texts
 from platform_plugin_aspects.dashboards.boards.house import for_studio, lines, numbers, table
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Condition, Order
 
 #: Rows of problems and videos that a learner has met.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 
 #: Formats of numbers, in the language of d3-format (https://d3js.org/d3-format).
 WHOLE, SHARE, MEAN = ",d", ".0%", ",.1f"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards.house import in_course_order, table
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Board, Choice, Order, Tab
 from platform_plugin_aspects.dashboards.boards.texts import NO_VISIT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 
 NOT_PUBLISHED = _("The course has not been published yet.")
 NOBODY = _("Nobody has enrolled yet.")

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
+from platform_plugin_aspects.dashboards.boards.own_catalog import Plural, ngettext_lazy, pgettext_lazy
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.reporting.rules import Rules
 
-Text = str | Promise
+Text = str | Promise | Plural
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Values:
             for name, number in numbers.items():
                 value = value.replace(f"{{rule.{name}}}", str(number))
             # A text that names a rule has its number, and the plural of it.
-            found[value] = str(text) if value == written else str(text % numbers)
+            found[value] = text % numbers if isinstance(text, Plural) else str(text)
         return found
 
 
@@ -58,11 +58,11 @@ VALUES: Mapping[str, Values] = {
     "enrollment": Values(
         {
             # Translators: the enrollment of a learner, in a column called Enrollment.
-            "enrolled": _("enrolled"),
+            "enrolled": pgettext_lazy("enrollment", "enrolled"),
             # Translators: the enrollment of a learner, in a column called Enrollment.
-            "left": _("left"),
+            "left": pgettext_lazy("enrollment", "left"),
             # Translators: the enrollment of a learner, in a column called Enrollment.
-            "unknown": _("unknown"),
+            "unknown": pgettext_lazy("enrollment", "unknown"),
         }
     ),
     "flags": Values(

@@ -9,13 +9,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import yaml
 from django.utils.translation import override, to_language, to_locale
 
-import platform_plugin_aspects
+from platform_plugin_aspects.dashboards.boards.own_catalog import LOCALE
 from platform_plugin_aspects.dashboards.boards.parts import Board
 from platform_plugin_aspects.dashboards.bundle.columns import ENGLISH
 from platform_plugin_aspects.dashboards.bundle.dashboard import chart_content, dashboard_content
@@ -24,7 +23,6 @@ from platform_plugin_aspects.dashboards.bundle.datasets import VERSION, dataset
 from platform_plugin_aspects.dashboards.bundle.identity import slug_of, uuid_of
 from platform_plugin_aspects.reporting.relation import relations
 
-LOCALE = Path(platform_plugin_aspects.__file__).parent / "locale"
 #: The folder in the zip that holds all files; Superset takes any.
 ROOT = "aspects"
 #: The moment of each file in the zip, so that equal files are an equal zip; the first that a zip can hold.
@@ -101,7 +99,10 @@ def languages() -> tuple[str, ...]:
 
 
 def bundle(boards: Sequence[Board], language: str, database: DatabaseConnection) -> Bundle:
-    """The bundle of the boards in a language. ``language``: one of ``languages``."""
+    """The bundle of the boards in a language. ``language``: one of ``languages``.
+
+    Raises InvalidBoard for a chart whose labels are equal in the language, and Misconfigured for an invalid rule.
+    """
     used = {view for board in boards for view in board.views}
     # Also those that no board uses: Superset closes the rows of a view only if it has a dataset under the row rule.
     views = {

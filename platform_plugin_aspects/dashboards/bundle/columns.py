@@ -13,7 +13,9 @@ from django.utils.translation import get_language
 
 from platform_plugin_aspects.dashboards.access.literals import literal
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
+from platform_plugin_aspects.dashboards.boards.parts import Chart, InvalidBoard
 from platform_plugin_aspects.dashboards.boards.values import VALUES
+from platform_plugin_aspects.dashboards.bundle.datasets import DAY
 from platform_plugin_aspects.reporting.rules import Rules
 
 #: The language of datasets and of the values that views write.
@@ -35,6 +37,20 @@ def as_asked(column: str) -> str | dict[str, Any]:
 def as_answered(column: str) -> str:
     """The name of the column in Superset's answer to ``as_asked``."""
     return column if get_language() == ENGLISH else label(column)
+
+
+def refuse_equal_names(chart: Chart) -> None:
+    """Raise InvalidBoard for a chart whose answer would have two columns of a name in the active language."""
+    # Superset knows an axis of days by its own name only.
+    groups = ["" if chart.by == DAY else chart.by, chart.split, *chart.columns]
+    names = [as_answered(column) for column in groups if column]
+    names += [label(measure.column) for measure in chart.measures]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidBoard(
+                f"chart {chart.name}: in the language {get_language()}, two of its columns are called {name!r}, which"
+                " is one name in SQL; leave one out, or give them different labels in labels.py and the catalog"
+            )
 
 
 def expression(column: str) -> str:

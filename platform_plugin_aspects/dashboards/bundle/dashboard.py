@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from platform_plugin_aspects.dashboards.boards import house
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext as _
 from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Choice, TimeRange
 from platform_plugin_aspects.dashboards.bundle.columns import label
 from platform_plugin_aspects.dashboards.bundle.datasets import CACHE_SECS, VERSION, has_days

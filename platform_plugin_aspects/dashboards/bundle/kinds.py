@@ -15,7 +15,7 @@ from platform_plugin_aspects.dashboards.boards import house
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
 from platform_plugin_aspects.dashboards.boards.parts import Chart, Kind, Measure
 from platform_plugin_aspects.dashboards.boards.values import VALUES
-from platform_plugin_aspects.dashboards.bundle.columns import as_answered, as_asked, label
+from platform_plugin_aspects.dashboards.bundle.columns import as_answered, as_asked, label, refuse_equal_names
 from platform_plugin_aspects.dashboards.bundle.datasets import DAY, has_days
 
 JSON = dict[str, Any]
@@ -39,7 +39,8 @@ class Drawn:
 
 
 def draw(chart: Chart) -> Drawn:
-    """The chart, in the active language."""
+    """The chart, in the active language. Raises InvalidBoard for one with two columns of a name."""
+    refuse_equal_names(chart)
     viz_type, params, query = _KINDS[chart.kind](chart)
     common: JSON = {
         "viz_type": viz_type,

@@ -9,6 +9,7 @@ from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.errors import Misconfigured
 from platform_plugin_aspects.clickhouse.grants import SETTING, Reader
 from platform_plugin_aspects.dashboards.boards.catalog import boards
+from platform_plugin_aspects.dashboards.boards.parts import InvalidBoard
 from platform_plugin_aspects.dashboards.bundle.bundle import Bundle, bundle, languages
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 from platform_plugin_aspects.dashboards.own_boards.own_boards import UnusableBoard, own_boards, own_bundles
@@ -75,7 +76,7 @@ class SupersetPart:
         try:
             # Texts of views name the rules.
             bundles = [bundle(chosen, language, database) for language in languages()]
-        except Misconfigured as failure:
+        except (InvalidBoard, Misconfigured) as failure:
             raise SupersetMisconfigured(str(failure)) from None
         return cls(
             SupersetConfig.from_settings(),

@@ -64,15 +64,15 @@ def test_each_chart_shows_the_known_answer_in_each_language(
 HEADINGS = {
     "en": ["Username", "Name", "Email", "Reasons", "Last visit", "Progress", "Grade", "Days active"],
     "es-419": [
-        *("Nombre de usuario", "Nombre", "Correo electrónico", "Motivos"),
+        *("Usuario", "Nombre", "Correo electrónico", "Motivos"),
         *("Última visita", "Progreso", "Calificación", "Días activos"),
     ],
     "fr": [
-        *("Nom de l'utilisateur", "Nom", "Courriel", "Raisons"),
+        *("Nom d’utilisateur", "Nom", "E-mail", "Raisons"),
         *("Dernière visite", "Progression", "Note", "Jours d’activité"),
     ],
     "ar": [
-        *("اسم المستخدم", "الاسم", "بريد إلكتروني", "الأسباب"),
+        *("اسم المستخدم", "الاسم", "البريد الإلكتروني", "الأسباب"),
         *("آخر زيارة", "التقدم", "الدرجة", "أيام النشاط"),
     ],
 }

@@ -46,16 +46,35 @@ CODES = {
 }
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.|'')*)'")
 _COMMENT = re.compile(r"--.*")
-#: A text for people has at least a word of letters, and nothing of an address, a pattern or a type.
-_WORDS = re.compile(r"[A-Za-z][A-Za-z .]*(?:\{rule\.\w+\}[A-Za-z ]*)*")
+#: A text for people has a word of so many letters.
+_WORD = re.compile(r"[^\W\d_]{3}")
+#: Types, parts of keys, parts of addresses, and regular expressions have words, too.
+_OTHERS = (r"Tuple\(.*", r"(ccx-)?((block|course|ccx)-v1:)?|\+type@", r"/[a-z./]+", r".*(\[\^|\(\.\+\)|\^\().*")
+_NO_TEXT = re.compile("|".join(f"(?:{other})" for other in _OTHERS), re.DOTALL)
 
 
 def literals() -> Iterator[tuple[str, str]]:
     """(relation, literal) of all literals of words in the SQL of relations."""
     for relation in relations():
         for literal in _LITERAL.findall(_COMMENT.sub("", relation.select)):
-            if _WORDS.fullmatch(literal):
+            if is_text(literal):
                 yield relation.name, literal
+
+
+def is_text(literal: str) -> bool:
+    """Whether people may be meant to read a literal of SQL."""
+    return bool(_WORD.search(literal)) and not _NO_TEXT.fullmatch(literal)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        *("late", "not graded (late)", "no answer yet, so far", "2 or more attempts", "half-way", "doesn't finish"),
+        *("a course: over", "in {rule.away_days} days!", "déjà vu", "left/enrolled"),
+    ],
+)
+def test_a_sentence_of_any_kind_is_a_text(literal: str) -> None:
+    assert is_text(literal)
 
 
 def test_each_text_in_the_sql_of_views_has_a_translation_or_is_a_code() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-
 from platform_plugin_aspects.dashboards.boards.house import bars, days, heat, in_course_order, number, over_days, table
+from platform_plugin_aspects.dashboards.boards.own_catalog import gettext_lazy as _
 from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Choice, Condition, Kind, Measure, Tab
 from platform_plugin_aspects.dashboards.bundle.database import DatabaseConnection
 

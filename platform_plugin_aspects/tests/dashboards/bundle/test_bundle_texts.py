@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import yaml
-from django.utils.translation import override
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from django.conf import LazySettings
+from django.utils.translation import gettext, override
 from hypothesis import example, given, settings
 from hypothesis.strategies import characters, text
 
 from platform_plugin_aspects.dashboards.boards.catalog import ALL
+from platform_plugin_aspects.dashboards.boards.house import bars, table
 from platform_plugin_aspects.dashboards.boards.labels import LABELS
-from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, Tab
+from platform_plugin_aspects.dashboards.boards.parts import Board, Chart, InvalidBoard, Measure, Tab
 from platform_plugin_aspects.dashboards.bundle.bundle import bundle
+from platform_plugin_aspects.dashboards.bundle.columns import label
 from platform_plugin_aspects.tests.dashboards.bundle.small_board import DATABASE, LANGUAGES, TRACKS, TRANSLATED
 from test_utils.properties import examples
 
@@ -34,6 +41,65 @@ def test_texts_are_in_the_language_of_the_bundle() -> None:
     # The name of a filtered column is an expression there.
     hides = {language for language in LANGUAGES if "cross-filters-highlight-emitter" in styles[language]}
     assert hides == {"ar", "es-419", "fr"}
+
+
+def test_other_catalogs_of_the_platform_do_not_change_boards(settings: LazySettings, tmp_path: Path) -> None:
+    """Django asks them first. This one would give two columns of a list one name."""
+    hashes = {language: bundle(ALL, language, DATABASE).hash for language in LANGUAGES}
+    for folder in ("en", "ar", "es_419", "fr"):
+        catalog = Catalog(folder)
+        for msgid in ("Username", "Email", "At risk", "never visited", "New events count at once."):
+            catalog.add(msgid, "the platform's")
+        catalog.add("enrolled", "the platform's", context="enrollment")
+        place = tmp_path / folder / "LC_MESSAGES"
+        place.mkdir(parents=True)
+        with (place / "django.mo").open("wb") as file:
+            write_mo(file, catalog)
+    settings.LOCALE_PATHS = [str(tmp_path)]
+    for language in LANGUAGES:
+        with override(language):
+            assert gettext("Email") == "the platform's", language
+    assert {language: bundle(ALL, language, DATABASE).hash for language in LANGUAGES} == hashes
+
+
+def test_labels_are_the_plugin_s_where_django_and_its_libraries_have_others() -> None:
+    words = {"en": "Email", "ar": "البريد الإلكتروني", "es-419": "Correo electrónico", "fr": "E-mail"}
+    for language, word in words.items():
+        with override(language):
+            assert label("email") == word
+    with override("fr"):
+        assert gettext("Email") != "E-mail"
+
+
+UNITS = table("one-name", "?", "course_outline", ("section", "section_name"), ".", ".")
+BARS = bars("one-name", "?", "course_outline", "unit", ("learners_reached",), ".", ".")
+
+
+@pytest.mark.parametrize(
+    ("chart", "language", "name"),
+    [
+        (UNITS, "es-419", "Sección"),
+        (replace(BARS, split="unit_name"), "fr", "Unité"),
+        (replace(BARS, measures=(Measure("section"), Measure("section_name"))), "en", "Section"),
+        (replace(BARS, measures=(Measure("unit"),)), "ar", "الوحدة"),
+    ],
+)
+def test_a_chart_with_two_columns_of_a_name_is_refused(chart: Chart, language: str, name: str) -> None:
+    """In SQL, each is an alias, and ClickHouse refuses two that are equal."""
+    board = Board("one", "One", ".", (Tab("one", "One", ((chart,),)),))
+    with pytest.raises(InvalidBoard) as raised:
+        bundle([board], language, DATABASE)
+    assert str(raised.value) == (
+        f"chart one-name: in the language {language}, two of its columns are called '{name}', which is one name in SQL;"
+        " leave one out, or give them different labels in labels.py and the catalog"
+    )
+
+
+def test_an_english_table_may_have_two_columns_of_a_label() -> None:
+    """It names columns."""
+    found = bundle([Board("one", "One", ".", (Tab("one", "One", ((UNITS,),)),))], "en", DATABASE)
+    columns = found.contents["charts/one-name.en.yaml"]["params"]["all_columns"]
+    assert columns == ["section", "section_name"]
 
 
 def test_no_label_is_a_column_of_its_view() -> None:

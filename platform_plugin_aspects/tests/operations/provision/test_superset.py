@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from platform_plugin_aspects.dashboards.boards.labels import LABELS
 from platform_plugin_aspects.dashboards.provision.provisioned import provisioned
 from platform_plugin_aspects.dashboards.provision.rights import GUEST_ROLE
 from platform_plugin_aspects.dashboards.superset.api import Account
@@ -373,6 +374,18 @@ def test_an_invalid_rule_is_an_error_of_the_settings(configured: Any) -> None:
     with pytest.raises(SupersetMisconfigured) as caught:
         SupersetPart.from_settings()
     assert "away_days" in str(caught.value)
+
+
+def test_equal_labels_are_an_error_with_the_chart_that_has_them(
+    configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site that changes the boards in Python can make some."""
+    # The list of learners, which has both, exists while names are on.
+    configured.EVENT_SINK_CLICKHOUSE_USER_PROFILE_ENABLED = configured.EVENT_SINK_CLICKHOUSE_EXTERNAL_ID_ENABLED = True
+    monkeypatch.setitem(LABELS, "email", LABELS["username"])
+    with pytest.raises(SupersetMisconfigured) as caught:
+        SupersetPart.from_settings()
+    assert str(caught.value).startswith("chart at-risk-learners: in the language ar, two of its columns ")
 
 
 def test_a_rule_changes_the_boards_whose_texts_name_it(configured: Any) -> None:
