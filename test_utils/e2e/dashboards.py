@@ -108,7 +108,8 @@ class Dashboards:
         scroll = "if (innerWidth < 640 && arguments[0].getBoundingClientRect().top > 1) arguments[0].scrollIntoView()"
 
         def is_drawn() -> bool:
-            for panel in self._find_all("section:not(.strip)"):
+            # Until its board is loaded, a panel has no height and is not "displayed".
+            for panel in self.root.find_elements(By.CSS_SELECTOR, "section:not(.strip):not([hidden])"):
                 self.browser.driver.execute_script(scroll, panel)
             frames = self._find_all("iframe")
             if not frames:
