@@ -73,7 +73,7 @@ class ClickHouse:
         return f"{quote(self.connection.database)}.{quote(table)}"
 
     def refusal(self, relation: str, database: str = "") -> Misconfigured | None:
-        """Why the user may not read a relation that exists; None if it may, or if there is no such relation.
+        """The reason that keeps the user from reading a relation; None if it may, or if there is no such relation.
 
         Lists have no relation on which the user has no right. ``database``: that of the connection, if empty.
         Raises Unavailable, and Misconfigured for other reasons.

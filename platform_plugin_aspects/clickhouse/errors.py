@@ -57,8 +57,8 @@ class Unclear(Rejected):
 
 
 # The codes are those of ClickHouse's src/Common/ErrorCodes.cpp.
-#: The user lacks a right. UNKNOWN_TABLE and UNKNOWN_DATABASE: there is no such relation.
-ACCESS_DENIED, NOT_THERE = 497, frozenset({60, 81})
+#: A right is missing; a column is missing. NOT_THERE (UNKNOWN_TABLE, UNKNOWN_DATABASE): the relation is missing.
+ACCESS_DENIED, UNKNOWN_IDENTIFIER, NOT_THERE = 497, 47, frozenset({60, 81})
 #: Passing: timeouts, memory, overload, network, replicas and keeper that are not ready.
 PASSING = frozenset({3, 33, 159, 160, 202, 203, 209, 210, 225, 241, 242, 243, 252, 285, 319, 394, 425, 999})
 #: The row's own fault: cannot be parsed or converted, out of range, too large.

@@ -25,6 +25,11 @@ def all_boards() -> tuple[Board, ...]:
     return boards(personal=True)
 
 
+def boards_of_tab() -> tuple[Board, ...]:
+    """Those of the tab Reports, in the order of its tabs."""
+    return tuple(board for board in all_boards() if not board.block_type)
+
+
 @dataclass(frozen=True)
 class Stored:
     """The numbers of Superset's dashboards, by slug, and the queries of its charts, by UUID."""

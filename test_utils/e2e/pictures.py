@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from platform_plugin_aspects.dashboards.boards.parts import Board
 from test_utils.processes import REPOSITORY
-from test_utils.show.people import COURSE, TEAM
+from test_utils.show.people import COURSE, READERS
 from test_utils.show.site import Site
 
 from .board_page import TALL, BoardPage
 from .browser import Browser
-from .charts import all_boards
+from .charts import boards_of_tab
 from .dashboards import Dashboards
 
 FOLDER = REPOSITORY / "docs" / "_static"
 #: Pixels: wide enough for a board, and small as a file.
 WIDTH = 1100
-BY_LANGUAGE = {language: username for username, (_name, language) in TEAM.items()}
 
 
 def take_all(site: Site, say: Callable[[str], None]) -> None:
     """Write the pictures into docs/_static."""
-    boards = [board for board in all_boards() if not board.block_type]
+    boards = boards_of_tab()
     for name, username, slug, height in (
-        ("reports.png", BY_LANGUAGE["en"], "course", 1500),
-        ("reports-at-risk.png", BY_LANGUAGE["en"], "at-risk", 1500),
-        ("reports-arabic.png", BY_LANGUAGE["ar"], "course", 700),
+        ("reports.png", READERS["en"], "course", 1500),
+        ("reports-at-risk.png", READERS["en"], "at-risk", 1500),
+        ("reports-arabic.png", READERS["ar"], "course", 700),
     ):
         with Browser(site.lms.url, site.folder / "screenshots") as browser:
             picture = _take(browser, site, username, boards, slug, height)
@@ -35,7 +34,7 @@ def take_all(site: Site, say: Callable[[str], None]) -> None:
         say(f"{Path(FOLDER / name).relative_to(REPOSITORY)}: {len(picture) // 1024} KiB")
 
 
-def _take(browser: Browser, site: Site, username: str, boards: list[Board], slug: str, height: int) -> bytes:
+def _take(browser: Browser, site: Site, username: str, boards: Sequence[Board], slug: str, height: int) -> bytes:
     browser.resize((WIDTH, TALL[1]))
     browser.log_in(username, site.passwords[username])
     browser.open(f"/courses/{COURSE}/instructor#view-aspects")

@@ -17,6 +17,8 @@ TEAM = {
     "lucia": ("Lucía Paredes", "es-419"),
     "celeste": ("Céleste Blanc", "fr"),
 }
+#: {language: somebody of the team of COURSE who reads it}
+READERS = {language: username for username, (_name, language) in TEAM.items()}
 OTHER_TEAM = {"boulanger": ("Ada Boulanger", "en")}
 STAFF = "staff"
 #: A learner of COURSE who can log in.

@@ -20,7 +20,13 @@ from opaque_keys.edx.keys import CourseKey
 from platform_plugin_aspects import optional_cache
 from platform_plugin_aspects.clickhouse.client import get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
-from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, NOT_THERE, Failure, Unavailable
+from platform_plugin_aspects.clickhouse.errors import (
+    ACCESS_DENIED,
+    NOT_THERE,
+    UNKNOWN_IDENTIFIER,
+    Failure,
+    Unavailable,
+)
 from platform_plugin_aspects.reporting.layout import VIEWS_OF_PAGES, database_of
 
 log = logging.getLogger(__name__)
@@ -43,8 +49,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         f"{name}_before": name for name in ("new_7_days", "left_7_days", "median_progress", "median_grade", "at_risk")
     },
 }
-#: ClickHouse's codes for a relation that is missing or of an older definition, and for a right that is.
-MISSING, DENIED = NOT_THERE | {47}, ACCESS_DENIED
+#: ClickHouse's codes for a relation that is missing or of an older definition.
+MISSING = NOT_THERE | {UNKNOWN_IDENTIFIER}
 #: ClickHouse's code for a query that takes too long.
 TOO_LONG = 159
 #: Settings of ClickHouse for a query that is short and seldom. By default, ClickHouse compiles a query when it is asked
@@ -194,7 +200,7 @@ def _read(connection: Connection, database: str, course_key: CourseKey) -> Readi
         if failure.code in MISSING:
             log.warning("The numbers of courses need `manage.py lms aspects_reports create`: %s", failure)
             return Reading(State.MISSING, {}, read_at)
-        if failure.code == DENIED:
+        if failure.code == ACCESS_DENIED:
             log.warning("The numbers of courses need `manage.py lms aspects_reports --print-grants`: %s", failure)
             return Reading(State.DENIED, {}, read_at)
         raise

@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 from platform_plugin_aspects.clickhouse.client import ClickHouse, get_client, quote
 from platform_plugin_aspects.clickhouse.connection import Connection
 from platform_plugin_aspects.clickhouse.embedded import EngineInUse
-from platform_plugin_aspects.clickhouse.errors import ACCESS_DENIED, REMEDIES, Failure, Misconfigured, Unavailable
+from platform_plugin_aspects.clickhouse.errors import (
+    ACCESS_DENIED,
+    REMEDIES,
+    UNKNOWN_IDENTIFIER,
+    Failure,
+    Misconfigured,
+    Unavailable,
+)
 from platform_plugin_aspects.clickhouse.schema import Table, missing_and_drifted
 from platform_plugin_aspects.load_test.tables import tables_by_database
 from platform_plugin_aspects.operations.checks import valid
@@ -28,7 +35,6 @@ PROBES = {
     "SELECT": "SELECT {columns} FROM {table} LIMIT 0",
     DELETE: "ALTER TABLE {table} DELETE WHERE aspects_check_of_rights",
 }
-UNKNOWN_IDENTIFIER = 47
 URL = '"url" in EVENT_SINK_CLICKHOUSE_BACKEND_CONFIG'
 #: Seconds by which clocks may differ.
 MAX_SKEW_SECS = 10

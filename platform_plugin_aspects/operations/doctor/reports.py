@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from platform_plugin_aspects.clickhouse.client import quote
-from platform_plugin_aspects.clickhouse.errors import Failure, Misconfigured
+from platform_plugin_aspects.clickhouse.errors import UNKNOWN_IDENTIFIER, Failure, Misconfigured
 from platform_plugin_aspects.clickhouse.grants import onlooker_grants
-from platform_plugin_aspects.operations.doctor.clickhouse import DELETE, PROBES, UNKNOWN_IDENTIFIER
+from platform_plugin_aspects.operations.doctor.clickhouse import DELETE, PROBES
 from platform_plugin_aspects.operations.doctor.findings import Examination, Finding, Mark, manage
 from platform_plugin_aspects.operations.reports import (
     ReportsStatus,

@@ -14,11 +14,11 @@ from platform_plugin_aspects.dashboards.boards.parts import Board, Kind
 from test_utils.e2e.answers import MOMENTS, Answers, answer, unlike
 from test_utils.e2e.board_page import TALL, BoardPage
 from test_utils.e2e.browser import NARROW, WIDE, Browser
-from test_utils.e2e.charts import Stored, all_boards, shown
+from test_utils.e2e.charts import Stored, all_boards, boards_of_tab, shown
 from test_utils.e2e.dashboards import Dashboards
 from test_utils.e2e.site import Site
 from test_utils.e2e.studio import embed
-from test_utils.show.people import COURSE, LEARNER, OTHER, OTHER_TEAM, TEAM
+from test_utils.show.people import COURSE, LEARNER, OTHER, OTHER_TEAM, READERS, TEAM
 from test_utils.show.superset import TIMEOUT_SECS
 
 from .conftest import Meet, log_in, open_board
@@ -26,12 +26,11 @@ from .conftest import Meet, log_in, open_board
 pytestmark = pytest.mark.e2e
 
 BOARDS = all_boards()
-OF_TAB = [board for board in BOARDS if not board.block_type]
+OF_TAB = boards_of_tab()
 OF_STUDIO = [board for board in BOARDS if board.block_type]
 MEMBER = next(iter(TEAM))
 #: Somebody of the team of each course.
 MEMBERS = {COURSE: MEMBER, OTHER: next(iter(OTHER_TEAM))}
-LANGUAGES = {language: username for username, (_name, language) in TEAM.items()}
 #: In milliseconds.
 MINUTE = 60_000
 
@@ -139,9 +138,9 @@ def test_a_learner_sees_nothing(meet: Meet) -> None:
         assert learner.get(f"/aspects/{path}/{COURSE}").status_code == 403
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", READERS)
 def test_boards_speak_the_language_of_the_reader(meet: Meet, language: str) -> None:
-    reader = meet(LANGUAGES[language])
+    reader = meet(READERS[language])
     place = [board.slug for board in OF_TAB].index("at-risk")
     page = open_board(reader, place)
     reports = Dashboards(reader.browser)

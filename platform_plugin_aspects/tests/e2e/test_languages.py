@@ -11,10 +11,10 @@ import pytest
 from platform_plugin_aspects.dashboards.boards.parts import Board
 from platform_plugin_aspects.dashboards.provision.rights import GUEST_ROLE
 from test_utils.e2e.answers import Answers, answer, columns_of, unlike
-from test_utils.e2e.charts import Stored, all_boards, shown
+from test_utils.e2e.charts import Stored, all_boards, boards_of_tab, shown
 from test_utils.e2e.site import Site
 from test_utils.e2e.words import WORDS, in_language
-from test_utils.show.people import COURSE, TEAM
+from test_utils.show.people import COURSE, READERS
 from test_utils.show.superset import TIMEOUT_SECS, ask_as_guest
 
 from .conftest import Meet, log_in, open_board
@@ -22,9 +22,7 @@ from .conftest import Meet, log_in, open_board
 pytestmark = pytest.mark.e2e
 
 BOARDS = {board.slug: board for board in all_boards()}
-OF_TAB = [board for board in BOARDS.values() if not board.block_type]
-#: Somebody of the course's team for each language.
-READERS = {language: username for username, (_name, language) in TEAM.items()}
+OF_TAB = boards_of_tab()
 TRANSLATED = [language for language in READERS if language != "en"]
 Token = Callable[[str], str]
 

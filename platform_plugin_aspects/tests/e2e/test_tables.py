@@ -9,17 +9,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from test_utils.e2e.answers import Answers
-from test_utils.e2e.charts import all_boards
-from test_utils.show.people import TEAM
+from test_utils.e2e.charts import boards_of_tab
+from test_utils.show.people import READERS
 
 from .conftest import Meet, open_board
 
 pytestmark = pytest.mark.e2e
 
-OF_TAB = [board for board in all_boards() if not board.block_type]
+OF_TAB = boards_of_tab()
 BOARDS = {board.slug: board for board in OF_TAB}
-#: Somebody of the course's team for each language.
-READERS = {language: username for username, (_name, language) in TEAM.items()}
 #: A reason, and what stands before the username in the bar of filters after a click.
 LANGUAGES = {"en": ("never visited", "Username"), "es-419": ("sin ninguna visita", "")}
 USERNAME, REASONS = 0, 3
